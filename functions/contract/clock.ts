@@ -1,0 +1,18 @@
+/** Time and chance, injected: nothing below an entry file reads the wall clock or randomness itself. */
+
+export interface Timer {
+  /** Stops the timer; harmless when it has fired or was stopped before. */
+  cancel(): void
+}
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number
+  /** Calls `action` once, `ms` milliseconds from now (0 is the next turn). */
+  after(ms: number, action: () => void): Timer
+}
+
+export interface IdSource {
+  /** A new id that nobody can guess: at least 64 random bits, `[0-9a-zA-Z]` only. `kind` lets tests give readable names. */
+  next(kind: string): string
+}

@@ -1,0 +1,154 @@
+import type { Attributes, Filter, RouseEvent } from '../contract/events.ts'
+
+/**
+ * Everything that has to outlive a request. Written for Redis: asynchronous, one round trip per step. `memory.ts` is the
+ * embedded default. Each implementation passes test/conformance.
+ */
+
+/** A position in the history of events: what was published after it counts for a subscription stored later. Opaque. */
+export type Position = string
+
+/** How a REGISTER reached the gateway, kept to send requests back along it. */
+export interface ReceivedFlow {
+  transport: 'udp' | 'tcp'
+  address: string
+  port: number
+  /** Which listener, as `transport:address:port`. */
+  listener: string
+  /** Connection of a stream, 0 for UDP; only meaningful inside the gateway `gateway`. */
+  connection: number
+  gateway: string
+  /** The contact is not reachable at its own address: send to this flow (RFC 3581, 5626). */
+  nat: boolean
+}
+
+/** RFC 8599 parameters of a contact. Secrets: never logged, shown or forwarded. */
+export interface PushParameters {
+  provider: string
+  prid: string
+  param: string
+}
+
+export interface Binding {
+  /** Canonical address-of-record, see `canonicalAor`. */
+  aor: string
+  /** Contact URI as others may see it: without the pn-* parameters. */
+  contact: string
+  /** The device: `+sip.instance` (with reg-id), else a digest of pn-prid, else the contact itself. One branch per device. */
+  device: string
+  instance?: string
+  regId?: number
+  /** 0 to 1; default 1. */
+  q: number
+  /** Milliseconds since the epoch. */
+  expiresAt: number
+  registeredAt: number
+  callId: string
+  cseq: number
+  /** Path values, topmost first (RFC 3327). */
+  path: string[]
+  received: ReceivedFlow
+  push?: PushParameters
+  userAgent?: string
+  /** Header parameters of the Contact besides q and expires, as received, e.g. `;+sip.instance="<urn:…>";methods="INVITE"`. */
+  parameters: string
+}
+
+export interface RegisterChange {
+  aor: string
+  callId: string
+  cseq: number
+  now: number
+  /** Bindings to add or refresh (matched by device, else contact), with their absolute expiry. */
+  put: Binding[]
+  /** Contacts to remove by URI equality computed by the caller against `device` or `contact`; `'*'` removes all. */
+  remove: '*' | { contact: string; device: string }[]
+  /** More than this many bindings after the change: refused whole. */
+  maxContacts: number
+}
+export type RegisterOutcome =
+  /** Bindings after the change, and the contact.* events it causes: to be published once the 200 is decided. */
+  | { ok: true; bindings: Binding[]; events: RouseEvent[] }
+  /** `order`: same Call-ID with a CSeq not above the stored one (RFC 3261 10.3 step 7); nothing was changed. */
+  | { ok: false; why: 'order' | 'too many contacts'; bindings: Binding[] }
+
+export interface Location {
+  /** Live bindings, highest q first, then most recently registered first. */
+  bindings: Binding[]
+  at: Position
+}
+
+/** A live interest of a suspended transaction in events. */
+export interface StoredSubscription {
+  id: string
+  /** Transaction it belongs to. */
+  transaction: string
+  /** Gateway that owns the transaction. */
+  gateway: string
+  /** `contact.registered`, or `contact.*`. */
+  event: string
+  filter: Filter
+  /** Milliseconds since the epoch. */
+  expiresAt: number
+}
+
+/** A transaction as it must be known to be taken up again. */
+export interface SuspendedTransaction {
+  id: string
+  gateway: string
+  /** Grows with every write. */
+  rev: number
+  callId: string
+  /** When it must end at the latest, milliseconds since the epoch. */
+  expiresAt: number
+  /** Opaque to the store: raw request, flow, branches, waits, context. */
+  state: string
+}
+
+/** One event that matches one subscription, on its way to the owner. */
+export interface Delivery {
+  event: RouseEvent
+  subscription: string
+  transaction: string
+}
+
+export interface Store {
+  /** One look-up of an AOR: one round trip. An AOR nobody registered has `bindings: []`. */
+  lookup(aor: string): Promise<Location>
+  /** Applies a REGISTER as one step: all or nothing, in one order for all gateways. */
+  register(change: RegisterChange): Promise<RegisterOutcome>
+  /** Takes out bindings that have expired by `now` and returns their `contact.expired` events (at most `limit` bindings). */
+  expire(now: number, limit: number): Promise<RouseEvent[]>
+  /** Every live binding, a page at a time; `cursor` '' begins, and ends. */
+  registrations(cursor: string, limit: number): Promise<{ bindings: Binding[]; cursor: string }>
+
+  /**
+   * Writes the transaction and adds and drops subscriptions in one step. Events published after `since` that match an added
+   * subscription are returned: they are deliveries that would otherwise have been lost.
+   */
+  suspend(step: {
+    transaction: SuspendedTransaction
+    add: StoredSubscription[]
+    drop: string[]
+    since: Position
+  }): Promise<Delivery[]>
+  /** The transaction has ended: forgets it and its subscriptions. */
+  release(transaction: string): Promise<void>
+  /** The suspended transactions of a gateway. */
+  suspended(gateway: string): Promise<SuspendedTransaction[]>
+  /** Live subscriptions of a transaction, for people who look. */
+  subscriptions(transaction: string): Promise<StoredSubscription[]>
+
+  /**
+   * One winner: true for the first caller with this key, false for all later ones, for `ttlMs`. Event against deadline: key `wait id`;
+   * a repeated delivery: key `subscription id/event id`.
+   */
+  claim(key: string, ttlMs: number): Promise<boolean>
+  /** Matches each event against all live subscriptions, O(filter shapes + matches), and hands the matches to the owners' inboxes. Returns how many. */
+  publish(events: RouseEvent[]): Promise<number>
+  /** Receives the deliveries for the transactions of `gateway`, in batches, each event at least once. */
+  inbox(gateway: string, receive: (deliveries: Delivery[]) => void): Promise<{ close(): Promise<void> }>
+  close(): Promise<void>
+}
+
+export type { Attributes, RouseEvent }

@@ -1,0 +1,104 @@
+import type { Timer } from '../../functions/contract/clock.ts'
+
+/** The transports of this gateway; `tls`, `ws` and `wss` have their names reserved in Via. */
+export type TransportName = 'udp' | 'tcp'
+
+export interface Address {
+  /** IP literal, IPv6 without brackets. */
+  address: string
+  port: number
+}
+
+/** One socket the gateway listens on. */
+export interface Listener extends Address {
+  transport: TransportName
+  /** Host (IPv6 in brackets, or a name) put into Via, Record-Route and Path. */
+  advertisedHost: string
+  advertisedPort: number
+}
+
+/**
+ * Where a message came from, and so where an answer to it goes: the 5-tuple of RFC 5626's flow.
+ * For TCP `connection` names the connection while it lives.
+ */
+export interface Flow {
+  transport: TransportName
+  remoteAddress: string
+  remotePort: number
+  listener: Listener
+  /** Identifies the connection of a stream; 0 for UDP. */
+  connection: number
+}
+
+/** Where to send: a flow that exists, or an address to reach from the listener of that transport and family. */
+export type Destination =
+  | Flow
+  | { transport: TransportName; remoteAddress: string; remotePort: number; listener?: Listener; connection?: undefined }
+
+export type TransportFailure = 'refused' | 'unreachable' | 'closed' | 'queue full' | 'too large' | 'no listener'
+
+/** Called at most once, when a message is known not to have gone out (ICMP, RST, closed flow, full queue). Never called on success. */
+export type OnTransportFailure = (failure: TransportFailure) => void
+
+/** Receives each framed message as latin1 text: one character per octet. */
+export type ReceiveMessage = (text: string, flow: Flow) => void
+
+/** What a stream could not frame: `text` is the header block that was read, to be answered with `status` before the close. */
+export type ReceiveBroken = (text: string, flow: Flow, status: 400 | 513, reason: string) => void
+
+export interface TransportLayer {
+  start(receive: ReceiveMessage, broken: ReceiveBroken): Promise<void>
+  /**
+   * Sends latin1 text. A `Flow` with a live connection uses that connection; a `Flow` whose connection is gone fails as
+   * `closed` (the caller decides whether to fall back on an address).
+   */
+  send(text: string, destination: Destination, failed?: OnTransportFailure): void
+  /** Whether a stream flow still has its connection; true for UDP. */
+  isAlive(flow: Flow): boolean
+  /** The listener from which `destination` would be sent, `undefined` when there is none of that transport and family. */
+  listenerFor(destination: Destination): Listener | undefined
+  readonly listeners: readonly Listener[]
+  stop(): Promise<void>
+}
+
+/** The operating system's sockets, or a test's in-memory network. Buffers given to `receive` are only valid during the call. */
+export interface Network {
+  udp(local: Address, events: UdpEvents): Promise<UdpSocket>
+  listen(local: Address, accept: (stream: Stream) => StreamEvents): Promise<StreamServer>
+  /** Returns at once; `opened` or `closed` follows. Writes before `opened` are queued by the stream. */
+  connect(remote: Address, localAddress: string, events: StreamEvents): Stream
+}
+export interface UdpEvents {
+  receive(octets: Uint8Array, remoteAddress: string, remotePort: number): void
+}
+export interface UdpSocket {
+  readonly local: Address
+  send(
+    octets: Uint8Array,
+    remoteAddress: string,
+    remotePort: number,
+    failed?: (failure: TransportFailure) => void,
+  ): void
+  close(): void
+}
+export interface StreamServer {
+  readonly local: Address
+  close(): void
+}
+export interface StreamEvents {
+  opened(): void
+  receive(octets: Uint8Array): void
+  /** The last event of a stream. */
+  closed(failure?: TransportFailure): void
+}
+export interface Stream {
+  readonly remote: Address
+  /** Octets accepted but not yet taken by the peer. */
+  readonly queued: number
+  write(octets: Uint8Array): void
+  /** Sends what is queued, then closes. */
+  end(): void
+  destroy(): void
+}
+
+export type { Timer }
