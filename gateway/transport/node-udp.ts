@@ -1,0 +1,88 @@
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import { isIpv6 } from './addresses.ts'
+import type { Address, TransportFailure, UdpEvents, UdpSocket } from './types.ts'
+
+/** Asked for so that a stall of some 100 ms loses nothing at thousands of messages a second; the system may grant less. */
+const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024
+
+export interface NodeUdpSocket extends UdpSocket {
+  /** Octets of receive buffer the system granted. */
+  readonly receiveBufferBytes: number
+}
+
+/** Binds one UDP socket; rejects with the system's error when it cannot. */
+export async function openUdp(local: Address, events: UdpEvents): Promise<NodeUdpSocket> {
+  const type = isIpv6(local.address) ? 'udp6' : 'udp4'
+  const socket = createSocket({ type, ipv6Only: type === 'udp6', lookup: alreadyResolved })
+  socket.on('message', (octets: Buffer, from: RemoteInfo) => events.receive(octets, from.address, from.port))
+  await bound(socket, local)
+  // What a send could not do is told to its sender; an error of the socket itself ends nothing.
+  socket.on('error', () => {})
+  return new DatagramSocket(socket)
+}
+
+class DatagramSocket implements NodeUdpSocket {
+  readonly local: Address
+  readonly receiveBufferBytes: number
+  readonly #socket: Socket
+  #closed = false
+
+  constructor(socket: Socket) {
+    const { address, port } = socket.address()
+    this.local = { address, port }
+    this.receiveBufferBytes = enlarge(socket)
+    this.#socket = socket
+  }
+
+  send(octets: Uint8Array, address: string, port: number, failed?: (failure: TransportFailure) => void): void {
+    if (this.#closed) {
+      if (failed) queueMicrotask(() => failed('closed'))
+    } else if (failed) {
+      this.#socket.send(octets, port, address, (error) => error && failed(failureOf(error)))
+    } else {
+      this.#socket.send(octets, port, address)
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#socket.close()
+  }
+}
+
+/** Addresses are literals by now: Node's own look-up would cost a turn of the event loop and a tenth of the send. */
+function alreadyResolved(
+  address: string,
+  _options: unknown,
+  done: (error: Error | null, address: string, family: number) => void,
+): void {
+  done(null, address, isIpv6(address) ? 6 : 4)
+}
+
+function bound(socket: Socket, { address, port }: Address): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject)
+    socket.bind({ address, port, exclusive: true }, () => {
+      socket.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+function enlarge(socket: Socket): number {
+  try {
+    socket.setRecvBufferSize(RECEIVE_BUFFER_BYTES)
+  } catch {
+    // Less is granted; the figure below says how much.
+  }
+  return socket.getRecvBufferSize()
+}
+
+/** The system's error in our words. */
+export function failureOf(error: Error & { code?: string }): TransportFailure {
+  if (error.code === 'EMSGSIZE') return 'too large'
+  if (error.code === 'ECONNREFUSED') return 'refused'
+  if (error.code === 'ECONNRESET' || error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED') return 'closed'
+  return error.code === 'ERR_STREAM_WRITE_AFTER_END' ? 'closed' : 'unreachable'
+}

@@ -1,0 +1,51 @@
+import { fail } from './failure.ts'
+import { octetsOf, textOf } from './octets.ts'
+import type { CountTransport } from './options.ts'
+import type { Listener, Network, OnTransportFailure, ReceiveMessage, UdpSocket } from './types.ts'
+
+/** 65,535 less the IPv4 and UDP headers: no datagram carries more (RFC 3261 18.1.1). */
+export const MAX_DATAGRAM_BYTES = 65_507
+
+/** The UDP listeners: one socket each, which both receives and sends. */
+export class UdpTransport {
+  readonly #network: Network
+  readonly #count: CountTransport
+  readonly #sockets = new Map<Listener, UdpSocket>()
+
+  constructor(network: Network, count: CountTransport) {
+    this.#network = network
+    this.#count = count
+  }
+
+  /** Opens the listener's socket; resolves to the port it got. */
+  async open(listener: Listener, receive: ReceiveMessage): Promise<number> {
+    const socket = await this.#network.udp(listener, {
+      receive: (octets, remoteAddress, remotePort) => {
+        const text = textOf(octets)
+        if (isKeepAlive(text)) return this.#count('keep-alive')
+        this.#count('udp.received')
+        receive(text, { transport: 'udp', remoteAddress, remotePort, listener, connection: 0 })
+      },
+    })
+    this.#sockets.set(listener, socket)
+    return socket.local.port
+  }
+
+  send(text: string, listener: Listener, address: string, port: number, failed?: OnTransportFailure): void {
+    const socket = this.#sockets.get(listener)
+    if (!socket) return fail(failed, 'no listener')
+    if (text.length > MAX_DATAGRAM_BYTES) return fail(failed, 'too large')
+    this.#count('udp.sent')
+    socket.send(octetsOf(text), address, port, failed)
+  }
+
+  close(): void {
+    for (const socket of this.#sockets.values()) socket.close()
+    this.#sockets.clear()
+  }
+}
+
+/** Nothing but line ends, as phones send to keep a NAT binding open: no answer over UDP (RFC 5626 3.5). */
+function isKeepAlive(text: string): boolean {
+  return text.length <= 4 && (text === '\r\n\r\n' || text === '\r\n' || text === '\0' || text === '')
+}
