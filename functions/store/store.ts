@@ -59,11 +59,14 @@ export interface RegisterChange {
   callId: string
   cseq: number
   now: number
-  /** Bindings to add or refresh (matched by device, else contact), with their absolute expiry. */
+  /**
+   * Bindings to add or refresh, with their absolute expiry. Each replaces the binding of the same device, and that of the same
+   * contact URI unless both name an instance and these differ (RFC 5626 6: two phones behind two NATs may have equal addresses).
+   */
   put: Binding[]
-  /** Contacts to remove by URI equality computed by the caller against `device` or `contact`; `'*'` removes all. */
-  remove: '*' | { contact: string; device: string }[]
-  /** More than this many bindings after the change: refused whole. */
+  /** Contacts to remove, matched as in `put`; `instance` when the contact named one. `'*'` removes all. */
+  remove: '*' | { contact: string; device: string; instance?: string }[]
+  /** A change after which there would be more bindings than this, and more than before, is refused whole. */
   maxContacts: number
 }
 export type RegisterOutcome =
@@ -119,11 +122,15 @@ export interface Store {
   register(change: RegisterChange): Promise<RegisterOutcome>
   /** Takes out bindings that have expired by `now` and returns their `contact.expired` events (at most `limit` bindings). */
   expire(now: number, limit: number): Promise<RouseEvent[]>
-  /** Every live binding, a page at a time; `cursor` '' begins, and ends. */
+  /**
+   * Every live binding, a page at a time; `cursor` '' begins, and ends. `limit` is a wish: the bindings of one AOR stay together.
+   * What is registered all the while is listed exactly once, whatever else comes and goes.
+   */
   registrations(cursor: string, limit: number): Promise<{ bindings: Binding[]; cursor: string }>
 
   /**
-   * Writes the transaction and adds and drops subscriptions in one step. Events published after `since` that match an added
+   * Writes the transaction (an older `rev` than the stored one is not written) and adds and drops subscriptions in one step; a
+   * subscription of the same id is replaced. Events published after `since` that match an added
    * subscription are returned: they are deliveries that would otherwise have been lost.
    */
   suspend(step: {

@@ -1,0 +1,74 @@
+import type { Attributes } from '../contract/events.ts'
+import type { Binding, RegisterChange } from './store.ts'
+
+export type Applied =
+  /** `removed` and `put` of the AOR's bindings, and what happened, in order. */
+  | { ok: true; bindings: Binding[]; removed: Binding[]; happened: { type: string; attributes: Attributes }[] }
+  | { ok: false; why: 'order' | 'too many contacts' }
+
+/**
+ * What a REGISTER makes of the bindings of one AOR; decides all or nothing (RFC 3261 10.3 step 7).
+ * A contact removes or replaces the binding of its device, or, when that has none, the binding of the same contact URI. Two devices
+ * that name different instances never replace each other, however equal their private addresses look (RFC 5626 6).
+ * @param stored bindings of the AOR, those that have expired by `change.now` too
+ */
+export function applyRegister(stored: readonly Binding[], change: RegisterChange): Applied {
+  const live = stored.filter((binding) => binding.expiresAt > change.now)
+  const leaving = live.filter((binding) => isNamedIn(change.remove, binding))
+  const replacedBy = change.put.map((put) => replacedIn(stored, put))
+  const touched = [...leaving, ...replacedBy.flat().filter((binding) => binding.expiresAt > change.now)]
+  if (touched.some((binding) => isOutOfOrder(binding, change))) return { ok: false, why: 'order' }
+
+  const replaced = new Set(replacedBy.flat())
+  const removed = leaving.filter((binding) => !replaced.has(binding))
+  const gone = new Set([...removed, ...replaced])
+  const bindings = [...stored.filter((binding) => !gone.has(binding)), ...change.put]
+  const count = bindings.filter((binding) => binding.expiresAt > change.now).length
+  if (count > change.maxContacts && count > live.length) return { ok: false, why: 'too many contacts' }
+
+  const happened = [
+    ...removed.map((binding) => ({ type: 'contact.removed', attributes: contactAttributes(binding) })),
+    ...change.put.map((put, index) => registered(put, replacedBy[index]!, change.now)),
+  ]
+  return { ok: true, bindings: bindings.sort(byPreference), removed: [...gone], happened }
+}
+
+/** Highest q first, then most recently registered first. */
+export function byPreference(a: Binding, b: Binding): number {
+  return b.q - a.q || b.registeredAt - a.registeredAt
+}
+
+/** The attributes of `contact.removed` and `contact.expired`. */
+export function contactAttributes(binding: Binding): Attributes {
+  return { aor: binding.aor, contact: binding.contact, instance: binding.instance ?? '' }
+}
+
+function registered(put: Binding, replaced: Binding[], now: number): { type: string; attributes: Attributes } {
+  const isRefresh = replaced.some((binding) => binding.expiresAt > now)
+  const attributes = {
+    ...contactAttributes(put),
+    kind: isRefresh ? 'refreshed' : 'new',
+    expires: Math.round((put.expiresAt - now) / 1000),
+    gateway: put.received.gateway,
+  }
+  return { type: 'contact.registered', attributes }
+}
+
+/** "If it agrees, the registrar compares the CSeq value": only a higher one may change the binding. */
+function isOutOfOrder(binding: Binding, change: RegisterChange): boolean {
+  return binding.callId === change.callId && binding.cseq >= change.cseq
+}
+
+function isNamedIn(remove: RegisterChange['remove'], binding: Binding): boolean {
+  return remove === '*' || remove.some((named) => isSameContact(binding, named))
+}
+
+function replacedIn(stored: readonly Binding[], put: Binding): Binding[] {
+  return stored.filter((binding) => isSameContact(binding, put))
+}
+
+function isSameContact(binding: Binding, named: { contact: string; device: string; instance?: string }): boolean {
+  if (binding.device === named.device) return true
+  if (binding.contact !== named.contact) return false
+  return binding.instance === undefined || named.instance === undefined || binding.instance === named.instance
+}

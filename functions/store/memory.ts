@@ -1,0 +1,196 @@
+import type { Clock, IdSource } from '../contract/clock.ts'
+import type { Attributes, RouseEvent } from '../contract/events.ts'
+import { contactAttributes } from './apply-register.ts'
+import { ExpiryQueue } from './expiry-queue.ts'
+import { Inboxes } from './inboxes.ts'
+import { LocationTable } from './location.ts'
+import { RecentEvents } from './recent-events.ts'
+import type { Delivery, Location, RegisterChange, RegisterOutcome, Store, StoredSubscription } from './store.ts'
+import { SubscriptionIndex } from './subscription-index.ts'
+import { type Held, SuspendedTable } from './suspended.ts'
+import { Sweep } from './sweep.ts'
+
+export interface MemoryLimits {
+  /** How long an event can still count for a subscription stored after it; milliseconds, default 15,000. */
+  recentMs: number
+  /** How many recent events are kept at most; default 100,000. */
+  recentEvents: number
+  /** How many bindings there may be in all; a REGISTER beyond it is refused. Default 2,000,000. */
+  bindings: number
+  /** Deliveries handed to an inbox at once, before other work has its turn; default 64. */
+  batch: number
+  /** Deliveries kept for a gateway that is not there; default 100,000. */
+  absentDeliveries: number
+  /** How long these, and expired bindings that nobody took with `expire`, are kept; milliseconds, default 300,000. */
+  absentMs: number
+}
+export const DEFAULT_LIMITS: MemoryLimits = {
+  recentMs: 15_000,
+  recentEvents: 100_000,
+  bindings: 2_000_000,
+  batch: 64,
+  absentDeliveries: 100_000,
+  absentMs: 300_000,
+}
+
+/**
+ * The embedded store: everything in this process, gone with it. Each call does its work in one synchronous step, so calls have one
+ * order and never interleave. While nothing is stored no timer is pending.
+ */
+export function createMemoryStore(parts: { clock: Clock; ids: IdSource; limits?: Partial<MemoryLimits> }): Store {
+  return new MemoryStore(parts.clock, parts.ids, { ...DEFAULT_LIMITS, ...parts.limits })
+}
+
+class MemoryStore implements Store {
+  readonly #clock: Clock
+  readonly #ids: IdSource
+  readonly #limits: MemoryLimits
+  readonly #location: LocationTable
+  readonly #index = new SubscriptionIndex()
+  readonly #suspended: SuspendedTable
+  readonly #recent: RecentEvents
+  readonly #inboxes: Inboxes
+  readonly #claims = new Map<string, Claim>()
+  readonly #claimExpiry = new ExpiryQueue<Claim>((claim) => claim.expiresAt)
+  readonly #sweep: Sweep
+  /** Reused by every publish. */
+  readonly #matched: StoredSubscription[] = []
+
+  constructor(clock: Clock, ids: IdSource, limits: MemoryLimits) {
+    this.#clock = clock
+    this.#ids = ids
+    this.#limits = limits
+    this.#location = new LocationTable(limits.bindings)
+    this.#suspended = new SuspendedTable(this.#index)
+    this.#recent = new RecentEvents(limits.recentMs, limits.recentEvents)
+    this.#inboxes = new Inboxes(clock, limits.batch, limits.absentDeliveries)
+    this.#sweep = new Sweep(clock, (now) => this.#clearAway(now))
+  }
+
+  async lookup(aor: string): Promise<Location> {
+    return { bindings: this.#location.lookup(aor, this.#clock.now()), at: String(this.#recent.position) }
+  }
+
+  async register(change: RegisterChange): Promise<RegisterOutcome> {
+    const applied = this.#location.register(change)
+    const bindings = this.#location.lookup(change.aor, change.now)
+    if (!applied.ok) return { ok: false, why: applied.why, bindings }
+    for (const put of change.put) this.#sweep.notice(put.expiresAt + this.#limits.absentMs)
+    return {
+      ok: true,
+      bindings,
+      events: applied.happened.map((what) => this.#event(what.type, change.now, what.attributes)),
+    }
+  }
+
+  async expire(now: number, limit: number): Promise<RouseEvent[]> {
+    const expired = this.#location.expire(now, limit)
+    return expired.map((binding) => this.#event('contact.expired', now, contactAttributes(binding)))
+  }
+
+  async registrations(cursor: string, limit: number): ReturnType<Store['registrations']> {
+    return this.#location.page(cursor === '' ? '0:' : cursor, limit, this.#clock.now())
+  }
+
+  async suspend(step: Parameters<Store['suspend']>[0]): Promise<Delivery[]> {
+    const held = this.#suspended.write(step.transaction)
+    for (const id of step.drop) this.#suspended.unsubscribe(held, id)
+    for (const subscription of step.add) this.#subscribe(held, subscription)
+    this.#sweep.notice(step.transaction.expiresAt)
+    return step.add.flatMap((subscription) => this.#missed(subscription, step.since))
+  }
+
+  async release(transaction: string): Promise<void> {
+    this.#suspended.release(transaction)
+  }
+
+  async suspended(gateway: string): ReturnType<Store['suspended']> {
+    return this.#suspended.ofGateway(gateway, this.#clock.now())
+  }
+
+  async subscriptions(transaction: string): Promise<StoredSubscription[]> {
+    return this.#suspended.subscriptions(transaction, this.#clock.now())
+  }
+
+  async claim(key: string, ttlMs: number): Promise<boolean> {
+    const now = this.#clock.now()
+    const held = this.#claims.get(key)
+    if (held && held.expiresAt > now) return false
+    if (held) this.#claimExpiry.remove(held)
+    const claim = { key, expiresAt: now + ttlMs }
+    this.#claims.set(key, claim)
+    this.#claimExpiry.add(claim)
+    this.#sweep.notice(claim.expiresAt)
+    return true
+  }
+
+  async publish(events: RouseEvent[]): Promise<number> {
+    const now = this.#clock.now()
+    let count = 0
+    for (const event of events) count += this.#publishOne(event, now)
+    if (events.length > 0) this.#sweep.notice(now + this.#limits.recentMs)
+    if (count > 0) this.#sweep.notice(now + this.#limits.absentMs)
+    return count
+  }
+
+  async inbox(gateway: string, receive: (deliveries: Delivery[]) => void): ReturnType<Store['inbox']> {
+    const leave = this.#inboxes.open(gateway, receive)
+    return {
+      close: async () => {
+        leave()
+        this.#sweep.notice(this.#clock.now() + this.#limits.absentMs)
+      },
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#sweep.close()
+    this.#inboxes.close()
+  }
+
+  #publishOne(event: RouseEvent, now: number): number {
+    const matched = this.#matched
+    matched.length = 0
+    this.#recent.record(event, now)
+    this.#index.match(event, now, matched)
+    for (const subscription of matched) this.#inboxes.deliver(subscription.gateway, deliveryOf(event, subscription))
+    return matched.length
+  }
+
+  #subscribe(held: Held, subscription: StoredSubscription): void {
+    this.#suspended.subscribe(held, subscription)
+    this.#sweep.notice(subscription.expiresAt)
+  }
+
+  #missed(subscription: StoredSubscription, since: string): Delivery[] {
+    const events = this.#recent.since(Number(since), subscription)
+    return events.map((event) => deliveryOf(event, subscription))
+  }
+
+  #event(type: string, time: number, attributes: Attributes): RouseEvent {
+    return { id: this.#ids.next('event'), type, time, attributes }
+  }
+
+  /** @returns when there will be something to clear away again */
+  #clearAway(now: number): number {
+    const { absentMs } = this.#limits
+    for (const claim of this.#claimExpiry.takeDue(now)) this.#claims.delete(claim.key)
+    this.#location.expire(now - absentMs, Number.POSITIVE_INFINITY)
+    return Math.min(
+      this.#suspended.sweep(now),
+      this.#claimExpiry.nextDue,
+      this.#location.nextExpiry + absentMs,
+      this.#recent.sweep(now),
+      this.#inboxes.sweep(now, absentMs),
+    )
+  }
+}
+
+interface Claim {
+  key: string
+  expiresAt: number
+}
+
+function deliveryOf(event: RouseEvent, subscription: StoredSubscription): Delivery {
+  return { event, subscription: subscription.id, transaction: subscription.transaction }
+}

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type CreateSubject, positionNow, type Subject, subscription, transaction } from './subject.ts'
+
+export function suspensionConformance(create: CreateSubject): void {
+  const it = (title: string, body: (subject: Subject) => Promise<void>): void =>
+    void test(title, async () => {
+      const subject = await create()
+      await body(subject)
+      await subject.close()
+    })
+  const suspend = (
+    subject: Subject,
+    ...args: Parameters<typeof transaction> extends [Subject, ...infer Rest] ? Rest : never
+  ) => subject.store.suspend({ transaction: transaction(subject, ...args), add: [], drop: [], since: '0' })
+
+  it('a suspended transaction comes back whole, to its own gateway only', async (subject) => {
+    await suspend(subject, 't1', { state: 'INVITE sip:bob@example.com SIP/2.0\r\n\u00e9' })
+    await suspend(subject, 't2', { gateway: 'gw-b' })
+    assert.deepEqual(await subject.store.suspended('gw-a'), [
+      transaction(subject, 't1', {
+        state: 'INVITE sip:bob@example.com SIP/2.0\r\n\u00e9',
+        expiresAt: (await subject.store.suspended('gw-a'))[0]!.expiresAt,
+      }),
+    ])
+    assert.deepEqual(
+      (await subject.store.suspended('gw-b')).map((one) => one.id),
+      ['t2'],
+    )
+    assert.deepEqual(await subject.store.suspended('gw-c'), [])
+  })
+
+  it('a later write replaces an earlier one, never the other way round', async (subject) => {
+    await suspend(subject, 't', { rev: 1, state: 'one' })
+    await suspend(subject, 't', { rev: 3, state: 'three' })
+    await suspend(subject, 't', { rev: 2, state: 'two' })
+    const [held, ...more] = await subject.store.suspended('gw-a')
+    assert.deepEqual([held?.rev, held?.state, more.length], [3, 'three', 0])
+  })
+
+  it("a transaction that moves to another gateway is that gateway's", async (subject) => {
+    await suspend(subject, 't', { rev: 1 })
+    await suspend(subject, 't', { rev: 2, gateway: 'gw-b' })
+    assert.deepEqual(await subject.store.suspended('gw-a'), [])
+    assert.equal((await subject.store.suspended('gw-b')).length, 1)
+  })
+
+  it('a released transaction is gone', async (subject) => {
+    await suspend(subject, 't')
+    await subject.store.release('t')
+    assert.deepEqual(await subject.store.suspended('gw-a'), [])
+  })
+
+  it('a transaction goes at its expiry, unless a later write moved it', async (subject) => {
+    await suspend(subject, 'stays', { expiresAt: subject.now() + 100 })
+    await suspend(subject, 'goes', { expiresAt: subject.now() + 100 })
+    await suspend(subject, 'stays', { rev: 2, expiresAt: subject.now() + 60_000 })
+    await subject.pass(150)
+    assert.deepEqual(
+      (await subject.store.suspended('gw-a')).map((one) => one.id),
+      ['stays'],
+    )
+  })
+
+  it('subscriptions of a transaction can be listed', async (subject) => {
+    const add = ['one', 'two'].map((id) =>
+      subscription(subject, id, 'pickup', { key: [id, 'x'] }, { transaction: 't' }),
+    )
+    const since = await positionNow(subject)
+    await subject.store.suspend({ transaction: transaction(subject, 't'), add, drop: [], since })
+    const listed = await subject.store.subscriptions('t')
+    assert.deepEqual(
+      listed.sort((a, b) => (a.id < b.id ? -1 : 1)),
+      add,
+    )
+    assert.deepEqual(await subject.store.subscriptions('unknown'), [])
+  })
+
+  it('a claim has one winner among a hundred callers at once', async (subject) => {
+    const won = await Promise.all(Array.from({ length: 100 }, () => subject.store.claim('wait 1', 60_000)))
+    assert.equal(won.filter(Boolean).length, 1)
+    assert.equal(await subject.store.claim('wait 1', 60_000), false)
+    assert.equal(await subject.store.claim('wait 2', 60_000), true)
+  })
+
+  it('a claim lasts for its lifetime', async (subject) => {
+    assert.equal(await subject.store.claim('key', 200), true)
+    await subject.pass(50)
+    assert.equal(await subject.store.claim('key', 200), false)
+    await subject.pass(250)
+    assert.equal(await subject.store.claim('key', 60_000), true)
+    assert.equal(await subject.store.claim('key', 60_000), false)
+  })
+}
