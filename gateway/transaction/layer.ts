@@ -1,0 +1,199 @@
+import type { IdSource } from '../../functions/contract/clock.ts'
+import { buildResponse, reasonPhrase, receivedOf } from '../sip/build.ts'
+import { readMessage, type SipMessage } from '../sip/message.ts'
+import type { Via } from '../sip/via.ts'
+import type { Flow, TransportLayer } from '../transport/types.ts'
+import { type ClientHost, LiveClientTransaction } from './client-transaction.ts'
+import { type Durations, reliableDurations, unreliableDurations } from './durations.ts'
+import { clientKey, hasUniqueBranch, isOurs, methodKey, oldServerKey, serverKey } from './matching.ts'
+import { LiveServerTransaction, type ServerHost } from './server-transaction.ts'
+import type { TimerQueue } from './timer-queue.ts'
+import type {
+  ClientTransaction,
+  ClientUser,
+  OutgoingRequest,
+  ServerUser,
+  TransactionLayer,
+  TransactionTimers,
+} from './types.ts'
+
+export interface TransactionLayerOptions {
+  transport: TransportLayer
+  timers: TimerQueue
+  times: TransactionTimers
+  /** Names server transactions (`transaction`) and tags the answers to CANCEL (`tag`). */
+  ids: IdSource
+  /** May come later, by `serve`. */
+  server?: ServerUser
+  /** Hears the name of every surprise as it is counted. */
+  count?: (name: string) => void
+}
+
+export interface ServingTransactionLayer extends TransactionLayer {
+  /** Says who takes the requests; those that come earlier are dropped and counted, to be repeated by their senders. */
+  serve(server: ServerUser): void
+}
+
+export function createTransactionLayer(options: TransactionLayerOptions): ServingTransactionLayer {
+  return new Layer(options)
+}
+
+class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
+  readonly transport: TransportLayer
+  readonly timers: TimerQueue
+  readonly unreliable: Durations
+  readonly reliable: Durations
+  readonly surprises = new Map<string, number>()
+  runningTimers = 0
+  readonly #ids: IdSource
+  readonly #count: ((name: string) => void) | undefined
+  readonly #servers = new Map<string, LiveServerTransaction>()
+  readonly #clients = new Map<string, LiveClientTransaction>()
+  #server: ServerUser | undefined
+
+  constructor(options: TransactionLayerOptions) {
+    this.transport = options.transport
+    this.timers = options.timers
+    this.unreliable = unreliableDurations(options.times)
+    this.reliable = reliableDurations(options.times)
+    this.#ids = options.ids
+    this.#server = options.server
+    this.#count = options.count
+  }
+
+  serve(server: ServerUser): void {
+    this.#server = server
+  }
+
+  get counts(): { server: number; client: number; timers: number } {
+    return { server: this.#servers.size, client: this.#clients.size, timers: this.runningTimers }
+  }
+
+  surprise(name: string): void {
+    this.surprises.set(name, (this.surprises.get(name) ?? 0) + 1)
+    this.#count?.(name)
+  }
+
+  // requests and server transactions
+
+  receiveRequest(request: SipMessage, flow: Flow): void {
+    const via = request.via
+    if (via === undefined) return this.surprise('request without Via')
+    if (this.#server === undefined) return this.surprise('request before there is a user')
+    const key = serverKey(request, via)
+    if (request.method === 'ACK') return this.#receiveAck(request, key, via, flow)
+    const known = this.#findServer(key, request.method)
+    if (known !== undefined) known.input('request')
+    else this.#begin(request, key, via, flow)
+  }
+
+  /** Everything but the ACK of a 2xx belongs to the INVITE's transaction (RFC 3261 17.2.3). */
+  #receiveAck(ack: SipMessage, key: string, via: Via, flow: Flow): void {
+    const invite = hasUniqueBranch(via) ? this.#findServer(key, 'INVITE') : this.#findOldInvite(ack, key)
+    if (invite !== undefined) invite.input('ack', ack)
+    else this.#server?.onAck(ack, flow)
+  }
+
+  /** RFC 2543: the ACK has the To tag of our response, the INVITE had none, or the same one within a dialog. */
+  #findOldInvite(ack: SipMessage, key: string): LiveServerTransaction | undefined {
+    const invite = this.#findServer(key, 'INVITE') ?? this.#findServer(oldServerKey(ack, ''), 'INVITE')
+    if (invite?.lastResponse === undefined) return undefined
+    const read = readMessage(invite.lastResponse)
+    return read.ok && read.message.toTag === ack.toTag ? invite : undefined
+  }
+
+  #begin(request: SipMessage, key: string, via: Via, flow: Flow): void {
+    const { method } = request
+    const ownKey = method === 'CANCEL' || this.#servers.has(key) ? methodKey(method, key) : key
+    const transaction = new LiveServerTransaction(this, ownKey, request, via, flow)
+    this.#servers.set(ownKey, transaction)
+    transaction.input('request')
+  }
+
+  #findServer(key: string, method: string): LiveServerTransaction | undefined {
+    const first = this.#servers.get(key)
+    return first?.method === method ? first : this.#servers.get(methodKey(method, key))
+  }
+
+  newServerId(): string {
+    return this.#ids.next('transaction')
+  }
+
+  onRequest(transaction: LiveServerTransaction): void {
+    if (transaction.method === 'CANCEL') this.#answerCancel(transaction)
+    else this.#server!.onRequest(transaction.request, transaction)
+  }
+
+  onAck(ack: SipMessage, transaction: LiveServerTransaction): void {
+    this.#server!.onAck(ack, transaction.flow)
+  }
+
+  onServerEnd(transaction: LiveServerTransaction): void {
+    this.#servers.delete(transaction.key)
+    if (transaction.method !== 'CANCEL') this.#server!.onServerEnd(transaction)
+  }
+
+  /** RFC 3261 9.2: 200 whatever it cancels, 481 when that is nothing; only an INVITE without final response hears of it. */
+  #answerCancel(transaction: LiveServerTransaction): void {
+    const { request, flow } = transaction
+    const key = transaction.key.slice(methodKey('CANCEL', '').length)
+    const target = this.#findServer(key, 'INVITE') ?? this.#servers.get(key)
+    const status = target === undefined ? 481 : 200
+    const text = buildResponse(request, status, reasonPhrase(status), {
+      toTag: this.#ids.next('tag'),
+      received: receivedOf(request, flow.remoteAddress, flow.remotePort),
+    })
+    transaction.respond(text, status)
+    if (target?.state === 'proceeding' && target.method === 'INVITE') this.#server!.onCancel(request, target)
+  }
+
+  // responses and client transactions
+
+  request(outgoing: OutgoingRequest, user: ClientUser): ClientTransaction {
+    const key = clientKey(outgoing.branch, outgoing.method)
+    if (this.#clients.has(key)) throw new Error(`branch ${outgoing.branch}: a client transaction has it already`)
+    const transaction = new LiveClientTransaction(this, outgoing, user)
+    this.#clients.set(key, transaction)
+    transaction.input('request')
+    return transaction
+  }
+
+  receiveResponse(response: SipMessage, flow: Flow): boolean {
+    const transaction = this.#findClient(response)
+    if (transaction === undefined) return false
+    if (flow.remoteAddress !== transaction.destination.remoteAddress) this.surprise('response from another address')
+    transaction.receive(response)
+    return true
+  }
+
+  /** RFC 3261 17.1.3 and 18.1.2. Counts why there is none. */
+  #findClient(response: SipMessage): LiveClientTransaction | undefined {
+    const via = response.via
+    if (via === undefined) return this.#drop('response without Via')
+    if (!isOurs(via, this.transport.listeners)) return this.#drop('response to another sent-by')
+    const transaction = this.#clients.get(clientKey(via.branch, response.method))
+    if (transaction === undefined) return this.#drop('response without transaction')
+    if (transaction.method !== response.method) return this.#drop('response to another method')
+    return transaction
+  }
+
+  #drop(name: string): undefined {
+    this.surprise(name)
+    return undefined
+  }
+
+  sendCancel(text: string, { branch, destination }: LiveClientTransaction): void {
+    this.request({ text, method: 'CANCEL', branch, destination, context: undefined }, deaf)
+  }
+
+  onClientEnd(transaction: LiveClientTransaction): void {
+    this.#clients.delete(clientKey(transaction.branch, transaction.method))
+  }
+}
+
+/** What becomes of a CANCEL changes nothing: the INVITE's final response, or its limit, ends the matter. */
+const deaf: ClientUser = {
+  onResponse() {},
+  onTimeout() {},
+  onTransportFailure() {},
+}
