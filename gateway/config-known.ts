@@ -1,0 +1,88 @@
+import type { ConfigFault } from './config-read.ts'
+
+/** Every setting this version reads. */
+export const KNOWN_SETTINGS = [
+  'SIP_LISTEN',
+  'SIP_ADVERTISE',
+  'SIP_DOMAINS',
+  'HTTP_LISTEN',
+  'API_TOKEN',
+  'FUNCTIONS',
+  'FUNCTIONS_FALLBACK_URL',
+  'FUNCTIONS_FALLBACK_ACTIONS',
+  'WEBHOOK_SECRET',
+  'GATEWAY_ID',
+  'GATEWAY_POOL',
+  'PUSH_URL',
+  'PUSH_WEBHOOK_URL',
+  'LOG_LEVEL',
+] as const
+
+/** Settings that promise something this version cannot keep: to start without it would be worse than not to start. */
+const REFUSED: Readonly<Record<string, string>> = {
+  REDIS_URL:
+    'this version has the memory store only: registrations and waiting calls would not outlive the process as you ask; unset REDIS_URL to run on memory',
+  SIP_TLS_CERT: 'this version has no TLS listeners; unset it',
+  SIP_TLS_KEY: 'this version has no TLS listeners; unset it',
+  SIP_TLS_CA: 'this version has no TLS listeners; unset it',
+}
+
+/** Integrations that are off in this version whatever is set. */
+const UNUSED = [
+  'HEP_URL',
+  'AMQP_URL',
+  'FREESWITCH_ESL_URL',
+  'RTPENGINE_URL',
+  'RTPENGINE_DTMF_LISTEN',
+  'CGRATES_URL',
+  'SNS_PLATFORM_APPLICATIONS',
+  'FCM_SERVICE_ACCOUNT',
+  'FCM_ENDPOINT',
+  'APNS_KEY',
+  'APNS_ENDPOINT',
+]
+
+/** A variable that begins like one of ours is meant for us. */
+const PREFIXES = /^(SIP|FUNCTIONS|GATEWAY|WEBHOOK)_/
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+export function notYetFaults(env: Environment): ConfigFault[] {
+  return Object.keys(REFUSED)
+    .filter((setting) => env[setting]?.trim())
+    .map((setting) => ({ setting, message: `${setting}: expected nothing, got a value; ${REFUSED[setting]}` }))
+}
+
+export function notices(env: Environment): string[] {
+  const set = Object.keys(env).filter((setting) => env[setting]?.trim())
+  const unused = set.filter((setting) => UNUSED.includes(setting))
+  const unknown = set.filter((setting) => PREFIXES.test(setting) && !isKnown(setting))
+  return [
+    ...unused.map((setting) => `${setting} is set, but this version does not use it`),
+    ...unknown.map((setting) => `${setting} is not a setting of this router${hint(setting)}`),
+  ]
+}
+
+function isKnown(setting: string): boolean {
+  return (KNOWN_SETTINGS as readonly string[]).includes(setting) || setting in REFUSED || UNUSED.includes(setting)
+}
+
+/** The setting with the same letters but for two at most. */
+function hint(setting: string): string {
+  const near = KNOWN_SETTINGS.find((known) => distance(setting, known) <= 2)
+  return near ? `; did you mean ${near}?` : ''
+}
+
+/** Levenshtein's distance, one row at a time. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const swap = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(swap, row[j]! + 1, next[j - 1]! + 1))
+    }
+    row = next
+  }
+  return row[b.length]!
+}

@@ -1,0 +1,195 @@
+import { isIP } from 'node:net'
+import type { Action } from '../functions/contract/actions.ts'
+import { validateAnswer } from '../functions/contract/validate.ts'
+import type { Read } from './config-read.ts'
+
+/** A socket to listen on. */
+export interface ListenSetting {
+  transport: 'udp' | 'tcp'
+  /** IP literal, IPv6 without brackets. */
+  host: string
+  port: number
+}
+
+const LISTEN_EXAMPLE = 'write for example udp://127.0.0.1:5060,tcp://[::1]:5060'
+
+/** `udp://host:port`, comma separated; the port defaults to 5060. */
+export function listenSetting(text: string): Read<ListenSetting[]> {
+  const listeners: ListenSetting[] = []
+  for (const part of list(text)) {
+    const read = oneListener(part)
+    if (!read.ok) return read
+    if (listeners.some((other) => isSame(other, read.value))) {
+      return { ok: false, expected: 'each listener once', got: part, remedy: 'take one of the two out' }
+    }
+    listeners.push(read.value)
+  }
+  return listeners.length > 0
+    ? { ok: true, value: listeners }
+    : { ok: false, expected: 'a listener', remedy: LISTEN_EXAMPLE }
+}
+
+function oneListener(part: string): Read<ListenSetting> {
+  const [, scheme = '', rest = ''] = /^([a-z]+):\/\/(.*)$/i.exec(part) ?? []
+  const transport = scheme.toLowerCase()
+  if (transport === 'tls' || transport === 'ws' || transport === 'wss') {
+    const remedy = `${transport} is not in this version: listen on udp and tcp, and put a TLS proxy in front where needed`
+    return { ok: false, expected: 'udp:// or tcp://', got: part, remedy }
+  }
+  const at = hostPort(rest)
+  const fault = {
+    ok: false,
+    expected: 'udp:// or tcp:// with an IP address',
+    got: part,
+    remedy: LISTEN_EXAMPLE,
+  } as const
+  if ((transport !== 'udp' && transport !== 'tcp') || !at.ok || isIP(at.value.host) === 0) return fault
+  return { ok: true, value: { transport, host: at.value.host, port: at.value.port ?? 5060 } }
+}
+
+function isSame(a: ListenSetting, b: ListenSetting): boolean {
+  return a.transport === b.transport && a.host === b.host && a.port === b.port && a.port !== 0
+}
+
+const HOST_NAME = /^[a-z0-9]([a-z0-9-]{0,62})(\.[a-z0-9-]{1,63}){0,30}\.?$/
+
+/** `host`, `host:port`, `[v6]`, `[v6]:port` or a bare IPv6 address. */
+export function hostPort(text: string): Read<{ host: string; port: number | undefined }> {
+  const fault = {
+    ok: false,
+    expected: 'host or host:port',
+    remedy: 'write for example 192.0.2.1:5060, sip.example.com or [2001:db8::1]:5060',
+  } as const
+  const host = hostOf(text)
+  if (host === undefined) return fault
+  const port = text.slice(text.lastIndexOf(']') + 1).split(':')
+  if (isIP(text) === 6 || port.length === 1) return { ok: true, value: { host, port: undefined } }
+  const number = /^\d{1,5}$/.test(port[1]!) ? Number(port[1]) : Number.NaN
+  return port.length === 2 && number <= 65_535 ? { ok: true, value: { host, port: number } } : fault
+}
+
+/** The host of `host:port` in lower case, IPv6 without brackets. */
+function hostOf(text: string): string | undefined {
+  const lower = text.toLowerCase()
+  if (isIP(lower) === 6) return lower
+  if (lower.startsWith('[')) {
+    const [, address = '', rest = ''] = /^\[([^\]]*)\](.*)$/.exec(lower) ?? []
+    return isIP(address) === 6 && (rest === '' || rest.startsWith(':')) ? address : undefined
+  }
+  const name = lower.split(':')[0]!
+  return isIP(name) === 4 || (HOST_NAME.test(name) && !/^[\d.]+$/.test(name)) ? name : undefined
+}
+
+/** Comma-separated host names or IP addresses without port. */
+export function domainsSetting(text: string): Read<string[]> {
+  const domains: string[] = []
+  for (const part of list(text)) {
+    const read = hostPort(part)
+    if (!read.ok || read.value.port !== undefined) {
+      return {
+        ok: false,
+        expected: 'domains without scheme and port',
+        got: part,
+        remedy: 'write for example example.com,sip.example.net',
+      }
+    }
+    domains.push(read.value.host.endsWith('.') ? read.value.host.slice(0, -1) : read.value.host)
+  }
+  if (domains.length === 0)
+    return { ok: false, expected: 'at least one domain', remedy: 'write for example example.com' }
+  return { ok: true, value: [...new Set(domains)] }
+}
+
+export function httpUrl(text: string): Read<string> {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
+    return { ok: false, expected: 'an http or https URL', remedy: 'write for example https://functions.example.com' }
+  }
+  if (url.username || url.password) {
+    const remedy = 'use WEBHOOK_SECRET, with which the other side can check who calls'
+    return { ok: false, expected: 'a URL without user and password', remedy, secret: true }
+  }
+  if (url.hash) return { ok: false, expected: 'a URL without #', remedy: 'take the fragment out' }
+  return { ok: true, value: url.href }
+}
+
+/** A module path, or a URL. Whether the module exists shows when it is loaded. */
+export function functionsSetting(text: string): Read<{ kind: 'module'; path: string } | { kind: 'url'; url: string }> {
+  if (!/^[a-z][a-z0-9+.-]+:/i.test(text) || text.startsWith('file:'))
+    return { ok: true, value: { kind: 'module', path: text } }
+  const url = httpUrl(text)
+  if (url.ok) return { ok: true, value: { kind: 'url', url: url.value } }
+  return { ...url, expected: `a module path or ${url.expected}` }
+}
+
+/** A JSON array of actions, or a whole answer `{ "actions": […] }`. */
+export function actionsSetting(text: string): Read<Action[]> {
+  const remedy = 'write for example [{"action":"reply","status":480}]'
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    return { ok: false, expected: 'a JSON array of actions', remedy }
+  }
+  const read = validateAnswer(Array.isArray(json) ? { actions: json } : json)
+  if (!read.ok) return { ok: false, expected: `actions (${read.problem.pointer ?? ''} ${read.problem.detail})`, remedy }
+  return read.value.actions.length > 0
+    ? { ok: true, value: read.value.actions }
+    : { ok: false, expected: 'at least one action', remedy }
+}
+
+/** Standard Webhooks: `whsec_` and 24 to 64 octets in base64. */
+export function secretSetting(text: string): Read<string> {
+  const secrets = text.split(/\s+/)
+  if (secrets.length <= 2 && secrets.every(isSecret)) return { ok: true, value: secrets.join(' ') }
+  const expected = 'whsec_ and 24 to 64 octets in base64, or two of these separated by a space'
+  return { ok: false, expected, remedy: 'make one with: echo whsec_$(openssl rand -base64 32)', secret: true }
+}
+
+function isSecret(text: string): boolean {
+  const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? []
+  const { length } = Buffer.from(base64, 'base64')
+  return length >= 24 && length <= 64
+}
+
+/** What fits in an Authorization header (RFC 6750 2.1). */
+export function tokenSetting(text: string): Read<string> {
+  if (/^[A-Za-z0-9._~+/-]+=*$/.test(text)) return { ok: true, value: text }
+  return {
+    ok: false,
+    expected: 'letters, digits and - . _ ~ + /',
+    remedy: 'make one with: openssl rand -hex 32',
+    secret: true,
+  }
+}
+
+export function nameSetting(text: string): Read<string> {
+  if (/^[A-Za-z0-9._-]{1,64}$/.test(text)) return { ok: true, value: text }
+  return {
+    ok: false,
+    expected: '1 to 64 letters, digits, dots, dashes and underscores',
+    remedy: 'write for example gw-1',
+  }
+}
+
+/** Only this machine can reach it. */
+export function isLoopback(host: string): boolean {
+  return (
+    host === 'localhost' ||
+    host === '::1' ||
+    host === '::ffff:127.0.0.1' ||
+    (isIP(host) === 4 && host.startsWith('127.'))
+  )
+}
+
+/** Every address of the machine. */
+export function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || (isIP(host) === 6 && /^[0:]+$/.test(host))
+}
+
+function list(text: string): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean)
+}

@@ -1,0 +1,142 @@
+import { hostname } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import type { Action } from '../functions/contract/actions.ts'
+import type { Result } from '../functions/contract/problem.ts'
+import { KNOWN_SETTINGS, notices, notYetFaults } from './config-known.ts'
+import { type ConfigFault, Reader } from './config-read.ts'
+import {
+  actionsSetting,
+  domainsSetting,
+  functionsSetting,
+  hostPort,
+  httpUrl,
+  isLoopback,
+  isWildcard,
+  type ListenSetting,
+  listenSetting,
+  nameSetting,
+  secretSetting,
+  tokenSetting,
+} from './config-values.ts'
+import { LOG_LEVELS, type LogLevel } from './observe/log.ts'
+
+export type { ConfigFault, ListenSetting }
+
+/** Every setting of this version, read once from the environment. Each field names its variable, default and range. */
+export interface Config {
+  sip: {
+    /** `SIP_LISTEN`, default `udp://127.0.0.1:5060,tcp://127.0.0.1:5060`; at least one, none twice; port 0 takes a free one. */
+    listen: ListenSetting[]
+    /** `SIP_ADVERTISE`, `host[:port]` put in Via, Record-Route and Path; default the listener's own address and port. */
+    advertise: { host: string; port: number | undefined } | undefined
+    /** `SIP_DOMAINS`, default the listeners' and the advertised hosts; lower case, IPv6 without brackets. */
+    domains: string[]
+  }
+  /** `HTTP_LISTEN`, default `127.0.0.1:8080`; port 0 takes a free one. */
+  http: { host: string; port: number }
+  /** `API_TOKEN`, bearer token of the HTTP API; default none, required when `http` listens beyond loopback. */
+  apiToken: string | undefined
+  functions: {
+    /** `FUNCTIONS`, default the examples: a module that runs in this process, or an http(s) URL. */
+    source: { kind: 'module'; path: string } | { kind: 'url'; url: string }
+    /** `FUNCTIONS_FALLBACK_URL`, default none. */
+    fallbackUrl: string | undefined
+    /** `FUNCTIONS_FALLBACK_ACTIONS`, JSON array of actions (1 to 64), default none. */
+    fallbackActions: Action[] | undefined
+    /** `WEBHOOK_SECRET`, `whsec_…`, two separated by a space while rotating; default none: unsigned. */
+    webhookSecret: string | undefined
+  }
+  gateway: {
+    /** `GATEWAY_ID`, default the host's name; up to 64 of letters, digits, `.`, `_`, `-`. */
+    id: string
+    /** `GATEWAY_POOL`, default `default`; as `id`. */
+    pool: string
+  }
+  push: {
+    /** `PUSH_URL`, push function; default none: in process. */
+    url: string | undefined
+    /** `PUSH_WEBHOOK_URL`, where the `webhook` provider POSTs; default none: `console`. */
+    webhookUrl: string | undefined
+  }
+  /** `LOG_LEVEL`, default `info`; `debug`, `info`, `warn`, `error` or `silent`. */
+  logLevel: LogLevel
+  /** Sentences worth saying at the start: settings this version does not use, misspelt names. */
+  notices: string[]
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+const DEFAULT_FUNCTIONS = fileURLToPath(new URL('../functions/examples/app.ts', import.meta.url))
+
+/**
+ * Reads the environment; an empty value counts as absent.
+ * @param host the default of `GATEWAY_ID`
+ * @returns the settings, or every mistake at once
+ */
+export function readConfig(env: Environment, host: string = hostname()): Result<Config, ConfigFault[]> {
+  const read = new Reader(env)
+  const config = settings(read, host)
+  config.notices = notices(env)
+  const faults = [...read.faults, ...togetherFaults(config), ...notYetFaults(env)]
+  return faults.length === 0 ? { ok: true, value: config } : { ok: false, problem: faults }
+}
+
+function settings(read: Reader, host: string): Config {
+  const listen = read.value('SIP_LISTEN', listenSetting, 'udp://127.0.0.1:5060,tcp://127.0.0.1:5060') ?? []
+  const advertise = read.value('SIP_ADVERTISE', hostPort)
+  return {
+    sip: { listen, advertise, domains: read.value('SIP_DOMAINS', domainsSetting) ?? ownHosts(listen, advertise?.host) },
+    http: read.value('HTTP_LISTEN', httpListen, '127.0.0.1:8080') ?? { host: '127.0.0.1', port: 8080 },
+    apiToken: read.value('API_TOKEN', tokenSetting),
+    functions: {
+      source: read.value('FUNCTIONS', functionsSetting, DEFAULT_FUNCTIONS) ?? {
+        kind: 'module',
+        path: DEFAULT_FUNCTIONS,
+      },
+      fallbackUrl: read.value('FUNCTIONS_FALLBACK_URL', httpUrl),
+      fallbackActions: read.value('FUNCTIONS_FALLBACK_ACTIONS', actionsSetting),
+      webhookSecret: read.value('WEBHOOK_SECRET', secretSetting),
+    },
+    gateway: {
+      id: read.value('GATEWAY_ID', nameSetting, host) ?? '',
+      pool: read.value('GATEWAY_POOL', nameSetting, 'default') ?? '',
+    },
+    push: { url: read.value('PUSH_URL', httpUrl), webhookUrl: read.value('PUSH_WEBHOOK_URL', httpUrl) },
+    logLevel: read.value('LOG_LEVEL', logLevel, 'info') ?? 'info',
+    notices: [],
+  }
+}
+
+/** What no setting is wrong in alone. */
+function togetherFaults({ sip, http, apiToken }: Config): ConfigFault[] {
+  const faults: ConfigFault[] = []
+  if (apiToken === undefined && !isLoopback(http.host)) {
+    const message = `API_TOKEN: expected a token, since HTTP_LISTEN is ${http.host}, which others can reach; got nothing. Set API_TOKEN to a long random word, or HTTP_LISTEN to 127.0.0.1:${http.port}`
+    faults.push({ setting: 'API_TOKEN', message })
+  }
+  const wildcard = sip.listen.find(({ host }) => isWildcard(host))
+  if (wildcard && !sip.advertise) {
+    const message = `SIP_ADVERTISE: expected the address phones reach this router at, since SIP_LISTEN is ${wildcard.host} (every address), which cannot be put in a Via; got nothing. Set it, for example to 192.0.2.1 or sip.example.com:5060`
+    faults.push({ setting: 'SIP_ADVERTISE', message })
+  }
+  return faults
+}
+
+function ownHosts(listen: ListenSetting[], advertised: string | undefined): string[] {
+  const hosts = listen.map(({ host }) => host).filter((host) => !isWildcard(host))
+  return [...new Set(advertised ? [...hosts, advertised] : hosts)]
+}
+
+function httpListen(text: string) {
+  const read = hostPort(text)
+  if (!read.ok) return read
+  return { ok: true as const, value: { host: read.value.host, port: read.value.port ?? 8080 } }
+}
+
+function logLevel(text: string) {
+  const level = LOG_LEVELS.find((name) => name === text.toLowerCase())
+  if (level) return { ok: true as const, value: level }
+  return { ok: false as const, expected: `one of ${LOG_LEVELS.join(', ')}`, remedy: 'info is the usual one' }
+}
+
+export { KNOWN_SETTINGS }
