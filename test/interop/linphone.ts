@@ -1,0 +1,124 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { temporaryDirectory } from './network.ts'
+import { Program } from './program.ts'
+import { readWav, secondsOf, writeTone } from './wav.ts'
+
+export interface LinphoneOptions {
+  user: string
+  /** Host part of the address of record. */
+  domain: string
+  transport: 'udp' | 'tcp'
+  /** Address of this phone. */
+  address: string
+  /** SIP port, default 5060. */
+  port?: number
+  /** Address (and port, default 5060) of the router. */
+  proxy: string
+  /** The tone that this phone sends, in Hz. */
+  tone: number
+}
+
+/** A headless linphone: driven by the lines of its console, plays a tone from a file, records what it hears. */
+export class Linphone {
+  readonly uri: string
+  readonly program: Program
+  readonly #directory: string
+
+  private constructor(uri: string, program: Program, directory: string) {
+    this.uri = uri
+    this.program = program
+    this.#directory = directory
+  }
+
+  /** Starts the phone and returns once it is registered. */
+  static async start(options: LinphoneOptions): Promise<Linphone> {
+    const directory = temporaryDirectory(`linphone-${options.user}`)
+    const uri = `sip:${options.user}@${options.domain}`
+    const program = run(options, directory)
+    const phone = new Linphone(uri, program, directory)
+    await program.says(/network reachability state is now \[UP\]/)
+    program.send('soundcard use files')
+    program.send(`register ${uri} sip:${options.proxy};transport=${options.transport}`)
+    await program.says(/to \[LinphoneRegistrationOk\]/)
+    return phone
+  }
+
+  call(uri: string): void {
+    this.program.send(`call ${uri}`)
+  }
+
+  /** Waits for a call to be set up here. */
+  async rings(): Promise<void> {
+    await this.#reaches('IncomingReceived')
+  }
+
+  async answer(): Promise<void> {
+    this.program.send('answer')
+    await this.isEstablished()
+  }
+
+  async isEstablished(): Promise<void> {
+    await this.#reaches('StreamsRunning')
+    this.program.send(`play ${join(this.#directory, 'tone.wav')}`)
+    this.program.send(`record ${join(this.#directory, 'heard.wav')}`)
+  }
+
+  /** Ends the call, cancels it, or declines it (603) when it still rings here. */
+  terminate(): void {
+    this.program.send('terminate')
+  }
+
+  async closes(): Promise<void> {
+    await this.#reaches('Released')
+  }
+
+  message(uri: string, text: string): void {
+    this.program.send(`chat ${uri} ${text}`)
+  }
+
+  /** Waits for a MESSAGE with that text. */
+  async reads(text: string): Promise<void> {
+    await this.program.says(new RegExp(`Message received from.*${text}`, 's'))
+  }
+
+  /** Seconds of a tone of `hz` in what was heard in the latest call. */
+  heard(hz: number): number {
+    return secondsOf(hz, readWav(join(this.#directory, 'heard.wav')))
+  }
+
+  /** Unregisters and ends. */
+  async stop(): Promise<void> {
+    this.program.send('quit')
+    await Promise.race([this.program.exited, new Promise((resolve) => setTimeout(resolve, 3_000).unref())])
+    await this.program.stop()
+  }
+
+  async #reaches(state: string): Promise<void> {
+    await this.program.says(new RegExp(`moving from state LinphoneCall\\w+ to LinphoneCall${state}\\b`))
+  }
+}
+
+function run(options: LinphoneOptions, directory: string): Program {
+  mkdirSync(join(directory, '.local/share/linphone'), { recursive: true })
+  writeTone(join(directory, 'tone.wav'), options.tone, 20)
+  writeFileSync(join(directory, 'linphonerc'), config(options))
+  const env = { ...process.env, HOME: directory, XDG_DATA_HOME: '', XDG_CONFIG_HOME: '' }
+  const args = ['-d', '6', '-c', join(directory, 'linphonerc')]
+  return new Program(`linphone ${options.user}`, 'linphonec', args, { cwd: directory, env })
+}
+
+function config({ address, port, transport }: LinphoneOptions): string {
+  const sipPort = port ?? 5060
+  const lines = [
+    '[sip]',
+    `bind_address=${address}`,
+    `sip_port=${transport === 'udp' ? sipPort : 0}`,
+    `sip_tcp_port=${transport === 'tcp' ? sipPort : 0}`,
+    'sip_tls_port=0',
+    'guess_hostname=0',
+    '[rtp]',
+    'audio_rtp_port=-1',
+  ]
+  return `${lines.join('\n')}\n`
+}
