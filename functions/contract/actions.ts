@@ -29,7 +29,7 @@ const PROTECTED = new Set([
 const HeaderName = z.string().check(
   z.regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, 'expected a header name'),
   z.maxLength(128),
-  z.refine((name) => !PROTECTED.has(name.toLowerCase()), 'this header belongs to the gateway'),
+  z.refine((name) => !PROTECTED.has(name.toLowerCase()), 'belongs to the gateway'),
 )
 const HeaderValue = z
   .string()
@@ -145,6 +145,7 @@ export type Wait = z.infer<typeof Wait>
 export const Lookup = z.object({ action: z.literal('lookup'), name: Token, aor: Uri })
 export type Lookup = z.infer<typeof Lookup>
 
+/** Ends the subscription or the wait of that name; without a name, every subscription of the transaction. */
 export const Unsubscribe = z.object({ action: z.literal('unsubscribe'), name: z.optional(Token) })
 export const Publish = z.object({ action: z.literal('publish'), type: EventType, attributes: z.optional(Attributes) })
 /** Wakes the sleeping devices of an AOR: every binding with push parameters that is not ringing already. */
@@ -174,7 +175,10 @@ export const Annotate = z.object({
   values: z.record(z.string().check(z.maxLength(64)), z.string().check(z.maxLength(1024))),
 })
 
-/** An inline reaction may hold `{ fromEvent: "contact" }` wherever a string goes: the attribute of the event that fired it. */
+/**
+ * An inline reaction may hold `{ fromEvent: "contact" }` wherever a URI or a free text goes: the attribute of the event that
+ * fired it. It may not hold wait, lookup, subscribe, save, challenge or redirect. See `validate.ts`.
+ */
 const Reaction = z.array(z.record(z.string(), z.unknown())).check(z.minLength(1), z.maxLength(16))
 
 export const Subscribe = z.object({
@@ -183,7 +187,7 @@ export const Subscribe = z.object({
   filter: z.optional(Filter),
   /** Names it for `unsubscribe`. */
   name: z.optional(Token),
-  /** Handler to invoke with `subscription.matched`, or… */
+  /** Exactly one of the two: handler to invoke with `subscription.matched`, or… */
   handler: z.optional(Token),
   /** …actions to perform without any invocation. */
   actions: z.optional(Reaction),
@@ -213,6 +217,7 @@ export const Action = z.discriminatedUnion('action', [
   Annotate,
 ])
 export type Action = z.infer<typeof Action>
+export const Actions = z.array(Action)
 export type ActionOf<Name extends Action['action']> = Extract<Action, { action: Name }>
 
 /** The body of a 200: at most 64 actions; `context` is opaque to the gateway and echoed in the next invocation of the call. */

@@ -29,12 +29,13 @@ export const EventType = z.string().check(z.regex(/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_
 /** `contact.registered`, or `contact.*` for a family. */
 export const EventPattern = z.string().check(z.regex(/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*)?$/), z.maxLength(128))
 
-const AttributeName = z.string().check(z.regex(/^[A-Za-z0-9_.-]+$/), z.maxLength(64))
+/** The name of an attribute of an event. */
+export const EventAttribute = z.string().check(z.regex(/^[A-Za-z0-9_.-]+$/), z.maxLength(64))
 const AttributeValue = z.union([z.string().check(z.maxLength(4096)), z.number(), z.boolean()])
 
 /** Exact match on every named attribute; a list of values is OR. Values compare as strings. */
 export const Filter = z.record(
-  AttributeName,
+  EventAttribute,
   z.union([
     z.string().check(z.minLength(1)),
     z.number(),
@@ -46,7 +47,7 @@ export const Filter = z.record(
 )
 export type Filter = z.infer<typeof Filter>
 
-export const Attributes = z.record(AttributeName, AttributeValue)
+export const Attributes = z.record(EventAttribute, AttributeValue)
 export type Attributes = z.infer<typeof Attributes>
 
 /** An event inside the router; at the borders it travels as a CloudEvent whose `data` are the attributes. */
@@ -64,9 +65,10 @@ export interface RouseEvent {
  */
 export function filterFault(pattern: string, filter: Filter): { attribute: string; message: string } | undefined {
   const family = pattern.endsWith('.*') ? pattern.slice(0, -1) : undefined
-  const types = family ? Object.keys(EVENT_ATTRIBUTES).filter((type) => type.startsWith(family)) : [pattern]
-  const known = types.flatMap((type) => EVENT_ATTRIBUTES[type] ?? [])
-  if (known.length === 0) return undefined
+  const known = family
+    ? familyAttributes(family)
+    : Object.hasOwn(EVENT_ATTRIBUTES, pattern) && EVENT_ATTRIBUTES[pattern]
+  if (!known || known.length === 0) return undefined
   for (const attribute of Object.keys(filter)) {
     if (!known.includes(attribute)) {
       return {
@@ -76,4 +78,9 @@ export function filterFault(pattern: string, filter: Filter): { attribute: strin
     }
   }
   return undefined
+}
+
+function familyAttributes(prefix: string): string[] {
+  const types = Object.keys(EVENT_ATTRIBUTES).filter((type) => type.startsWith(prefix))
+  return types.flatMap((type) => EVENT_ATTRIBUTES[type]!)
 }

@@ -1,0 +1,11 @@
+/** The JSON contract between gateway and function: types, validators, signatures. One import for both sides. */
+export * from './actions.ts'
+export * from './clock.ts'
+export * from './duration.ts'
+export * from './envelope.ts'
+export * from './events.ts'
+export * from './path.ts'
+export * from './problem.ts'
+export * from './push.ts'
+export * from './sign.ts'
+export * from './validate.ts'
