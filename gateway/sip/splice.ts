@@ -1,0 +1,215 @@
+import { assertOneLine, COMMA, isToken } from './chars.ts'
+import { LINE_START, NUMBER, NUMBER_MASK, STRIDE, VALUE_START } from './header-index.ts'
+import { MAX_FORWARDS, ROUTE, VIA } from './header-names.ts'
+import type { SipMessage } from './message.ts'
+import { elementEnd, skipLws, trimLwsEnd } from './params.ts'
+import { fillReceived, type Received } from './received.ts'
+import { Splicer } from './splicer.ts'
+
+/** What changes on a request as it is forwarded (RFC 3261 16.6). Values are latin1 and hold no CR, LF or NUL. */
+export interface RequestEdits {
+  /** New Request-URI. */
+  uri?: string
+  /** Value of the Via line to put on top. */
+  via: string
+  /** Fills received/rport into the (previously) topmost Via (RFC 3261 18.2.1, 3581); null when nothing is to be added. */
+  received: Received | null
+  /** Replaces, or adds when absent. */
+  maxForwards: number
+  /** Values put on top, first is topmost. */
+  recordRoute?: string[]
+  /** How many topmost Route values to take away. */
+  dropRoutes?: number
+  /** Strict-router repair (16.4): the last Route value goes. */
+  dropLastRoute?: boolean
+  /** Values put on top after dropping. */
+  addRoutes?: string[]
+  /** Value put at the end (16.6 step 6, strict next hop). */
+  appendRoute?: string
+  headers?: HeaderEdits
+}
+
+/** `set` takes every line of that name away and writes one; what is written comes after the headers that were there. */
+export interface HeaderEdits {
+  remove?: string[]
+  set?: Record<string, string>
+  add?: [string, string][]
+}
+
+/** The request as sent on. Header lines that no edit names, and the body, stay byte for byte. */
+export function spliceRequest(request: SipMessage, edits: RequestEdits): string {
+  const firstLine = request.index.table[LINE_START] ?? request.index.end
+  const splicer = new Splicer(request.text, firstLine)
+  const isAdded = request.lineOf(MAX_FORWARDS) < 0
+  const removed = edits.headers === undefined ? undefined : removedLines(request, edits.headers)
+  spliceLines(request, edits, splicer, removed)
+  if (edits.headers !== undefined) splicer.replace(request.index.end, request.index.end, addedLines(edits.headers))
+  const top = startLine(request, edits.uri, firstLine) + topLines(request, edits)
+  const maxForwards = isAdded ? `Max-Forwards: ${edits.maxForwards}\r\n` : ''
+  return top + maxForwards + splicer.finish(request.text.length)
+}
+
+function startLine(request: SipMessage, uri: string | undefined, firstLine: number): string {
+  if (uri === undefined || uri === request.uri) return request.text.slice(0, firstLine)
+  return `${request.method} ${assertOneLine(uri)} SIP/${request.version}\r\n`
+}
+
+function topLines(request: SipMessage, edits: RequestEdits): string {
+  let lines = `Via: ${assertOneLine(edits.via)}\r\n`
+  if (edits.recordRoute !== undefined) lines += headerLines('Record-Route', edits.recordRoute)
+  if (edits.addRoutes !== undefined) lines += headerLines('Route', edits.addRoutes)
+  const isAppendedHere = edits.appendRoute !== undefined && request.lineOf(ROUTE) < 0
+  return isAppendedHere ? lines + headerLine('Route', edits.appendRoute!) : lines
+}
+
+function spliceLines(
+  request: SipMessage,
+  edits: RequestEdits,
+  splicer: Splicer,
+  removed: Set<number> | undefined,
+): void {
+  const table = request.index.table
+  let isTopmostVia = true
+  let routes: RouteCut | undefined
+  for (let line = 0; line < table.length; line += STRIDE) {
+    const number = table[line + NUMBER]! & NUMBER_MASK
+    if (removed?.has(line)) splicer.replace(table[line + LINE_START]!, request.lineEnd(line), '')
+    else if (number === VIA && isTopmostVia) {
+      isTopmostVia = false
+      if (edits.received !== null)
+        fillReceived(splicer, table[line + VALUE_START]!, request.valueEnd(line), edits.received)
+    } else if (number === MAX_FORWARDS) {
+      splicer.replace(table[line + VALUE_START]!, request.valueEnd(line), String(edits.maxForwards))
+    } else if (number === ROUTE) {
+      routes ??= { toDrop: edits.dropRoutes ?? 0, lastLine: lastRouteLine(request) }
+      spliceRoute(request, line, edits, routes, splicer)
+    }
+  }
+}
+
+interface RouteCut {
+  /** Topmost values that are still to go. */
+  toDrop: number
+  lastLine: number
+}
+
+function lastRouteLine(request: SipMessage): number {
+  const table = request.index.table
+  let line = table.length - STRIDE
+  while (line >= 0 && (table[line + NUMBER]! & NUMBER_MASK) !== ROUTE) line -= STRIDE
+  return line
+}
+
+function spliceRoute(request: SipMessage, line: number, edits: RequestEdits, cut: RouteCut, splicer: Splicer): void {
+  const isLast = line === cut.lastLine
+  const dropLast = isLast && edits.dropLastRoute === true
+  if (cut.toDrop > 0 || dropLast) cutRoutes(request, line, cut, dropLast, splicer)
+  if (!isLast || edits.appendRoute === undefined) return
+  splicer.replace(request.lineEnd(line), request.lineEnd(line), headerLine('Route', edits.appendRoute))
+}
+
+/** Takes values off one Route line, at its front and at its end; the whole line when nothing is left. */
+function cutRoutes(request: SipMessage, line: number, cut: RouteCut, dropLast: boolean, splicer: Splicer): void {
+  const table = request.index.table
+  const valueStart = table[line + VALUE_START]!
+  const valueEnd = request.valueEnd(line)
+  const keptStart = skipElements(request.text, valueStart, valueEnd, cut)
+  const keptEnd = dropLast ? startOfLast(request.text, keptStart, valueEnd) : valueEnd
+  if (keptEnd <= keptStart) splicer.replace(table[line + LINE_START]!, request.lineEnd(line), '')
+  else {
+    splicer.replace(valueStart, keptStart, '')
+    splicer.replace(keptEnd, valueEnd, '')
+  }
+}
+
+/** Where the first value stands that is not dropped; counts down what is still to drop. */
+function skipElements(text: string, start: number, end: number, cut: RouteCut): number {
+  let at = skipSeparators(text, start, end)
+  while (cut.toDrop > 0 && at < end) {
+    cut.toDrop--
+    at = skipSeparators(text, elementEnd(text, at, end), end)
+  }
+  return at
+}
+
+/** Where the value before the last one ends, `start` when there is only one. */
+function startOfLast(text: string, start: number, end: number): number {
+  let keptEnd = start
+  for (let at = start; at < end; ) {
+    const last = elementEnd(text, at, end)
+    const next = skipSeparators(text, last, end)
+    if (next >= end) break
+    keptEnd = trimLwsEnd(text, at, last)
+    at = next
+  }
+  return keptEnd
+}
+
+function skipSeparators(text: string, start: number, end: number): number {
+  let at = skipLws(text, start, end)
+  while (at < end && text.charCodeAt(at) === COMMA) at = skipLws(text, at + 1, end)
+  return at
+}
+
+/** Lines that the header edits take away, by position in the index. */
+function removedLines(request: SipMessage, edits: HeaderEdits): Set<number> {
+  const removed = new Set<number>()
+  const names = edits.set === undefined ? (edits.remove ?? []) : [...(edits.remove ?? []), ...Object.keys(edits.set)]
+  for (const name of names) {
+    for (let line = request.findLine(name, 0); line >= 0; line = request.findLine(name, line + STRIDE))
+      removed.add(line)
+  }
+  return removed
+}
+
+function addedLines(edits: HeaderEdits): string {
+  let lines = ''
+  for (const [name, value] of Object.entries(edits.set ?? {})) lines += headerLine(assertName(name), value)
+  for (const [name, value] of edits.add ?? []) lines += headerLine(assertName(name), value)
+  return lines
+}
+
+function headerLines(name: string, values: string[]): string {
+  let lines = ''
+  for (let i = 0; i < values.length; i++) lines += headerLine(name, values[i]!)
+  return lines
+}
+
+/** One header line. Throws on CR, LF and NUL in the value. */
+export function headerLine(name: string, value: string): string {
+  return `${name}: ${assertOneLine(value)}\r\n`
+}
+
+/** Throws when `name` could not be a header's: whoever passes one has not validated its input. */
+export function assertName(name: string): string {
+  for (let at = 0; at < name.length; at++) {
+    if (!isToken(name.charCodeAt(at))) throw new Error(`not a header name: ${JSON.stringify(name)}`)
+  }
+  if (name === '') throw new Error('a header name must not be empty')
+  return name
+}
+
+/**
+ * The response as sent on: topmost Via value removed (RFC 3261 16.7 step 3), everything else byte for byte.
+ * @returns undefined when it was the only one: the response is for this element
+ */
+export function spliceResponse(response: SipMessage): string | undefined {
+  const line = response.lineOf(VIA)
+  if (line < 0) return undefined
+  const table = response.index.table
+  const text = response.text
+  const valueStart = table[line + VALUE_START]!
+  const valueEnd = response.valueEnd(line)
+  const next = skipSeparators(text, elementEnd(text, skipSeparators(text, valueStart, valueEnd), valueEnd), valueEnd)
+  if (next < valueEnd) return text.slice(0, valueStart) + text.slice(next)
+  if (!hasViaAfter(response, line)) return undefined
+  return text.slice(0, table[line + LINE_START]!) + text.slice(response.lineEnd(line))
+}
+
+function hasViaAfter(response: SipMessage, line: number): boolean {
+  const table = response.index.table
+  for (let other = line + STRIDE; other < table.length; other += STRIDE) {
+    if ((table[other + NUMBER]! & NUMBER_MASK) === VIA) return true
+  }
+  return false
+}

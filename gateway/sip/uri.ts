@@ -1,0 +1,305 @@
+import {
+  AT,
+  CLOSE_BRACKET,
+  COLON,
+  equalsIgnoringCase,
+  hasAt,
+  hexValue,
+  isHostCharacter,
+  isIpv6Character,
+  isLetter,
+  isSchemeCharacter,
+  isUnreserved,
+  isUriCharacter,
+  OPEN_BRACKET,
+  PERCENT,
+  QUESTION,
+  readNumber,
+  SEMICOLON,
+} from './chars.ts'
+
+/** A sip, sips or tel URI (RFC 3261 19.1, RFC 3966). Escapes stay as written everywhere: no %0D ever becomes a CR. */
+export interface SipUri {
+  /** `sip`, `sips` or `tel`. */
+  scheme: string
+  /** As written; '' when there is none. The number of a tel URI. */
+  user: string
+  password?: string
+  /** Lower case, IPv6 without brackets; '' in a tel URI. */
+  host: string
+  port?: number
+  /** Names in lower case, '' for those without a value. */
+  params: Map<string, string>
+  /** What follows `?`, as written. */
+  headers: string
+}
+
+/** Where `scanUri` found the parts. One object for all, so that checking a Request-URI allocates nothing. */
+const scan = {
+  userStart: 0,
+  userEnd: 0,
+  passwordEnd: 0,
+  hostStart: 0,
+  hostEnd: 0,
+  port: 0,
+  paramsStart: 0,
+  headersStart: 0,
+}
+
+/** @returns undefined for another scheme, and for a sip, sips or tel URI that is broken */
+export function parseUri(text: string): SipUri | undefined {
+  const scheme = knownScheme(text)
+  if (scheme === '' || !scanUri(text, scheme)) return undefined
+  const hasPassword = scan.passwordEnd > scan.userEnd
+  return {
+    scheme,
+    user: text.slice(scan.userStart, scan.userEnd),
+    password: hasPassword ? text.slice(scan.userEnd + 1, scan.passwordEnd) : undefined,
+    host: text.slice(scan.hostStart, scan.hostEnd).toLowerCase(),
+    port: scan.port === 0 ? undefined : scan.port,
+    params: readParams(text, scan.paramsStart, scan.headersStart),
+    headers: text.slice(scan.headersStart + 1),
+  }
+}
+
+/** Whether `text` is a URI that may stand in a request line: sip, sips and tel well-formed, others with a scheme and no separators. */
+export function isUri(text: string): boolean {
+  const scheme = knownScheme(text)
+  return scheme === '' ? isAbsoluteUri(text) : scanUri(text, scheme)
+}
+
+/** Whether a sip or sips URI carries headers (`?name=value`), which a Request-URI must not (RFC 3261 19.1.1). */
+export function hasUriHeaders(text: string): boolean {
+  return text.includes('?') && (parseUri(text)?.headers ?? '') !== ''
+}
+
+/** `sip`, `sips`, `tel`, or '' for any other scheme. */
+export function knownScheme(text: string): string {
+  if (hasAt(text, 0, 'sip:')) return 'sip'
+  if (hasAt(text, 0, 'sips:')) return 'sips'
+  return hasAt(text, 0, 'tel:') ? 'tel' : ''
+}
+
+function isAbsoluteUri(text: string): boolean {
+  let at = 0
+  while (at < text.length && isSchemeCharacter(text.charCodeAt(at))) at++
+  if (!isLetter(text.charCodeAt(0)) || at + 1 >= text.length || text.charCodeAt(at) !== COLON) return false
+  return isUriText(text, at + 1)
+}
+
+function isUriText(text: string, start: number): boolean {
+  for (let at = start; at < text.length; at++) {
+    if (!isUriCharacter(text.charCodeAt(at))) return false
+  }
+  return true
+}
+
+function scanUri(text: string, scheme: string): boolean {
+  const start = scheme.length + 1
+  if (!isUriText(text, start)) return false
+  return scheme === 'tel' ? scanTel(text, start) : scanSip(text, start)
+}
+
+function scanTel(text: string, start: number): boolean {
+  const semicolon = text.indexOf(';', start)
+  const end = semicolon < 0 ? text.length : semicolon
+  noteUser(start, end, end)
+  scan.hostStart = end
+  scan.hostEnd = end
+  scan.port = 0
+  scan.paramsStart = end
+  scan.headersStart = text.length
+  return end > start
+}
+
+/** The first `@` ends the user part: the user may hold `;`, `?` and `:` (in the password), never a bare `@`. */
+function scanSip(text: string, start: number): boolean {
+  const atSign = text.indexOf('@', start)
+  if (atSign < 0) noteUser(start, start, start)
+  else if (atSign === start) return false
+  else noteUserInfo(text, start, atSign)
+  const afterHost = scanHostPort(text, atSign < 0 ? start : atSign + 1)
+  if (afterHost < 0) return false
+  scan.paramsStart = afterHost
+  const question = text.indexOf('?', afterHost)
+  scan.headersStart = question < 0 ? text.length : question
+  return afterHost === scan.headersStart || text.charCodeAt(afterHost) === SEMICOLON
+}
+
+function noteUserInfo(text: string, start: number, atSign: number): void {
+  const colon = text.indexOf(':', start)
+  noteUser(start, colon >= 0 && colon < atSign ? colon : atSign, atSign)
+}
+
+function noteUser(start: number, end: number, passwordEnd: number): void {
+  scan.userStart = start
+  scan.userEnd = end
+  scan.passwordEnd = passwordEnd
+}
+
+/** Returns where the host and port end, -1 when they are broken. */
+function scanHostPort(text: string, start: number): number {
+  let at = text.charCodeAt(start) === OPEN_BRACKET ? scanIpv6(text, start + 1) : scanName(text, start)
+  scan.port = 0
+  if (at < 0 || at >= text.length || text.charCodeAt(at) !== COLON) return at
+  const portStart = at + 1
+  at = portStart
+  while (at < text.length && text.charCodeAt(at) !== SEMICOLON && text.charCodeAt(at) !== QUESTION) at++
+  scan.port = readNumber(text, portStart, at, 65535)
+  return scan.port > 0 ? at : -1
+}
+
+function scanIpv6(text: string, start: number): number {
+  let at = start
+  while (at < text.length && isIpv6Character(text.charCodeAt(at))) at++
+  scan.hostStart = start
+  scan.hostEnd = at
+  return at > start && at < text.length && text.charCodeAt(at) === CLOSE_BRACKET ? at + 1 : -1
+}
+
+function scanName(text: string, start: number): number {
+  let at = start
+  while (at < text.length && isHostCharacter(text.charCodeAt(at))) at++
+  scan.hostStart = start
+  scan.hostEnd = at
+  return at > start ? at : -1
+}
+
+/** The first of two parameters of one name counts; empty ones (`;;`) are passed over. */
+function readParams(text: string, start: number, end: number): Map<string, string> {
+  const params = new Map<string, string>()
+  let equal = text.indexOf('=', start)
+  for (let at = start; at < end; ) {
+    const semicolon = text.indexOf(';', at + 1)
+    const last = semicolon < 0 || semicolon > end ? end : semicolon
+    if (equal >= 0 && equal <= at) equal = text.indexOf('=', at)
+    const nameEnd = equal < 0 || equal > last ? last : equal
+    const name = text.slice(at + 1, nameEnd).toLowerCase()
+    if (name !== '' && !params.has(name)) params.set(name, text.slice(nameEnd + 1, last))
+    at = last
+  }
+  return params
+}
+
+export function formatUri(uri: SipUri): string {
+  let text = `${uri.scheme}:${uri.user}`
+  if (uri.scheme !== 'tel') {
+    if (uri.password !== undefined) text += `:${uri.password}`
+    if (uri.user !== '') text += '@'
+    text += formatHost(uri.host)
+    if (uri.port !== undefined) text += `:${uri.port}`
+  }
+  for (const [name, value] of uri.params) text += value === '' ? `;${name}` : `;${name}=${value}`
+  return uri.headers === '' ? text : `${text}?${uri.headers}`
+}
+
+/** A host as URIs and Vias write it: IPv6 in brackets. */
+export function formatHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}
+
+/**
+ * The one spelling of an address of record: `sip:user@host`, without port, parameters, headers and password; sips counts as sip.
+ * The user is spelled as RFC 3261 19.1.4 compares it. A tel URI becomes its number without visual separators (RFC 3966 5.1.1);
+ * a local number keeps its phone-context.
+ * @returns '' for what is no sip, sips or tel URI
+ */
+export function canonicalAor(uri: SipUri | string): string {
+  const parsed = typeof uri === 'string' ? parseUri(uri) : uri
+  if (parsed === undefined) return ''
+  if (parsed.scheme === 'tel') return canonicalTel(parsed)
+  const host = formatHost(parsed.host.endsWith('.') ? parsed.host.slice(0, -1) : parsed.host)
+  return parsed.user === '' ? `sip:${host}` : `sip:${canonicalEscapes(parsed.user)}@${host}`
+}
+
+function canonicalTel(uri: SipUri): string {
+  let number = ''
+  for (const character of uri.user) if (!'-.()'.includes(character)) number += character
+  const context = uri.params.get('phone-context')
+  const isLocal = !number.startsWith('+') && context !== undefined
+  const escaped = canonicalEscapes(number.toLowerCase())
+  return isLocal ? `tel:${escaped};phone-context=${canonicalEscapes(context.toLowerCase())}` : `tel:${escaped}`
+}
+
+/** Unescapes what is unreserved, escapes what may not stand bare, and spells every escape in upper case (RFC 3261 19.1.4). */
+function canonicalEscapes(text: string): string {
+  if (isCanonical(text)) return text
+  let canonical = ''
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    const escaped = code === PERCENT ? escapedCode(text, at) : -1
+    canonical += canonicalCharacter(code, escaped)
+    if (escaped >= 0) at += 2
+  }
+  return canonical
+}
+
+function isCanonical(text: string): boolean {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === PERCENT || !isUriCharacter(code) || code === AT || code > 126) return false
+  }
+  return true
+}
+
+function canonicalCharacter(code: number, escaped: number): string {
+  if (escaped >= 0) return isUnreserved(escaped) ? String.fromCharCode(escaped) : percentEncode(escaped)
+  const mayStand = isUriCharacter(code) && code !== AT && code !== PERCENT && code <= 126
+  return mayStand ? String.fromCharCode(code) : percentEncode(code)
+}
+
+/** Octet that `%XX` at `at` stands for, -1 when it is no escape. */
+function escapedCode(text: string, at: number): number {
+  if (at + 2 >= text.length) return -1
+  const high = hexValue(text.charCodeAt(at + 1))
+  const low = hexValue(text.charCodeAt(at + 2))
+  return high < 0 || low < 0 ? -1 : high * 16 + low
+}
+
+function percentEncode(code: number): string {
+  return `%${code < 16 ? '0' : ''}${code.toString(16).toUpperCase()}`
+}
+
+/** Parameters that never match when only one URI has them (RFC 3261 19.1.4). */
+const DECISIVE = ['user', 'ttl', 'method', 'maddr', 'transport']
+
+/** Equivalence of RFC 3261 19.1.4. Other schemes than sip, sips and tel are compared as text. */
+export function sameUri(a: string, b: string): boolean {
+  if (a === b) return true
+  const first = parseUri(a)
+  const second = parseUri(b)
+  if (first === undefined || second === undefined || first.scheme !== second.scheme) return false
+  if (first.scheme === 'tel') return canonicalTel(first) === canonicalTel(second)
+  return (
+    first.host === second.host &&
+    first.port === second.port &&
+    canonicalEscapes(first.user) === canonicalEscapes(second.user) &&
+    canonicalEscapes(first.password ?? '') === canonicalEscapes(second.password ?? '') &&
+    sameParams(first.params, second.params) &&
+    sameHeaders(first.headers, second.headers)
+  )
+}
+
+function sameParams(a: Map<string, string>, b: Map<string, string>): boolean {
+  for (const name of DECISIVE) if (a.has(name) !== b.has(name)) return false
+  for (const [name, value] of a) {
+    const other = b.get(name)
+    if (other !== undefined && !equalsIgnoringCase(canonicalEscapes(value), canonicalEscapes(other))) return false
+  }
+  return true
+}
+
+function sameHeaders(a: string, b: string): boolean {
+  if (a === b) return true
+  return sortedHeaders(a) === sortedHeaders(b)
+}
+
+function sortedHeaders(headers: string): string {
+  const fields = headers.split('&').map((field) => {
+    const equal = field.indexOf('=')
+    return equal < 0
+      ? field.toLowerCase()
+      : `${field.slice(0, equal).toLowerCase()}${canonicalEscapes(field.slice(equal))}`
+  })
+  return fields.sort().join('&')
+}
