@@ -23,12 +23,14 @@ export function planFilter(filter: Filter): FilterPlan {
     names.push(name)
     keys = values.flatMap((value) => keys.map((key) => key + keyPart(value)))
   }
+  if (names.length === 1) keys = valuesOf(filter[names[0]!]!)
   const partial = names.length < all.length
   return { shape: (partial ? '+' : '') + names.join('\n'), names, keys, partial }
 }
 
-/** The key that an event has among the filters over `names`; `undefined` when it lacks one of them. */
+/** The key that an event has among the filters over `names`, the value itself if there is one; `undefined` when it lacks one. */
 export function keyOf(names: readonly string[], attributes: Attributes): string | undefined {
+  if (names.length === 1) return textOf(attributes[names[0]!])
   let key = ''
   for (const name of names) {
     const value = textOf(attributes[name])
