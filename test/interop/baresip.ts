@@ -191,7 +191,11 @@ class Control {
     const token = String(++this.#commands)
     const text = JSON.stringify({ command, params, token })
     this.#socket.write(`${Buffer.byteLength(text)}:${text},`)
-    const answer = await until(() => this.#answers.get(token), 8_000, (wake) => this.#onChange(wake))
+    const answer = await until(
+      () => this.#answers.get(token),
+      8_000,
+      (wake) => this.#onChange(wake),
+    )
     if (!answer?.ok) throw new Error(`${command} ${params}: ${answer ? answer.data : 'no answer'}`)
     return answer.data ?? ''
   }

@@ -17,7 +17,8 @@ export class Program {
     this.#child = spawn(command, args, { ...options, stdio: 'pipe' })
     running.add(this)
     this.exited = this.#end()
-    for (const stream of [this.#child.stdout, this.#child.stderr]) stream?.on('data', (data: Buffer) => this.#hear(data))
+    for (const stream of [this.#child.stdout, this.#child.stderr])
+      stream?.on('data', (data: Buffer) => this.#hear(data))
     this.#child.stdin?.on('error', () => {})
   }
 
@@ -43,7 +44,12 @@ export class Program {
    * @param deadlineMs milliseconds until the wait fails; it fails at once when the program ends without having said it
    */
   async says(pattern: RegExp, deadlineMs = 8_000): Promise<RegExpExecArray> {
-    const found = await until(() => this.#match(pattern), deadlineMs, (wake) => this.#onChange(wake), () => !this.#running)
+    const found = await until(
+      () => this.#match(pattern),
+      deadlineMs,
+      (wake) => this.#onChange(wake),
+      () => !this.#running,
+    )
     if (found) return found
     const why = this.#running ? `within ${deadlineMs} ms` : 'and has ended'
     throw new Error(`${this.name} did not say ${pattern} ${why}:\n${this.#output.slice(-6_000)}`)
@@ -130,7 +136,11 @@ export function until<T>(
 }
 
 /** Asks `probe` every 20 ms: for outside state that sends no event (a socket of the kernel, an HTTP answer). */
-export async function eventually<T>(what: string, probe: () => Promise<T | undefined> | T | undefined, deadlineMs = 8_000): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  probe: () => Promise<T | undefined> | T | undefined,
+  deadlineMs = 8_000,
+): Promise<T> {
   const end = performance.now() + deadlineMs
   for (;;) {
     const found = await probe()

@@ -101,7 +101,14 @@ export function ack(): Step {
 
 /** The caller's ACK of a failure. */
 export function ackFailure(): Step {
-  const lines = ['ACK sip:[service]@[domain] SIP/2.0', via('inv'), CALLER, '[last_To:]', 'Call-ID: [call_id]', 'CSeq: 1 ACK']
+  const lines = [
+    'ACK sip:[service]@[domain] SIP/2.0',
+    via('inv'),
+    CALLER,
+    '[last_To:]',
+    'Call-ID: [call_id]',
+    'CSeq: 1 ACK',
+  ]
   return send([...lines, 'Max-Forwards: 70'])
 }
 
@@ -143,7 +150,9 @@ export function pauses(ms: number): Step {
 
 /** The scenario file. */
 export function scenarioOf(steps: Step[]): string {
-  const used = ['vias', 'from', 'to', 'cseq', 'checked'].filter((name) => steps.join('').includes(`assign_to="${name}"`))
+  const used = ['vias', 'from', 'to', 'cseq', 'checked'].filter((name) =>
+    steps.join('').includes(`assign_to="${name}"`),
+  )
   const reference = used.length > 0 ? `<Reference variables="${used.join(',')}"/>` : ''
   return `<?xml version="1.0" encoding="ISO-8859-1" ?>\n<scenario name="rouse">\n${steps.join('\n')}\n${reference}\n</scenario>\n`
 }
@@ -188,7 +197,9 @@ function inDialog(method: string, cseq: number): string[] {
 }
 
 function recv(attributes: string, actions: string[]): Step {
-  return actions.length > 0 ? `<recv ${attributes}><action>${actions.join('')}</action></recv>` : `<recv ${attributes}/>`
+  return actions.length > 0
+    ? `<recv ${attributes}><action>${actions.join('')}</action></recv>`
+    : `<recv ${attributes}/>`
 }
 
 function matches(header: string, regexp: string): string {

@@ -58,7 +58,8 @@ export class Sipp {
   /** Waits until the program ends. */
   async ends(): Promise<SippResult> {
     await this.program.exited
-    const count = (title: string) => Number(this.program.output.match(new RegExp(`${title}\\s*\\|[^|]*\\|\\s*(\\d+)`))?.[1] ?? 0)
+    const count = (title: string) =>
+      Number(this.program.output.match(new RegExp(`${title}\\s*\\|[^|]*\\|\\s*(\\d+)`))?.[1] ?? 0)
     return {
       successful: count('Successful call'),
       failed: count('Failed call'),
@@ -72,7 +73,9 @@ export class Sipp {
     const { code } = await this.program.exited
     const result = await this.ends()
     if (code === 0 && result.failed === 0 && result.successful > 0) return result
-    throw new Error(`${this.program.name} ended with ${code}:\n${result.errors || this.program.output}\n${result.messages}`)
+    throw new Error(
+      `${this.program.name} ended with ${code}:\n${result.errors || this.program.output}\n${result.messages}`,
+    )
   }
 
   get messages(): string {

@@ -38,7 +38,8 @@ export function writeTone(path: string, hz: number, seconds: number, rate = 8_00
   file.writeUInt16LE(16, 34)
   file.write('data', 36, 'latin1')
   file.writeUInt32LE(count * 2, 40)
-  for (let i = 0; i < count; i++) file.writeInt16LE(Math.round(12_000 * Math.sin((2 * Math.PI * hz * i) / rate)), 44 + i * 2)
+  for (let i = 0; i < count; i++)
+    file.writeInt16LE(Math.round(12_000 * Math.sin((2 * Math.PI * hz * i) / rate)), 44 + i * 2)
   writeFileSync(path, file)
 }
 
