@@ -1,11 +1,20 @@
 import { isIPv6, SocketAddress } from 'node:net'
 import type { Address, Destination, Listener } from './types.ts'
 
-const NEVER_SENT_TO = new Set(['255.255.255.255', '0.0.0.0', '::', '::ffff:0.0.0.0', '::ffff:255.255.255.255', ''])
+const BROADCAST = '255.255.255.255'
 
 /** Whether a message may be sent there at all: a port that exists and an address of one host. */
 export function isSendable(address: string, port: number): boolean {
-  return Number.isInteger(port) && port > 0 && port <= 65_535 && !NEVER_SENT_TO.has(address)
+  return Number.isInteger(port) && port > 0 && port <= 65_535 && address !== BROADCAST && !isUnspecified(address)
+}
+
+/** 0.0.0.0 or ::, however it is spelled, or nothing at all. */
+function isUnspecified(address: string): boolean {
+  for (let at = 0; at < address.length; at++) {
+    const character = address[at]
+    if (character !== '0' && character !== ':' && character !== '.') return false
+  }
+  return true
 }
 
 export function isIpv6(address: string): boolean {
