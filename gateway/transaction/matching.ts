@@ -15,7 +15,7 @@ const COOKIE = 'z9hG4bK'
  */
 export function serverKey(request: SipMessage, via: Via): string {
   if (!hasUniqueBranch(via)) return oldServerKey(request, request.toTag)
-  return via.branch + JOIN + via.host.toLowerCase() + JOIN + sentByPort(via)
+  return via.branch + JOIN + via.host + JOIN + sentByPort(via)
 }
 
 /**
@@ -58,11 +58,11 @@ export function isOurs(via: Via, listeners: readonly Listener[]): boolean {
   return false
 }
 
-function isSameHost(one: string, other: string): boolean {
-  return one === other || bareHost(one) === bareHost(other)
+/** `host` is as read from a Via: lower case, IPv6 without brackets. */
+function isSameHost(host: string, advertised: string): boolean {
+  return host === advertised || host === bareHost(advertised)
 }
 
 function bareHost(host: string): string {
-  const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
-  return bare.toLowerCase()
+  return (host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host).toLowerCase()
 }

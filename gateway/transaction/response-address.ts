@@ -32,6 +32,5 @@ function addressOf(flow: Flow, remoteAddress: string, remotePort: number): Desti
 
 /** A name in maddr would need the DNS before an answer could go out: the source address serves as well. */
 function literalAddress(maddr: string): string | undefined {
-  const bare = maddr.startsWith('[') && maddr.endsWith(']') ? maddr.slice(1, -1) : maddr
-  return isIP(bare) === 0 ? undefined : bare
+  return isIP(maddr) === 0 ? undefined : maddr
 }
