@@ -35,12 +35,15 @@ export interface BaresipEvent {
 /** A headless baresip: driven over its TCP control interface, sends a tone, records what it hears. */
 export class Baresip {
   readonly uri: string
+  /** The tone that this phone sends, in Hz. */
+  readonly tone: number
   readonly program: Program
   readonly #directory: string
   readonly #control: Control
 
-  private constructor(uri: string, program: Program, directory: string, control: Control) {
-    this.uri = uri
+  private constructor(options: BaresipOptions, program: Program, directory: string, control: Control) {
+    this.uri = `sip:${options.user}@${options.domain}`
+    this.tone = options.tone
     this.program = program
     this.#directory = directory
     this.#control = control
@@ -59,16 +62,17 @@ export class Baresip {
     await listening('tcp', options.address, controlPort(port))
     const control = await Control.connect(options.address, controlPort(port))
     await program.says(/registered successfully/)
-    return new Baresip(`sip:${options.user}@${options.domain}`, program, directory, control)
+    return new Baresip(options, program, directory, control)
   }
 
-  async dial(uri: string): Promise<void> {
+  async call(uri: string): Promise<void> {
     await this.#control.command('dial', uri)
   }
 
   /** Answers the call that rings. */
-  async accept(): Promise<void> {
+  async answer(): Promise<void> {
     await this.#control.command('accept')
+    await this.isEstablished()
   }
 
   /** Ends the call: BYE, CANCEL, or 486 when it still rings here. */
@@ -99,23 +103,30 @@ export class Baresip {
   }
 
   /** Waits for a call to be set up here. */
-  async rings(): Promise<BaresipEvent> {
-    return this.event('CALL_INCOMING')
+  async rings(): Promise<void> {
+    await this.event('CALL_INCOMING')
   }
 
-  async isEstablished(): Promise<BaresipEvent> {
-    return this.event('CALL_ESTABLISHED')
+  /** Waits until the callee's phone is said to ring. */
+  async hearsRinging(): Promise<void> {
+    await this.event('CALL_RINGING')
   }
 
-  async closes(): Promise<BaresipEvent> {
-    return this.event('CALL_CLOSED')
+  async isEstablished(): Promise<void> {
+    await this.event('CALL_ESTABLISHED')
   }
 
-  /** Seconds of a tone of `hz` in everything heard so far. */
+  /** Waits for the end of a call. @returns why, such as `486 Rejected` */
+  async closes(): Promise<string> {
+    return (await this.event('CALL_CLOSED')).param ?? ''
+  }
+
+  /** Seconds of a tone of `hz` in what was heard in the latest call. */
   heard(hz: number): number {
     const directory = join(this.#directory, 'sound')
     const recordings = readdirSync(directory).filter((name) => name.endsWith('-dec.wav'))
-    return recordings.reduce((sum, name) => sum + secondsOf(hz, readWav(join(directory, name))), 0)
+    const latest = recordings.sort().at(-1)
+    return latest ? secondsOf(hz, readWav(join(directory, latest))) : 0
   }
 
   /** Unregisters and ends. */

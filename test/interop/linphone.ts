@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { temporaryDirectory } from './network.ts'
 import { Program } from './program.ts'
@@ -22,11 +22,15 @@ export interface LinphoneOptions {
 /** A headless linphone: driven by the lines of its console, plays a tone from a file, records what it hears. */
 export class Linphone {
   readonly uri: string
+  /** The tone that this phone sends, in Hz. */
+  readonly tone: number
   readonly program: Program
   readonly #directory: string
+  #calls = 0
 
-  private constructor(uri: string, program: Program, directory: string) {
-    this.uri = uri
+  private constructor(options: LinphoneOptions, program: Program, directory: string) {
+    this.uri = `sip:${options.user}@${options.domain}`
+    this.tone = options.tone
     this.program = program
     this.#directory = directory
   }
@@ -34,17 +38,16 @@ export class Linphone {
   /** Starts the phone and returns once it is registered. */
   static async start(options: LinphoneOptions): Promise<Linphone> {
     const directory = temporaryDirectory(`linphone-${options.user}`)
-    const uri = `sip:${options.user}@${options.domain}`
     const program = run(options, directory)
-    const phone = new Linphone(uri, program, directory)
+    const phone = new Linphone(options, program, directory)
     await program.says(/network reachability state is now \[UP\]/)
     program.send('soundcard use files')
-    program.send(`register ${uri} sip:${options.proxy};transport=${options.transport}`)
+    program.send(`register ${phone.uri} sip:${options.proxy};transport=${options.transport}`)
     await program.says(/to \[LinphoneRegistrationOk\]/)
     return phone
   }
 
-  call(uri: string): void {
+  async call(uri: string): Promise<void> {
     this.program.send(`call ${uri}`)
   }
 
@@ -61,14 +64,21 @@ export class Linphone {
   async isEstablished(): Promise<void> {
     await this.#reaches('StreamsRunning')
     this.program.send(`play ${join(this.#directory, 'tone.wav')}`)
-    this.program.send(`record ${join(this.#directory, 'heard.wav')}`)
+    this.#calls += 1
+    this.program.send(`record ${this.#recording()}`)
   }
 
-  /** Ends the call, cancels it, or declines it (603) when it still rings here. */
-  terminate(): void {
+  /** Waits until the callee's phone is said to ring. */
+  async hearsRinging(): Promise<void> {
+    await this.#reaches('OutgoingRinging')
+  }
+
+  /** Ends the call: BYE, CANCEL, or 603 when it still rings here. */
+  async hangup(): Promise<void> {
     this.program.send('terminate')
   }
 
+  /** Waits for the end of a call. */
   async closes(): Promise<void> {
     await this.#reaches('Released')
   }
@@ -84,7 +94,7 @@ export class Linphone {
 
   /** Seconds of a tone of `hz` in what was heard in the latest call. */
   heard(hz: number): number {
-    return secondsOf(hz, readWav(join(this.#directory, 'heard.wav')))
+    return existsSync(this.#recording()) ? secondsOf(hz, readWav(this.#recording())) : 0
   }
 
   /** Unregisters and ends. */
@@ -92,6 +102,10 @@ export class Linphone {
     this.program.send('quit')
     await Promise.race([this.program.exited, new Promise((resolve) => setTimeout(resolve, 3_000).unref())])
     await this.program.stop()
+  }
+
+  #recording(): string {
+    return join(this.#directory, `heard-${this.#calls}.wav`)
   }
 
   async #reaches(state: string): Promise<void> {
