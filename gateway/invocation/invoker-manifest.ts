@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../../functions/contract/clock.ts'
-import { CONTRACT, Manifest } from '../../functions/contract/envelope.ts'
+import type { Manifest } from '../../functions/contract/envelope.ts'
 import type { Problem, Result } from '../../functions/contract/problem.ts'
+import { validateManifest } from '../../functions/contract/validate.ts'
 import type { Log } from '../observe/log.ts'
 import type { FunctionHost, HostReply } from './host.ts'
 
@@ -38,19 +39,8 @@ export function createManifest(options: ManifestOptions): ManifestCache {
 
 /** A manifest out of the reply to `GET /.well-known/rouse`. A function without one answers 404: problem `not_found`. */
 export function manifestOfReply(reply: HostReply): Result<Manifest> {
-  if (reply.kind === 'none') return refused('expected a manifest, got 204')
   if (reply.kind === 'problem') return { ok: false, problem: reply.status === 404 ? NONE : reply.problem }
-  const version = (reply.answer as { contract?: unknown } | null)?.contract
-  if (version !== CONTRACT)
-    return refused(`expected contract ${CONTRACT}, got ${String(version).slice(0, 40)}`, '/contract')
-  const read = Manifest.safeParse(reply.answer)
-  if (read.success) return { ok: true, value: read.data }
-  const issue = read.error.issues[0]
-  return refused(`the manifest is broken: ${issue?.message ?? ''}`, `/${(issue?.path ?? []).join('/')}`)
-}
-
-function refused(detail: string, pointer?: string): Result<Manifest> {
-  return { ok: false, problem: { code: 'handler.invalid_answer', detail, ...(pointer ? { pointer } : {}) } }
+  return validateManifest(reply.kind === 'answer' ? reply.answer : undefined)
 }
 
 class Cache implements ManifestCache {

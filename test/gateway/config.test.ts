@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { type Config, type Environment, readConfig } from '../../gateway/config.ts'
+
+const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
+
+function config(env: Environment): Config {
+  const read = readConfig(env, 'host-1')
+  if (!read.ok) assert.fail(read.problem.map(({ message }) => message).join('\n'))
+  return read.value
+}
+
+function faults(env: Environment): string[] {
+  const read = readConfig(env, 'host-1')
+  return read.ok ? [] : read.problem.map(({ message }) => message)
+}
+
+describe('defaults', () => {
+  test('an empty environment runs on loopback with the examples, memory and no token', () => {
+    const { functions, ...rest } = config({})
+    assert.match(functions.source.kind === 'module' ? functions.source.path : '', /functions\/examples\/app\.ts$/)
+    assert.deepEqual(rest, {
+      sip: {
+        listen: [
+          { transport: 'udp', host: '127.0.0.1', port: 5060 },
+          { transport: 'tcp', host: '127.0.0.1', port: 5060 },
+        ],
+        advertise: undefined,
+        domains: ['127.0.0.1'],
+      },
+      http: { host: '127.0.0.1', port: 8080 },
+      apiToken: undefined,
+      gateway: { id: 'host-1', pool: 'default' },
+      push: { url: undefined, webhookUrl: undefined },
+      logLevel: 'info',
+      notices: [],
+    })
+  })
+
+  test('an empty value counts as absent', () => {
+    assert.deepEqual(config({ REDIS_URL: '', API_TOKEN: ' ', LOG_LEVEL: '' }), config({}))
+  })
+})
+
+describe('listeners', () => {
+  test('IPv6 addresses stand in brackets and the port defaults to 5060', () => {
+    assert.deepEqual(config({ SIP_LISTEN: 'udp://[::1]:5070, TCP://[2001:db8::1]' }).sip.listen, [
+      { transport: 'udp', host: '::1', port: 5070 },
+      { transport: 'tcp', host: '2001:db8::1', port: 5060 },
+    ])
+  })
+
+  for (const transport of ['tls', 'ws', 'wss']) {
+    test(`${transport} is refused with the word that it is not in this version`, () => {
+      const [message, ...others] = faults({ SIP_LISTEN: `udp://127.0.0.1:5060,${transport}://127.0.0.1:5061` })
+      assert.deepEqual(others, [])
+      assert.match(message!, new RegExp(`^SIP_LISTEN: .*"${transport}://127.0.0.1:5061".*not in this version`))
+    })
+  }
+
+  for (const wrong of [
+    '127.0.0.1:5060',
+    'udp://',
+    'udp://sip.example.com',
+    'udp://127.0.0.1:65536',
+    'udp://::1:x',
+    ',',
+    'udp://127.0.0.1:5060/x',
+  ]) {
+    test(`"${wrong}" is refused`, () => {
+      const messages = faults({ SIP_LISTEN: wrong })
+      assert.equal(messages.length, 1)
+      assert.match(messages[0]!, /^SIP_LISTEN: expected .*, got .*; write for example/)
+    })
+  }
+
+  test('a listener named twice is refused, two free ports are not', () => {
+    assert.match(faults({ SIP_LISTEN: 'udp://127.0.0.1,udp://127.0.0.1:5060' })[0]!, /each listener once/)
+    assert.deepEqual(faults({ SIP_LISTEN: 'udp://127.0.0.1:0,udp://127.0.0.1:0' }), [])
+  })
+
+  test('a wildcard needs SIP_ADVERTISE, since it cannot stand in a Via', () => {
+    assert.match(faults({ SIP_LISTEN: 'udp://0.0.0.0:5060' })[0]!, /^SIP_ADVERTISE: expected the address/)
+    assert.match(faults({ SIP_LISTEN: 'udp://[::]:5060' })[0]!, /^SIP_ADVERTISE: expected the address/)
+    const { sip } = config({ SIP_LISTEN: 'udp://0.0.0.0:5060', SIP_ADVERTISE: 'SIP.example.com:5080' })
+    assert.deepEqual(sip.advertise, { host: 'sip.example.com', port: 5080 })
+    assert.deepEqual(sip.domains, ['sip.example.com'])
+  })
+
+  test('SIP_ADVERTISE takes names, IPv4 and IPv6 with and without port', () => {
+    const advertised = (value: string) => config({ SIP_ADVERTISE: value }).sip.advertise
+    assert.deepEqual(advertised('192.0.2.1'), { host: '192.0.2.1', port: undefined })
+    assert.deepEqual(advertised('[2001:db8::1]:5060'), { host: '2001:db8::1', port: 5060 })
+    assert.deepEqual(advertised('2001:db8::1'), { host: '2001:db8::1', port: undefined })
+    for (const wrong of ['a b', '192.0.2.1:', '[::1', 'x:1:2', '300.1.1.1', 'sip:example.com']) {
+      assert.match(faults({ SIP_ADVERTISE: wrong })[0] ?? '', /^SIP_ADVERTISE: expected host or host:port, got/, wrong)
+    }
+  })
+})
+
+describe('domains', () => {
+  test('are lower case, once each, IPv6 without brackets', () => {
+    assert.deepEqual(config({ SIP_DOMAINS: 'Example.com, example.com.,[2001:DB8::1]' }).sip.domains, [
+      'example.com',
+      '2001:db8::1',
+    ])
+  })
+
+  test('a scheme or a port is refused', () => {
+    for (const wrong of ['sip:example.com', 'example.com:5060', 'exa mple.com', ',']) {
+      assert.match(faults({ SIP_DOMAINS: wrong })[0] ?? '', /^SIP_DOMAINS: expected/, wrong)
+    }
+  })
+})
+
+describe('the HTTP API', () => {
+  test('beyond loopback it needs a token', () => {
+    assert.match(
+      faults({ HTTP_LISTEN: '0.0.0.0:8080' })[0]!,
+      /^API_TOKEN: expected a token, since HTTP_LISTEN is 0\.0\.0\.0/,
+    )
+    assert.deepEqual(faults({ HTTP_LISTEN: '0.0.0.0:8080', API_TOKEN: 'abcdef' }), [])
+    assert.match(faults({ HTTP_LISTEN: 'gw.example.com' })[0]!, /^API_TOKEN/)
+  })
+
+  test('on loopback, by whatever name, it needs none', () => {
+    for (const host of ['127.0.0.1:80', '127.1.2.3', '[::1]:8080', 'localhost:0'])
+      assert.deepEqual(faults({ HTTP_LISTEN: host }), [])
+  })
+
+  test('a token that cannot be sent is refused, and not shown', () => {
+    const [message] = faults({ API_TOKEN: 'two words' })
+    assert.match(message!, /^API_TOKEN: expected/)
+    assert.doesNotMatch(message!, /two words/)
+  })
+})
+
+describe('functions', () => {
+  test('are a module path or an http(s) URL', () => {
+    assert.deepEqual(config({ FUNCTIONS: './my/app.ts' }).functions.source, { kind: 'module', path: './my/app.ts' })
+    assert.deepEqual(config({ FUNCTIONS: 'file:///srv/app.ts' }).functions.source, {
+      kind: 'module',
+      path: 'file:///srv/app.ts',
+    })
+    const url = 'https://functions.example.com/rouse?code=1'
+    assert.deepEqual(config({ FUNCTIONS: url }).functions.source, { kind: 'url', url })
+    assert.match(
+      faults({ FUNCTIONS: 'ftp://x.example.com' })[0]!,
+      /^FUNCTIONS: expected a module path or an http or https URL, got "ftp:/,
+    )
+  })
+
+  test('a URL with a password is refused, and not shown', () => {
+    for (const setting of ['FUNCTIONS', 'FUNCTIONS_FALLBACK_URL', 'PUSH_URL', 'PUSH_WEBHOOK_URL']) {
+      const [message] = faults({ [setting]: 'https://user:hunter2@example.com/' })
+      assert.match(message!, new RegExp(`^${setting}: expected .*without user and password`))
+      assert.doesNotMatch(message!, /hunter2/)
+    }
+  })
+
+  test('fallback actions are checked as an answer is, with the pointer to the fault', () => {
+    const actions = [{ action: 'reply', status: 480 }]
+    assert.deepEqual(config({ FUNCTIONS_FALLBACK_ACTIONS: JSON.stringify(actions) }).functions.fallbackActions, actions)
+    assert.deepEqual(
+      config({ FUNCTIONS_FALLBACK_ACTIONS: JSON.stringify({ actions }) }).functions.fallbackActions,
+      actions,
+    )
+    assert.match(faults({ FUNCTIONS_FALLBACK_ACTIONS: '[{"action":"reply","status":99}]' })[0]!, /\/actions\/0\/status/)
+    assert.match(faults({ FUNCTIONS_FALLBACK_ACTIONS: '[{"action":"explode"}]' })[0]!, /\/actions\/0/)
+    for (const wrong of ['reply', '[]', '7', 'null']) {
+      assert.match(
+        faults({ FUNCTIONS_FALLBACK_ACTIONS: wrong })[0] ?? '',
+        /^FUNCTIONS_FALLBACK_ACTIONS: expected/,
+        wrong,
+      )
+    }
+  })
+
+  test('the secret is whsec_ and base64, two while rotating, and never shown', () => {
+    assert.equal(config({ WEBHOOK_SECRET: `${SECRET}  ${SECRET}` }).functions.webhookSecret, `${SECRET} ${SECRET}`)
+    for (const wrong of ['hunter2', 'whsec_c2hvcnQ=', `${SECRET} ${SECRET} ${SECRET}`, SECRET.slice(6)]) {
+      const [message] = faults({ WEBHOOK_SECRET: wrong })
+      assert.match(message!, /^WEBHOOK_SECRET: expected whsec_/)
+      assert.ok(!message!.includes(wrong))
+    }
+  })
+})
+
+describe('what this version cannot do', () => {
+  test('a REDIS_URL stops the start: waiting calls would not outlive the process', () => {
+    assert.match(faults({ REDIS_URL: 'redis://127.0.0.1' })[0]!, /^REDIS_URL: .*memory store only.*unset REDIS_URL/)
+  })
+
+  test('TLS files stop the start', () => {
+    assert.match(faults({ SIP_TLS_KEY: '/k.pem' })[0]!, /^SIP_TLS_KEY: .*no TLS/)
+  })
+
+  test('integrations that are set, and misspelt names, are noticed', () => {
+    assert.deepEqual(config({ HEP_URL: 'udp://127.0.0.1:9060', SIP_DOMAIN: 'example.com', PATH: '/bin' }).notices, [
+      'HEP_URL is set, but this version does not use it',
+      'SIP_DOMAIN is not a setting of this router; did you mean SIP_DOMAINS?',
+    ])
+  })
+})
+
+test('all mistakes are reported together, one sentence each that names the setting', () => {
+  const messages = faults({
+    SIP_LISTEN: 'udp://nowhere:5060',
+    SIP_DOMAINS: 'sip:x',
+    HTTP_LISTEN: '0.0.0.0:99999',
+    FUNCTIONS: 'ftp://x',
+    GATEWAY_ID: 'a b',
+    PUSH_URL: 'nonsense',
+    LOG_LEVEL: 'loud',
+    REDIS_URL: 'redis://x',
+  })
+  const names = messages.map((message) => message.split(':')[0])
+  assert.deepEqual(names, [
+    'SIP_LISTEN',
+    'SIP_DOMAINS',
+    'HTTP_LISTEN',
+    'FUNCTIONS',
+    'GATEWAY_ID',
+    'PUSH_URL',
+    'LOG_LEVEL',
+    'REDIS_URL',
+  ])
+  for (const message of messages) assert.match(message, /^[A-Z_]+: expected .+, got .+; .+/)
+})
+
+test('control characters of a value are not repeated in the sentence', () => {
+  assert.doesNotMatch(faults({ LOG_LEVEL: 'a\u001b[2Jb' })[0]!, /\u001b/)
+})
