@@ -1,0 +1,129 @@
+import { readMessage, type SipMessage } from '../sip/message.ts'
+import { parseNameAddr } from '../sip/name-addr.ts'
+import type { Flow } from '../transport/types.ts'
+
+/** One end of a dialog, as seen from this proxy in the middle. */
+export interface Party {
+  tag: string
+  /** Highest CSeq of the requests this party has sent in the dialog; 0 before any. */
+  cseq: number
+  /** The flow to reach it by when its Contact cannot be; undefined: by its remote target. */
+  flow: Flow | undefined
+  /** Remote target as last refreshed (RFC 3261 12.2.1.2); '' until asked for, see `remoteTarget`. */
+  target: string
+}
+
+/**
+ * A confirmed INVITE dialog that passed through this proxy. The two messages that made it are kept as text: what is only needed to end
+ * a call from the middle is read when that happens.
+ */
+export class Dialog {
+  readonly callId: string
+  readonly caller: Party
+  readonly callee: Party
+  /** Milliseconds since the epoch of the first 2xx. */
+  readonly answeredAt: number
+  /** The INVITE as the caller sent it. */
+  readonly inviteText: string
+  /** The 2xx as it came from the callee's side: our own Record-Route values are in it. */
+  readonly answerText: string
+  /** Who is told of what happens in the dialog. */
+  readonly owner: DialogOwner
+  held = false
+  /** The next dialog of the same Call-ID, when an INVITE was answered more than once. */
+  next: Dialog | undefined
+  timer: unknown
+
+  constructor(parts: {
+    callId: string
+    caller: Party
+    callee: Party
+    answeredAt: number
+    inviteText: string
+    answerText: string
+    owner: DialogOwner
+  }) {
+    this.callId = parts.callId
+    this.caller = parts.caller
+    this.callee = parts.callee
+    this.answeredAt = parts.answeredAt
+    this.inviteText = parts.inviteText
+    this.answerText = parts.answerText
+    this.owner = parts.owner
+  }
+
+  /** The other end than `party`. */
+  other(party: Party): Party {
+    return party === this.caller ? this.callee : this.caller
+  }
+
+  onTimer(): void {
+    this.timer = undefined
+    this.owner.onDialogLost(this)
+  }
+}
+
+export interface DialogOwner {
+  onDialogEvent(dialog: Dialog, type: 'call.held' | 'call.transferred', reason: string): void
+  /** A digit pressed by one end (SIP INFO). */
+  onDigit(dialog: Dialog, digit: string, durationMs: number): void
+  /** BYE has passed, or the far end no longer knows the dialog. */
+  onDialogEnded(dialog: Dialog, status: number, reason: string): void
+  /** Nobody said BYE in all the time a dialog may live here. */
+  onDialogLost(dialog: Dialog): void
+}
+
+/** What is needed to send a request of our own to one end of a dialog. */
+export interface DialogSide {
+  /** Request-URI. */
+  target: string
+  /** Route values, topmost first (RFC 3261 12.2.1.1), only those beyond this proxy. */
+  routes: string[]
+  /** From and To header values as that end knows them. */
+  from: string
+  to: string
+}
+
+/**
+ * The route set, remote target and addresses for a request from this proxy to `party`.
+ * @param isOwnRoute whether a Record-Route value is one of ours
+ */
+export function sideOf(dialog: Dialog, party: Party, isOwnRoute: (route: string) => boolean): DialogSide | undefined {
+  const invite = read(dialog.inviteText)
+  const answer = read(dialog.answerText)
+  if (!invite || !answer) return undefined
+  const caller = invite.header('From') ?? ''
+  const callee = answer.header('To') ?? ''
+  const recorded = answer.values('Record-Route')
+  const own = recorded.map(isOwnRoute)
+  const toCallee = party === dialog.callee
+  return {
+    target: remoteTarget(dialog, party),
+    // Values above ours were added between us and the callee, those below between the caller and us.
+    routes: toCallee
+      ? recorded.slice(0, Math.max(0, own.indexOf(true))).reverse()
+      : recorded.slice(own.lastIndexOf(true) + 1),
+    from: toCallee ? caller : callee,
+    to: toCallee ? callee : caller,
+  }
+}
+
+/** The Contact of an end: what requests to it carry as Request-URI. */
+export function remoteTarget(dialog: Dialog, party: Party): string {
+  if (party.target === '') {
+    const message = read(party === dialog.caller ? dialog.inviteText : dialog.answerText)
+    party.target = (message && contactUri(message)) || (message?.uri ?? '')
+  }
+  return party.target
+}
+
+/** URI of the only Contact of a message; '' when there is none. */
+export function contactUri(message: SipMessage): string {
+  const contact = message.header('Contact')
+  return contact === undefined ? '' : (parseNameAddr(contact)?.uri ?? '')
+}
+
+function read(text: string): SipMessage | undefined {
+  const result = readMessage(text)
+  return result.ok ? result.message : undefined
+}

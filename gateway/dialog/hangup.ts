@@ -1,0 +1,99 @@
+import type { IdSource } from '../../functions/contract/clock.ts'
+import type { Locator } from '../proxy/proxy.ts'
+import { routeUri } from '../proxy/route.ts'
+import { buildRequest } from '../sip/build.ts'
+import type { SipMessage } from '../sip/message.ts'
+import { parseUri } from '../sip/uri.ts'
+import type { ClientUser, TransactionLayer } from '../transaction/types.ts'
+import type { Destination, Flow, TransportLayer } from '../transport/types.ts'
+import { contactUri, type Dialog, type DialogSide, type Party, sideOf } from './dialog.ts'
+
+export interface HangupParts {
+  transactions: TransactionLayer
+  transport: TransportLayer
+  locator: Locator
+  ids: IdSource
+  isOwnRoute(route: string): boolean
+}
+
+/** Nobody waits for the answer to a BYE of ours; the transaction sees to it that it is repeated until there is one. */
+const nobody: ClientUser = { onResponse() {}, onTimeout() {}, onTransportFailure() {} }
+
+/**
+ * Ends a call from the middle: BYE to both ends, each as if from the other, with that end's route set and the next CSeq of the
+ * end in whose name it speaks (RFC 3261 12.2.1.1, 15.1.1).
+ * @param reason text for a Reason header (RFC 3326), latin1 without CR or LF
+ */
+export function hangUp(dialog: Dialog, reason: string | undefined, parts: HangupParts): void {
+  for (const party of [dialog.caller, dialog.callee]) {
+    const side = sideOf(dialog, party, parts.isOwnRoute)
+    if (side)
+      void sendInDialog('BYE', dialog.callId, side, ++dialog.other(party).cseq, party.flow, reasonHeader(reason), parts)
+  }
+}
+
+/** Takes a call that nobody wants any more off a phone that has just answered it: ACK, then BYE. */
+export function endOrphan(invite: SipMessage, answer: SipMessage, flow: Flow | undefined, parts: HangupParts): void {
+  const recorded = answer.values('Record-Route')
+  const own = recorded.findIndex(parts.isOwnRoute)
+  const side: DialogSide = {
+    target: contactUri(answer),
+    routes: recorded.slice(0, Math.max(0, own)).reverse(),
+    from: invite.header('From') ?? '',
+    to: answer.header('To') ?? '',
+  }
+  const cseq = answer.cseq?.number ?? 1
+  void sendInDialog('ACK', invite.callId, side, cseq, flow, [], parts).then(() =>
+    sendInDialog('BYE', invite.callId, side, cseq + 1, flow, reasonHeader('Call completed elsewhere'), parts),
+  )
+}
+
+async function sendInDialog(
+  method: 'ACK' | 'BYE',
+  callId: string,
+  side: DialogSide,
+  cseq: number,
+  flow: Flow | undefined,
+  headers: [string, string][],
+  parts: HangupParts,
+): Promise<void> {
+  const destination = await destinationOf(side, flow, parts)
+  const listener = destination && parts.transport.listenerFor(destination)
+  if (!destination || !listener || side.target === '') return
+  const branch = `z9hG4bK${parts.ids.next('branch')}`
+  const text = buildRequest({
+    method,
+    uri: side.target,
+    via: `SIP/2.0/${listener.transport.toUpperCase()} ${listener.advertisedHost}:${listener.advertisedPort};branch=${branch}`,
+    from: side.from,
+    to: side.to,
+    callId,
+    cseq,
+    routes: side.routes,
+    headers,
+  })
+  if (method === 'ACK') parts.transport.send(text, destination)
+  else parts.transactions.request({ text, method, branch, destination, context: undefined }, nobody)
+}
+
+async function destinationOf(
+  side: DialogSide,
+  flow: Flow | undefined,
+  parts: HangupParts,
+): Promise<Destination | undefined> {
+  if (side.routes.length === 0 && flow && parts.transport.isAlive(flow)) return flow
+  const uri = parseUri(side.routes.length > 0 ? routeUri(side.routes[0]!) : side.target)
+  if (!uri) return undefined
+  return (parts.locator.locateNow(uri) ?? (await parts.locator.locate(uri)))[0]
+}
+
+function reasonHeader(reason: string | undefined): [string, string][] {
+  return reason === undefined ? [] : [['Reason', `SIP;text="${quoted(reason)}"`]]
+}
+
+/** The inside of a quoted-string (RFC 3261 25.1). */
+export function quoted(text: string): string {
+  return text.replace(/[\r\n\0]/g, ' ').replace(/[\\"]/g, '\\$&')
+}
+
+export type { Party }

@@ -1,0 +1,161 @@
+import type { Branch } from '../proxy/branch.ts'
+import { ProxyContext, type ProxyOwner } from '../proxy/context.ts'
+import type { Identity } from '../proxy/identity.ts'
+import { isLoop, loopDigest } from '../proxy/loop.ts'
+import type { ProxyCore } from '../proxy/proxy.ts'
+import { type RouteDecision, readRoutes } from '../proxy/route.ts'
+import type { Target } from '../proxy/target.ts'
+import { buildResponse, reasonPhrase, receivedOf } from '../sip/build.ts'
+import type { SipMessage } from '../sip/message.ts'
+import { parseUri } from '../sip/uri.ts'
+import type { ServerTransaction } from '../transaction/types.ts'
+import type { Flow, TransportLayer } from '../transport/types.ts'
+import { contactUri, type Party, remoteTarget } from './dialog.ts'
+import { readDigit } from './dtmf.ts'
+import type { DialogTable, Found } from './table.ts'
+
+export interface RelayParts {
+  proxy: ProxyCore
+  dialogs: DialogTable
+  identity: Identity
+  transport: TransportLayer
+  newTag(): string
+  /** A 2xx that nobody takes: ACK and BYE. */
+  endOrphan(invite: SipMessage, answer: SipMessage): void
+}
+
+/**
+ * Requests within a dialog: passed along their route set without asking anybody (RFC 3261 16.4, 16.6), watched for what ends or
+ * changes the dialog.
+ */
+export class DialogRelay {
+  readonly #parts: RelayParts
+
+  constructor(parts: RelayParts) {
+    this.#parts = parts
+  }
+
+  /** A request with a To tag, checked by `checkProxy`. */
+  onRequest(request: SipMessage, server: ServerTransaction): void {
+    const { identity, proxy } = this.#parts
+    const routes = readRoutes(request, identity)
+    const found = this.#parts.dialogs.find(request)
+    const received = receivedOf(request, server.flow.remoteAddress, server.flow.remotePort)
+    const digest = loopDigest(request, routes.uri)
+    const status = isLoop(request, identity, digest) ? 482 : !found && routes.drop === 0 ? 481 : 0
+    if (status !== 0) {
+      server.respond(
+        buildResponse(request, status, reasonPhrase(status), { toTag: this.#parts.newTag(), received }),
+        status,
+      )
+      return
+    }
+    if (request.method === 'INVITE') server.respond(buildResponse(request, 100, 'Trying', { received }), 100)
+    const watch = new RelayedRequest(this.#parts, request, found)
+    const context = new ProxyContext(proxy, server, watch, routes, digest, false, received)
+    server.context = context
+    watch.seen()
+    context.fork([this.#target(routes, found)], { mode: 'parallel' })
+  }
+
+  /** The ACK of a 2xx: goes on without a transaction, or nowhere when no route leads past us. */
+  onAck(ack: SipMessage, flow: Flow): void {
+    const routes = readRoutes(ack, this.#parts.identity)
+    const found = this.#parts.dialogs.find(ack)
+    if ((!found && routes.drop === 0) || (ack.maxForwards ?? 70) <= 0) return
+    const received = receivedOf(ack, flow.remoteAddress, flow.remotePort)
+    this.#parts.proxy.forwardStateless({ request: ack, routes, received }, this.#target(routes, found))
+  }
+
+  /** Where a request of a dialog goes: its Request-URI, or the far end itself when the Request-URI only names us or a user of ours. */
+  #target(routes: RouteDecision, found: Found | undefined): Target {
+    if (!found || routes.next !== undefined) return plainTarget(routes.uri, undefined)
+    const receiver = found.dialog.other(found.sender)
+    const flow = receiver.flow && this.#parts.transport.isAlive(receiver.flow) ? receiver.flow : undefined
+    return plainTarget(this.#isOurs(routes.uri) ? remoteTarget(found.dialog, receiver) : routes.uri, flow)
+  }
+
+  #isOurs(uriText: string): boolean {
+    const uri = parseUri(uriText)
+    const { identity } = this.#parts
+    return uri !== undefined && (identity.isLocalDomain(uri.host, uri.port) || identity.isSelf(uri.host, uri.port))
+  }
+}
+
+function plainTarget(uri: string, flow: Flow | undefined): Target {
+  return { uri, q: 1, device: uri, binding: undefined, flow }
+}
+
+/** What one relayed request and its answer change in the dialog. */
+class RelayedRequest implements ProxyOwner {
+  readonly #parts: RelayParts
+  readonly #request: SipMessage
+  readonly #found: Found | undefined
+
+  constructor(parts: RelayParts, request: SipMessage, found: Found | undefined) {
+    this.#parts = parts
+    this.#request = request
+    this.#found = found
+  }
+
+  /** On arrival, before the far end has answered. */
+  seen(): void {
+    if (!this.#found) return
+    const { dialog, sender } = this.#found
+    sender.cseq = Math.max(sender.cseq, this.#request.cseq?.number ?? 0)
+    const digit = this.#request.method === 'INFO' ? readDigit(this.#request) : undefined
+    if (digit) dialog.owner.onDigit(dialog, digit.digit, digit.durationMs)
+  }
+
+  onRinging(): void {}
+  onBranchFailed(): void {}
+  onForkEnded(): void {}
+  onCancelled(): void {}
+
+  onOrphan(_branch: Branch, response: SipMessage): void {
+    if (this.#request.method === 'INVITE') this.#parts.endOrphan(this.#request, response)
+  }
+
+  onAnswered(_branch: Branch, response: SipMessage): void {
+    if (!this.#found) return
+    const { dialog, sender } = this.#found
+    const { method } = this.#request
+    if (method === 'INVITE' || method === 'UPDATE') {
+      refreshTarget(sender, this.#request)
+      refreshTarget(dialog.other(sender), response)
+      this.#watchHold(sender)
+    } else if (method === 'REFER') {
+      dialog.owner.onDialogEvent(dialog, 'call.transferred', this.#request.header('Refer-To') ?? '')
+    }
+  }
+
+  /** BYE ends the dialog whatever is answered; 481 and 408 say that the far end has lost it (RFC 3261 12.2.1.2). */
+  onFinal(status: number): void {
+    if (!this.#found) return
+    const { dialog } = this.#found
+    const isBye = this.#request.method === 'BYE'
+    if (!isBye && status !== 481 && status !== 408) return
+    if (!this.#parts.dialogs.remove(dialog)) return
+    dialog.owner.onDialogEnded(
+      dialog,
+      isBye ? 200 : status,
+      isBye ? (this.#request.header('Reason') ?? '') : reasonPhrase(status),
+    )
+  }
+
+  #watchHold(sender: Party): void {
+    const { dialog } = this.#found!
+    const { body } = this.#request
+    if (body === '') return
+    const holds = body.includes('\na=sendonly') || body.includes('\na=inactive') || body.includes('\nc=IN IP4 0.0.0.0')
+    if (holds && !dialog.held)
+      dialog.owner.onDialogEvent(dialog, 'call.held', sender === dialog.caller ? 'caller' : 'callee')
+    dialog.held = holds
+  }
+}
+
+/** Target refresh requests and their 2xx carry a new remote target in their Contact (RFC 3261 12.2). */
+function refreshTarget(party: Party, message: SipMessage): void {
+  const target = contactUri(message)
+  if (target !== '') party.target = target
+}

@@ -1,0 +1,86 @@
+import type { SipMessage } from '../sip/message.ts'
+import type { TimerHandle, TimerQueue } from '../transaction/timer-queue.ts'
+import type { Flow } from '../transport/types.ts'
+import { Dialog, type DialogOwner, type Party } from './dialog.ts'
+
+export interface DialogOptions {
+  /** A dialog nobody ends is forgotten after this long. Milliseconds, default 12 hours. */
+  maxDialogMs: number
+}
+
+/** A dialog and which of its ends sent the message in hand. */
+export interface Found {
+  dialog: Dialog
+  sender: Party
+}
+
+/** The confirmed dialogs that pass through this gateway, by Call-ID and tags (RFC 3261 12). */
+export class DialogTable {
+  readonly #byCallId = new Map<string, Dialog>()
+  readonly #timers: TimerQueue
+  readonly #options: DialogOptions
+  #size = 0
+
+  constructor(timers: TimerQueue, options: DialogOptions) {
+    this.#timers = timers
+    this.#options = options
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** Adds the dialog that a 2xx to an INVITE makes; the one that is there already when the 2xx is repeated. */
+  add(
+    invite: SipMessage,
+    answer: SipMessage,
+    flows: { caller: Flow | undefined; callee: Flow | undefined },
+    owner: DialogOwner,
+    now: number,
+  ): { dialog: Dialog; isNew: boolean } {
+    const known = this.find(answer)
+    if (known) return { dialog: known.dialog, isNew: false }
+    const dialog = new Dialog({
+      callId: invite.callId,
+      caller: { tag: invite.fromTag, cseq: invite.cseq?.number ?? 0, flow: flows.caller, target: '' },
+      callee: { tag: answer.toTag, cseq: 0, flow: flows.callee, target: '' },
+      answeredAt: now,
+      inviteText: invite.text,
+      answerText: answer.text,
+      owner,
+    })
+    dialog.next = this.#byCallId.get(invite.callId)
+    this.#byCallId.set(invite.callId, dialog)
+    dialog.timer = this.#timers.start(this.#options.maxDialogMs, dialog, 'dialog')
+    this.#size++
+    return { dialog, isNew: true }
+  }
+
+  /** The dialog of a message: its tags in either order. */
+  find(message: SipMessage): Found | undefined {
+    for (let dialog = this.#byCallId.get(message.callId); dialog; dialog = dialog.next) {
+      const { caller, callee } = dialog
+      if (message.fromTag === caller.tag && message.toTag === callee.tag)
+        return { dialog, sender: message.isRequest ? caller : callee }
+      if (message.fromTag === callee.tag && message.toTag === caller.tag)
+        return { dialog, sender: message.isRequest ? callee : caller }
+    }
+    return undefined
+  }
+
+  /** False when it was gone already. */
+  remove(dialog: Dialog): boolean {
+    let previous: Dialog | undefined
+    for (let each = this.#byCallId.get(dialog.callId); each; previous = each, each = each.next) {
+      if (each !== dialog) continue
+      if (previous) previous.next = dialog.next
+      else if (dialog.next) this.#byCallId.set(dialog.callId, dialog.next)
+      else this.#byCallId.delete(dialog.callId)
+      if (dialog.timer !== undefined) this.#timers.stop(dialog.timer as TimerHandle)
+      dialog.timer = undefined
+      this.#size--
+      return true
+    }
+    return false
+  }
+}

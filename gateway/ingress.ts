@@ -1,0 +1,53 @@
+import { buildResponse, receivedOf } from './sip/build.ts'
+import { readMessage } from './sip/message.ts'
+import type { TransactionLayer } from './transaction/types.ts'
+import type { Flow, TransportLayer } from './transport/types.ts'
+
+/**
+ * Where octets become messages: what can be read goes to its transaction, a broken request that can be answered gets its 400 without
+ * any state (silence would make its sender repeat it), everything else is dropped and counted.
+ */
+export class Ingress {
+  readonly #transport: TransportLayer
+  readonly #transactions: TransactionLayer
+  readonly #count: (series: string) => void
+  readonly #onMessage: ((text: string, flow: Flow) => void) | undefined
+
+  constructor(parts: {
+    transport: TransportLayer
+    transactions: TransactionLayer
+    count(series: string): void
+    onMessage?: ((text: string, flow: Flow) => void) | undefined
+  }) {
+    this.#transport = parts.transport
+    this.#transactions = parts.transactions
+    this.#count = parts.count
+    this.#onMessage = parts.onMessage
+  }
+
+  readonly receive = (text: string, flow: Flow): void => {
+    const read = readMessage(text)
+    if (!read.ok) {
+      this.#count(read.answer ? 'broken requests' : 'unreadable datagrams')
+      if (read.answer) this.#answer(read.message, flow, read.answer.status, read.answer.reason)
+      return
+    }
+    this.#onMessage?.(text, flow)
+    if (read.message.isRequest) this.#transactions.receiveRequest(read.message, flow)
+    else if (!this.#transactions.receiveResponse(read.message, flow)) this.#count('unmatched responses')
+  }
+
+  /** What a stream could not frame; the transport closes the connection after the answer. */
+  readonly broken = (text: string, flow: Flow, status: 400 | 513, reason: string): void => {
+    this.#count('broken streams')
+    const read = readMessage(text)
+    const message = read.ok ? read.message : read.answer ? read.message : undefined
+    if (message?.isRequest && message.method !== 'ACK') this.#answer(message, flow, status, reason)
+  }
+
+  #answer(request: Parameters<typeof buildResponse>[0], flow: Flow, status: number, reason: string): void {
+    if (request.method === 'ACK' || request.via === undefined) return
+    const received = receivedOf(request, flow.remoteAddress, flow.remotePort)
+    this.#transport.send(buildResponse(request, status, reason, { toTag: 'broken', received }), flow)
+  }
+}

@@ -1,0 +1,144 @@
+import type { Subscribe, Wait as WaitAction } from '../../functions/contract/actions.ts'
+import { durationMs } from '../../functions/contract/duration.ts'
+import type { StoredSubscription } from '../../functions/store/store.ts'
+import type { TimerHandle, TimerQueue } from '../transaction/timer-queue.ts'
+
+/** A deadline and the conditions that may come before it. */
+export class Wait {
+  readonly name: string
+  /** Handler to resume with; undefined: the route the request was given to. */
+  readonly resume: string | undefined
+  /** Ids of the forks it awaits. */
+  readonly forks: string[] = []
+  /** Its subscriptions in the store. */
+  readonly subscriptions: string[] = []
+  /** Nobody else may resume by it: see Store.claim. */
+  readonly claimKey: string
+  timer: TimerHandle | undefined
+  readonly #timedOut: (wait: Wait) => void
+
+  constructor(name: string, resume: string | undefined, claimKey: string, timedOut: (wait: Wait) => void) {
+    this.name = name
+    this.resume = resume
+    this.claimKey = claimKey
+    this.#timedOut = timedOut
+  }
+
+  onTimer(): void {
+    this.timer = undefined
+    this.#timedOut(this)
+  }
+}
+
+/** A standing interest of a call and what happens when it is met. */
+export interface Subscription {
+  id: string
+  action: Subscribe
+  expiresAt: number
+  until: 'answered' | 'ended'
+  /** How often it fired, for people who look. */
+  fired: number
+  /** Ids of the last events, since a delivery may come twice. */
+  seen: string[]
+}
+
+const SEEN_EVENTS = 32
+/** What lives as long as its call is kept this long by the store at most. */
+export const MAX_LIFE_MS = 24 * 3_600_000
+
+/** What a call waits for and has subscribed to. */
+export class Interests {
+  readonly waits = new Map<string, Wait>()
+  readonly subscriptions = new Map<string, Subscription>()
+  readonly #waitOf = new Map<string, Wait>()
+  readonly #timers: TimerQueue
+
+  constructor(timers: TimerQueue) {
+    this.#timers = timers
+  }
+
+  /** Adds a wait; one of the same name that is still armed is replaced. Returns what the store has to add. */
+  addWait(
+    action: WaitAction,
+    wait: Wait,
+    context: { transaction: string; gateway: string; now: number; newId(): string },
+  ): StoredSubscription[] {
+    const timeoutMs = durationMs(action.timeout)!
+    const added: StoredSubscription[] = []
+    for (const condition of action.any) {
+      if ('fork' in condition) {
+        wait.forks.push(condition.fork)
+        continue
+      }
+      const id = context.newId()
+      wait.subscriptions.push(id)
+      this.#waitOf.set(id, wait)
+      added.push({
+        id,
+        transaction: context.transaction,
+        gateway: context.gateway,
+        event: condition.event,
+        filter: condition.filter ?? {},
+        expiresAt: context.now + timeoutMs + 1000,
+      })
+    }
+    this.waits.set(action.name, wait)
+    wait.timer = this.#timers.start(timeoutMs, wait, 'wait')
+    return added
+  }
+
+  addSubscription(
+    action: Subscribe,
+    context: { transaction: string; gateway: string; now: number; newId(): string },
+  ): StoredSubscription {
+    const id = context.newId()
+    const expiresAt = context.now + (action.for === undefined ? MAX_LIFE_MS : durationMs(action.for)!)
+    const until = action.until ?? (action.event === 'dtmf' || action.event.startsWith('call.') ? 'ended' : 'answered')
+    this.subscriptions.set(id, { id, action, expiresAt, until, fired: 0, seen: [] })
+    return {
+      id,
+      transaction: context.transaction,
+      gateway: context.gateway,
+      event: action.event,
+      filter: action.filter ?? {},
+      expiresAt,
+    }
+  }
+
+  waitOfSubscription(id: string): Wait | undefined {
+    return this.#waitOf.get(id)
+  }
+
+  /** Whether this delivery is to be acted on: the subscription lives, and the event has not fired it before. */
+  fires(subscription: Subscription, eventId: string, now: number): boolean {
+    if (now > subscription.expiresAt || subscription.seen.includes(eventId)) return false
+    subscription.seen.push(eventId)
+    if (subscription.seen.length > SEEN_EVENTS) subscription.seen.shift()
+    subscription.fired++
+    return true
+  }
+
+  /** Disarms a wait. Returns the ids the store has to drop. */
+  dropWait(wait: Wait): string[] {
+    this.#timers.stop(wait.timer)
+    wait.timer = undefined
+    if (this.waits.get(wait.name) === wait) this.waits.delete(wait.name)
+    for (const id of wait.subscriptions) this.#waitOf.delete(id)
+    return wait.subscriptions
+  }
+
+  /** Drops subscriptions that `which` picks. Returns the ids the store has to drop. */
+  dropSubscriptions(which: (subscription: Subscription) => boolean): string[] {
+    const dropped: string[] = []
+    for (const subscription of this.subscriptions.values()) {
+      if (!which(subscription)) continue
+      this.subscriptions.delete(subscription.id)
+      dropped.push(subscription.id)
+    }
+    return dropped
+  }
+
+  get isEmpty(): boolean {
+    return this.waits.size === 0 && this.subscriptions.size === 0
+  }
+}

@@ -1,0 +1,41 @@
+import type { Clock, IdSource } from '../../functions/contract/clock.ts'
+import type { RouseEvent } from '../../functions/contract/events.ts'
+import type { PushMessage, PushResult } from '../../functions/contract/push.ts'
+import type { Store } from '../../functions/store/store.ts'
+import type { HangupParts } from '../dialog/hangup.ts'
+import type { DialogTable } from '../dialog/table.ts'
+import type { Log } from '../observe/log.ts'
+import type { Identity } from '../proxy/identity.ts'
+import type { ProxyCore } from '../proxy/proxy.ts'
+import type { Registrar } from '../registrar/registrar.ts'
+import type { TimerQueue } from '../transaction/timer-queue.ts'
+import type { Nonces } from './credentials.ts'
+import type { Invoker } from './invoker.ts'
+import type { ManifestCache } from './invoker-manifest.ts'
+
+/** Wakes phones: in process or behind PUSH_URL. Always resolves. */
+export interface PushSender {
+  send(message: PushMessage): Promise<PushResult>
+}
+
+/** What a call needs of the gateway around it. */
+export interface CallParts {
+  gatewayId: string
+  store: Store
+  clock: Clock
+  ids: IdSource
+  timers: TimerQueue
+  proxy: ProxyCore
+  identity: Identity
+  invoker: Invoker
+  manifest: ManifestCache
+  registrar: Registrar
+  push: PushSender
+  dialogs: DialogTable
+  hangup: HangupParts
+  nonces: Nonces
+  /** Publishes events of the gateway itself; trouble is logged, never thrown. */
+  publish(events: RouseEvent[]): void
+  count(series: string): void
+  log: Log
+}

@@ -1,0 +1,183 @@
+import type { Action, ActionOf, HeaderEdits } from '../../functions/contract/actions.ts'
+import { durationMs } from '../../functions/contract/duration.ts'
+import type { RouseEvent } from '../../functions/contract/events.ts'
+import type { Delivery } from '../../functions/store/store.ts'
+import type { ForkPolicy } from '../proxy/fork.ts'
+import type { Target } from '../proxy/target.ts'
+import { canonicalAor } from '../sip/uri.ts'
+import type { Call } from './call.ts'
+import { challengeHeaders } from './credentials.ts'
+import { pushDevices } from './push-devices.ts'
+import { latin1 } from './request-data.ts'
+import { saveBindings } from './save.ts'
+import { sendRequest } from './send-request.ts'
+import { resolveTargets } from './targets.ts'
+
+/** A promise where the action has to ask the store; the next action waits for it. */
+type Done = void | Promise<void>
+type Performers = {
+  [Name in Action['action']]: (call: Call, action: ActionOf<Name>, event: RouseEvent | undefined) => Done
+}
+
+/** What each action does. `subscribe` and `wait` were armed before the first of these. */
+const PERFORM: Performers = {
+  reply: (call, action) => reply(call, action),
+  redirect: (call, action, event) => redirect(call, action, event),
+  challenge: (call, action) =>
+    call.context.respondLocally(action.proxy ? 407 : 401, undefined, {
+      headers: challengeHeaders(action, call.parts.nonces),
+    }),
+  save: (call, action) => saveBindings(call, action),
+  remove: (call, action) => removeBindings(call, action),
+  fork: (call, action, event) => fork(call, action, event),
+  cancel: (call, action) => cancel(call, action),
+  halt: (call, action) => call.halt(durationMs(action.for)!),
+  wait: () => {},
+  lookup: (call, action) => call.lookup(action),
+  subscribe: () => {},
+  unsubscribe: (call, action) => call.unsubscribe(action.name),
+  publish: (call, action) => publish(call, action),
+  push: (call, action) => pushDevices(call, action),
+  hangup: (call, action) => call.hangUp(action),
+  send: (call, action, event) => sendRequest(call, action, event),
+  annotate: (call, action) => {
+    for (const [name, value] of Object.entries(action.values)) call.annotations.set(name, value)
+  },
+}
+
+/**
+ * Performs the actions of one answer in order. Subscriptions and waits are stored first, so that no event is lost between the answer
+ * and what it sets off; an event that came in the meantime is delivered last.
+ * @param event what set off the invocation or reaction, for targets that it names
+ * @returns undefined when everything was done at once
+ */
+export function perform(call: Call, actions: readonly Action[], event: RouseEvent | undefined): Done {
+  for (const action of actions) {
+    if (action.action === 'wait' || action.action === 'subscribe' || action.action === 'halt')
+      return performArmed(call, actions, event)
+  }
+  return performFrom(call, actions, 0, event)
+}
+
+async function performArmed(call: Call, actions: readonly Action[], event: RouseEvent | undefined): Promise<void> {
+  const missed: Delivery[] = await call.arm(actions)
+  await performFrom(call, actions, 0, event)
+  for (const delivery of missed) call.deliver(delivery)
+}
+
+function performFrom(call: Call, actions: readonly Action[], from: number, event: RouseEvent | undefined): Done {
+  for (let index = from; index < actions.length; index++) {
+    const action = actions[index]!
+    const done = (PERFORM[action.action] as (call: Call, action: Action, event: RouseEvent | undefined) => Done)(
+      call,
+      action,
+      event,
+    )
+    if (done) return done.then(() => performFrom(call, actions, index + 1, event))
+  }
+}
+
+function reply(call: Call, action: ActionOf<'reply'>): void {
+  const { status, reason, headers, contentType, body } = action
+  call.context.respondLocally(status, reason === undefined ? undefined : latin1(reason), {
+    headers: headerLines(headers),
+    ...(body === undefined ? {} : { body: latin1(body), contentType: contentType ?? 'text/plain;charset=utf-8' }),
+  })
+}
+
+function redirect(call: Call, action: ActionOf<'redirect'>, event: RouseEvent | undefined): Done {
+  return withTargets(call, action.targets, event, (targets) => {
+    const headers = targets.map((target): [string, string] => [
+      'Contact',
+      `<${target.uri}>${target.q === 1 ? '' : `;q=${target.q}`}`,
+    ])
+    call.context.respondLocally(action.status ?? 302, undefined, { headers })
+  })
+}
+
+function fork(call: Call, action: ActionOf<'fork'>, event: RouseEvent | undefined): Done {
+  if (!call.context.isOpen) return
+  return withTargets(call, action.targets, event, (targets) => {
+    call.context.fork(targets, forkPolicy(call, action))
+  })
+}
+
+function forkPolicy(call: Call, action: ActionOf<'fork'>): ForkPolicy {
+  const policy: ForkPolicy = { mode: action.mode ?? 'by-q' }
+  if (action.ringFor !== undefined) policy.ringForMs = durationMs(action.ringFor)!
+  if (action.noReplyFor !== undefined) policy.noReplyForMs = durationMs(action.noReplyFor)!
+  if (action.headers) policy.headers = latin1Edits(action.headers)
+  if (action.retryOn) policy.retryOn = action.retryOn
+  if (action.finalOn) policy.finalOn = action.finalOn
+  else if (action.id !== undefined && call.awaitsFork(action.id)) policy.finalOn = []
+  if (action.id !== undefined) policy.id = action.id
+  if (action.onFailed !== undefined) policy.onFailed = action.onFailed
+  return policy
+}
+
+function withTargets(
+  call: Call,
+  targets: ActionOf<'fork'>['targets'],
+  event: RouseEvent | undefined,
+  go: (targets: Target[]) => void,
+): Done {
+  const resolved = resolveTargets(targets, {
+    store: call.parts.store,
+    identity: call.parts.identity,
+    bindings: call.location.bindings,
+    event,
+  })
+  if (resolved instanceof Promise) return resolved.then(go)
+  go(resolved)
+}
+
+function cancel(call: Call, action: ActionOf<'cancel'>): void {
+  const { fork: id, contact } = action
+  const { context } = call
+  if (contact === undefined)
+    for (const each of context.forks) if (id === undefined || each.policy.id === id) each.abandon()
+  context.cancelOnRequest(
+    action.reason === undefined ? undefined : `SIP;text="${latin1(action.reason).replace(/[\\"]/g, '\\$&')}"`,
+    (branch) => {
+      return (
+        (id === undefined || branch.fork.policy.id === id) && (contact === undefined || branch.target.uri === contact)
+      )
+    },
+  )
+}
+
+function publish(call: Call, action: ActionOf<'publish'>): void {
+  const { clock, ids } = call.parts
+  call.parts.publish([
+    { id: ids.next('event'), type: action.type, time: clock.now(), attributes: action.attributes ?? {} },
+  ])
+}
+
+async function removeBindings(call: Call, action: ActionOf<'remove'>): Promise<void> {
+  const { store, clock, ids } = call.parts
+  const outcome = await store.register({
+    aor: canonicalAor(latin1(action.aor)),
+    callId: ids.next('removal'),
+    cseq: 1,
+    now: clock.now(),
+    put: [],
+    remove: action.contact === undefined ? '*' : [{ contact: latin1(action.contact), device: latin1(action.contact) }],
+    maxContacts: Number.MAX_SAFE_INTEGER,
+  })
+  if (outcome.ok) call.parts.publish(outcome.events)
+}
+
+/** Header lines for a response of our own: there is nothing to remove from it. */
+export function headerLines(edits: HeaderEdits | undefined): [string, string][] {
+  return [...Object.entries(edits?.set ?? {}), ...(edits?.add ?? [])].map(([name, value]) => [name, latin1(value)])
+}
+
+function latin1Edits(edits: HeaderEdits): NonNullable<ForkPolicy['headers']> {
+  return {
+    ...(edits.remove ? { remove: edits.remove } : {}),
+    ...(edits.set
+      ? { set: Object.fromEntries(Object.entries(edits.set).map(([name, value]) => [name, latin1(value)])) }
+      : {}),
+    ...(edits.add ? { add: edits.add.map(([name, value]): [string, string] => [name, latin1(value)]) } : {}),
+  }
+}

@@ -1,0 +1,96 @@
+import type { Contact, EventData, InvocationData } from '../../functions/contract/envelope.ts'
+import type { RouseEvent } from '../../functions/contract/events.ts'
+import type { Binding } from '../../functions/store/store.ts'
+import { contactUri } from '../dialog/dialog.ts'
+import type { SipMessage } from '../sip/message.ts'
+import type { Flow } from '../transport/types.ts'
+
+/** How SIP looks in the JSON contract: octets become UTF-8 text, tokens of push providers are left out. */
+
+export function requestData(request: SipMessage, uri: string, aor: string): InvocationData['request'] {
+  const isAscii = onlyAscii(request.text)
+  const body = isAscii ? request.body : utf8(request.body)
+  return {
+    method: request.method,
+    uri: isAscii ? uri : (utf8(uri) ?? uri),
+    aor,
+    from: headerText(request, 'From', isAscii),
+    to: headerText(request, 'To', isAscii),
+    contact: withoutPush(contactUri(request)),
+    cseq: request.cseq?.number ?? 0,
+    maxForwards: request.maxForwards ?? 70,
+    headers: shownHeaders(request, isAscii),
+    body: body ?? '',
+    ...(body === undefined ? { bodyBase64: Buffer.from(request.body, 'latin1').toString('base64') } : {}),
+  }
+}
+
+/** Every header in order; credentials stay with the gateway, and a Contact is shown without its push parameters. */
+function shownHeaders(request: SipMessage, isAscii: boolean): [string, string][] {
+  const headers = request.all()
+  const hasPush = request.text.includes('pn-')
+  const shown: [string, string][] = []
+  for (const [name, value] of headers) {
+    const lower = name.toLowerCase()
+    if (lower === 'authorization' || lower === 'proxy-authorization') continue
+    const plain = hasPush && (lower === 'contact' || lower === 'm') ? withoutPush(value) : value
+    shown.push([name, isAscii ? plain : (utf8(plain) ?? plain)])
+  }
+  return shown
+}
+
+/** Takes the RFC 8599 parameters out of a URI or a Contact value. */
+export function withoutPush(text: string): string {
+  return text.includes('pn-') ? text.replace(/;pn-[a-z]+(=[^;>?,\s]*)?/gi, '') : text
+}
+
+export function receivedData(flow: Flow, nat: boolean): InvocationData['received'] {
+  return {
+    address: flow.remoteAddress,
+    port: flow.remotePort,
+    transport: flow.transport,
+    local: `${flow.listener.address}:${flow.listener.port}`,
+    nat,
+  }
+}
+
+export function contactData(binding: Binding, now: number): Contact {
+  const contact: Contact = {
+    uri: binding.contact,
+    q: binding.q,
+    expires: Math.max(0, Math.round((binding.expiresAt - now) / 1000)),
+    push: binding.push !== undefined,
+  }
+  if (binding.instance !== undefined) contact.instance = binding.instance
+  if (binding.userAgent !== undefined) contact.userAgent = binding.userAgent
+  return contact
+}
+
+export function eventData(event: RouseEvent): EventData {
+  return { id: event.id, type: event.type, time: new Date(event.time).toISOString(), attributes: event.attributes }
+}
+
+/** Text of octets kept as latin1; undefined when they are not UTF-8. */
+export function utf8(latin1: string): string | undefined {
+  try {
+    return decoder.decode(Buffer.from(latin1, 'latin1'))
+  } catch {
+    return undefined
+  }
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
+/** Octets, as latin1 text, of text that came from a function. */
+export function latin1(text: string): string {
+  return onlyAscii(text) ? text : Buffer.from(text, 'utf8').toString('latin1')
+}
+
+function onlyAscii(text: string): boolean {
+  return !/[^\0-\x7f]/.test(text)
+}
+
+function headerText(request: SipMessage, name: string, isAscii: boolean): string {
+  const value = request.header(name) ?? ''
+  return isAscii ? value : (utf8(value) ?? value)
+}

@@ -1,0 +1,128 @@
+import { invocationPath } from '../../functions/contract/path.ts'
+import type { DialogRelay } from '../dialog/relay.ts'
+import type { ProxyContext } from '../proxy/context.ts'
+import { isLoop, loopDigest } from '../proxy/loop.ts'
+import { readRoutes } from '../proxy/route.ts'
+import { buildResponse, reasonPhrase, receivedOf } from '../sip/build.ts'
+import { checkProxy, checkRequest, type Fault } from '../sip/check.ts'
+import type { SipMessage } from '../sip/message.ts'
+import { canonicalAor, parseUri, type SipUri } from '../sip/uri.ts'
+import type { ServerTransaction, ServerUser } from '../transaction/types.ts'
+import type { Flow } from '../transport/types.ts'
+import type { CallFacts } from './call.ts'
+import type { Calls } from './calls.ts'
+import type { CallParts } from './parts.ts'
+
+/** Extensions this proxy understands (Supported). */
+const SUPPORTED = 'path'
+const ALLOW =
+  'INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, INFO, UPDATE, PRACK, SUBSCRIBE, NOTIFY, REFER, PUBLISH'
+const ACCEPT = 'application/sdp, text/plain'
+
+/**
+ * What every new request goes through: the checks of RFC 3261 16.3, its routes (16.4), and then to where it belongs: along its dialog,
+ * to the registrar, to a function, or to the contacts of a user of ours.
+ */
+export class RequestRouter implements ServerUser {
+  readonly #parts: CallParts
+  readonly #calls: Calls
+  readonly #relay: DialogRelay
+
+  constructor(parts: CallParts, calls: Calls, relay: DialogRelay) {
+    this.#parts = parts
+    this.#calls = calls
+    this.#relay = relay
+  }
+
+  onRequest(request: SipMessage, server: ServerTransaction): void {
+    const fault = checkRequest(request) ?? checkProxy(request)
+    if (fault) return this.#refuse(server, fault)
+    if (request.toTag !== '') return this.#relay.onRequest(request, server)
+    this.#route(request, server)
+  }
+
+  onAck(ack: SipMessage, flow: Flow): void {
+    if (checkRequest(ack) === undefined) this.#relay.onAck(ack, flow)
+  }
+
+  onCancel(cancel: SipMessage, invite: ServerTransaction): void {
+    const context = invite.context as ProxyContext | undefined
+    context?.cancelledByCaller(cancel.header('Reason'))
+  }
+
+  onServerEnd(server: ServerTransaction): void {
+    const context = server.context as ProxyContext | undefined
+    context?.ended()
+  }
+
+  #route(request: SipMessage, server: ServerTransaction): void {
+    const { identity, manifest } = this.#parts
+    const { method } = request
+    const routes = readRoutes(request, identity)
+    const uri = parseUri(routes.uri)
+    if (!uri) return this.#refuse(server, { status: 400, reason: 'Bad Request-URI' })
+    const received = receivedOf(request, server.flow.remoteAddress, server.flow.remotePort)
+    const digest = loopDigest(request, routes.uri)
+    if (isLoop(request, identity, digest)) return this.#refuse(server, { status: 482, reason: reasonPhrase(482) })
+    const facts: CallFacts = { routes, digest, received, ...routingKey(request, uri) }
+    if (method === 'INVITE') server.respond(buildResponse(request, 100, 'Trying', { received }), 100)
+    if (manifest.routes(method)) this.#calls.begin(server, facts).start()
+    else if (method === 'REGISTER') void this.#register(request, server)
+    else if (method === 'OPTIONS' && this.#isForUs(uri)) this.#answerOptions(server)
+    else this.#calls.begin(server, facts).startWithoutFunction()
+  }
+
+  /** The Request-URI names the router itself: no user, and a host of ours. */
+  #isForUs(uri: SipUri): boolean {
+    const { identity } = this.#parts
+    return uri.user === '' && (identity.isSelf(uri.host, uri.port) || identity.isLocalDomain(uri.host, uri.port))
+  }
+
+  async #register(request: SipMessage, server: ServerTransaction): Promise<void> {
+    const received = receivedOf(request, server.flow.remoteAddress, server.flow.remotePort)
+    const toTag = this.#parts.ids.next('tag')
+    try {
+      const { status, reason, headers, events } = await this.#parts.registrar.register(request, server.flow)
+      server.respond(buildResponse(request, status, reason, { toTag, received, headers }), status)
+      this.#parts.publish(events)
+    } catch (error) {
+      this.#parts.count('store failures')
+      this.#parts.log.error('REGISTER failed', { callId: request.callId, error: String(error) })
+      server.respond(
+        buildResponse(request, 503, reasonPhrase(503), { toTag, received, headers: [['Retry-After', '10']] }),
+        503,
+      )
+    }
+  }
+
+  #answerOptions(server: ServerTransaction): void {
+    this.#refuse(server, {
+      status: 200,
+      reason: 'OK',
+      headers: [
+        ['Accept', ACCEPT],
+        ['Allow', ALLOW],
+        ['Supported', SUPPORTED],
+      ],
+    })
+  }
+
+  #refuse(server: ServerTransaction, { status, reason, headers }: Fault): void {
+    const { request, flow } = server
+    const received = receivedOf(request, flow.remoteAddress, flow.remotePort)
+    server.respond(
+      buildResponse(request, status, reason, {
+        toTag: this.#parts.ids.next('tag'),
+        received,
+        ...(headers ? { headers } : {}),
+      }),
+      status,
+    )
+  }
+}
+
+/** Whose location the request asks for and under which path a function finds it: a REGISTER's To, everybody else's Request-URI. */
+function routingKey(request: SipMessage, uri: SipUri): { aor: string; path: string } {
+  const subject = request.method === 'REGISTER' ? (parseUri(request.to?.uri ?? '') ?? uri) : uri
+  return { aor: canonicalAor(subject), path: invocationPath(request.method, subject.host, subject.user) }
+}

@@ -1,0 +1,74 @@
+import type { Target as WireTarget } from '../../functions/contract/actions.ts'
+import type { RouseEvent } from '../../functions/contract/events.ts'
+import type { Binding, Store } from '../../functions/store/store.ts'
+import type { Identity } from '../proxy/identity.ts'
+import { bindingTarget, type Target } from '../proxy/target.ts'
+import { canonicalAor, parseUri } from '../sip/uri.ts'
+import { latin1 } from './request-data.ts'
+
+/** Where the contacts of a call are known from. */
+export interface TargetSource {
+  store: Store
+  identity: Identity
+  /** The location of the callee as it was before the invocation. */
+  bindings: readonly Binding[]
+  /** The event that set off the fork. */
+  event: RouseEvent | undefined
+}
+
+/**
+ * Finds what a function's targets stand for: a registered contact (its Path and flow are then used), all contacts of an AOR of
+ * this router's domains, or any other URI as it is. Reads the store only for what the call's own location does not tell.
+ */
+export function resolveTargets(targets: readonly WireTarget[], source: TargetSource): Target[] | Promise<Target[]> {
+  if (!source.event && targets.every((target) => knownBinding(target, source))) {
+    return targets.map((target) => withQ(target, bindingTarget(knownBinding(target, source)!)))
+  }
+  return resolveAll(targets, source)
+}
+
+async function resolveAll(targets: readonly WireTarget[], source: TargetSource): Promise<Target[]> {
+  const resolved: Target[] = []
+  for (const target of targets) resolved.push(...(await resolve(target, source)))
+  return resolved
+}
+
+async function resolve(target: WireTarget, source: TargetSource): Promise<Target[]> {
+  const uri = latin1(uriOf(target))
+  // What an event says of a contact is newer than what was read before the invocation.
+  for (const aor of namedAors(target, source.event)) {
+    const { bindings } = await source.store.lookup(aor)
+    const binding = bindings.find((candidate) => candidate.contact === uri)
+    if (binding) return [withQ(target, bindingTarget(binding))]
+  }
+  const known = knownBinding(target, source)
+  if (known) return [withQ(target, bindingTarget(known))]
+  const parsed = parseUri(uri)
+  if (parsed && parsed.user !== '' && source.identity.isLocalDomain(parsed.host, parsed.port)) {
+    const { bindings } = await source.store.lookup(canonicalAor(parsed))
+    return bindings.map((binding) => withQ(target, bindingTarget(binding)))
+  }
+  return [withQ(target, { uri, q: 1, device: uri, binding: undefined })]
+}
+
+function namedAors(target: WireTarget, event: RouseEvent | undefined): string[] {
+  const aors: string[] = []
+  if (typeof target !== 'string' && target.aor !== undefined) aors.push(canonicalAor(latin1(target.aor)))
+  const fromEvent = event?.attributes.aor
+  if (typeof fromEvent === 'string') aors.push(canonicalAor(fromEvent))
+  return aors
+}
+
+function knownBinding(target: WireTarget, source: TargetSource): Binding | undefined {
+  const uri = uriOf(target)
+  for (const binding of source.bindings) if (binding.contact === uri) return binding
+  return undefined
+}
+
+function withQ(target: WireTarget, resolved: Target): Target {
+  return typeof target === 'string' || target.q === undefined ? resolved : { ...resolved, q: target.q }
+}
+
+function uriOf(target: WireTarget): string {
+  return typeof target === 'string' ? target : target.uri
+}

@@ -1,0 +1,62 @@
+import type { SipMessage } from '../sip/message.ts'
+import type { ClientTransaction } from '../transaction/types.ts'
+import type { Destination } from '../transport/types.ts'
+import type { ProxyContext } from './context.ts'
+import type { Fork } from './fork.ts'
+import type { Target } from './target.ts'
+
+export type BranchState =
+  /** The request is on its way (or its next hop is being located); nothing but 100 has come. */
+  | 'calling'
+  | 'ringing'
+  | 'answered'
+  | 'failed'
+  /** CANCEL was sent or is held; the final response has not come yet. */
+  | 'cancelling'
+  | 'cancelled'
+
+/** One client transaction of a forked request. */
+export class Branch {
+  /** The branch parameter of its Via. */
+  readonly id: string
+  readonly context: ProxyContext
+  readonly fork: Fork
+  readonly target: Target
+  state: BranchState = 'calling'
+  /** Last status received; 0 before any; 408 and 503 also stand for time-outs and transport failures (RFC 3261 16.8, 16.9). */
+  status = 0
+  /** The final response of the far end, undefined when the status is of our own making. */
+  final: SipMessage | undefined
+  transaction: ClientTransaction | undefined
+  /** Next hops that are left when this one fails (RFC 3263 4.3). */
+  alternatives: Destination[] = []
+  /** Given up by us: a final response that still comes counts no more, unless it is a 2xx. */
+  abandoned = false
+  timerC: unknown
+  noReply: unknown
+
+  constructor(id: string, context: ProxyContext, fork: Fork, target: Target) {
+    this.id = id
+    this.context = context
+    this.fork = fork
+    this.target = target
+  }
+
+  onTimer(kind: string): void {
+    if (kind === 'C') this.timerC = undefined
+    else this.noReply = undefined
+    this.context.branchTimedOut(this)
+  }
+
+  /** May still ring or be answered, as far as the transaction's progress is concerned. */
+  get isLive(): boolean {
+    return (this.state === 'calling' || this.state === 'ringing' || this.state === 'cancelling') && !this.abandoned
+  }
+
+  /** The far end itself said no: it is not asked again when its device registers anew. */
+  get wasRefused(): boolean {
+    return (
+      this.final !== undefined && this.status !== 408 && this.status !== 430 && this.status !== 487 && this.status < 700
+    )
+  }
+}

@@ -1,0 +1,404 @@
+import { buildResponse, reasonPhrase } from '../sip/build.ts'
+import type { SipMessage } from '../sip/message.ts'
+import { spliceResponse } from '../sip/splice.ts'
+import type { ServerTransaction } from '../transaction/types.ts'
+import type { Destination } from '../transport/types.ts'
+import { bestResponse } from './best-response.ts'
+import { Branch } from './branch.ts'
+import { Fork, type ForkPolicy } from './fork.ts'
+import { branchWithDigest } from './loop.ts'
+import type { ProxyCore } from './proxy.ts'
+import type { RouteDecision } from './route.ts'
+import type { Target } from './target.ts'
+
+/** What a response context tells the owner of the request: the call that functions route, or the relay of in-dialog requests. */
+export interface ProxyOwner {
+  /** A provisional response above 100 was sent on. */
+  onRinging(branch: Branch, response: SipMessage): void
+  /** A 2xx was sent on; also for each repeat of it. */
+  onAnswered(branch: Branch, response: SipMessage): void
+  /** A 2xx that cannot be sent on any more: somebody must ACK and end that call. */
+  onOrphan(branch: Branch, response: SipMessage): void
+  onBranchFailed(branch: Branch): void
+  /** The caller's CANCEL has come and no final response had been sent. */
+  onCancelled(): void
+  /** Every target of the fork was tried and none answered, or it was answered. `status` is the best failure, 0 when there was no target. */
+  onForkEnded(fork: Fork, answered: boolean, status: number): void
+  /** The first final response was sent. `from` is the response it was made of, undefined when it is our own. */
+  onFinal(status: number, from: SipMessage | undefined): void
+}
+
+/** Reason header values of the CANCELs we send (RFC 3326). */
+const COMPLETED_ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
+
+const DEFAULT_MAX_BREADTH = 60
+
+/**
+ * The response context of RFC 3261 16.7: one server transaction and its branches, which may be added for as long as no final
+ * response was sent. Nothing is final while something holds it open (an invocation, a wait, a halt).
+ */
+export class ProxyContext {
+  readonly proxy: ProxyCore
+  readonly server: ServerTransaction
+  readonly owner: ProxyOwner
+  readonly routes: RouteDecision
+  /** Digest of the routing fields, see loop.ts. */
+  readonly digest: string
+  /** Our Record-Route goes into the forwarded request. */
+  readonly recordRoutes: boolean
+  readonly received: { address: string; port: number } | null
+  readonly branches: Branch[] = []
+  readonly forks: Fork[] = []
+  finalStatus = 0
+  /** The caller has cancelled: the final response is 487 unless a 2xx crosses it. */
+  cancelled = false
+  /** The failure that ended the transaction early (6xx, finalOn): nothing is added any more. */
+  #closedBy: Branch | undefined
+  #holds = 0
+  #tag = ''
+
+  constructor(
+    proxy: ProxyCore,
+    server: ServerTransaction,
+    owner: ProxyOwner,
+    routes: RouteDecision,
+    digest: string,
+    recordRoutes: boolean,
+    received: { address: string; port: number } | null,
+  ) {
+    this.proxy = proxy
+    this.server = server
+    this.owner = owner
+    this.routes = routes
+    this.digest = digest
+    this.recordRoutes = recordRoutes
+    this.received = received
+  }
+
+  get request(): SipMessage {
+    return this.server.request
+  }
+
+  get isInvite(): boolean {
+    return this.server.method === 'INVITE'
+  }
+
+  /** No final response yet, and none decided: a branch can still be added. */
+  get isOpen(): boolean {
+    return this.finalStatus === 0 && !this.cancelled && this.#closedBy === undefined
+  }
+
+  get hasLiveBranch(): boolean {
+    return this.branches.some((branch) => branch.isLive)
+  }
+
+  /** Keeps the transaction open although every branch has failed. Each hold needs one `release`. */
+  hold(): void {
+    this.#holds++
+  }
+
+  release(): void {
+    this.#holds--
+    this.settle()
+  }
+
+  /**
+   * Tries targets under a policy. A device rings once: a target whose device rings already at the same place is left out, at
+   * another place it replaces that branch, and one that has said no is not asked again.
+   * @returns undefined when the transaction takes no more targets (a final response was sent or decided, RFC 3261 16.7)
+   */
+  fork(targets: readonly Target[], policy: ForkPolicy): Fork | undefined {
+    if (!this.isOpen) return undefined
+    const seen = new Set<string>()
+    const wanted: Target[] = []
+    for (const target of targets) {
+      if (seen.has(target.uri) || !this.#makeRoomFor(target)) continue
+      seen.add(target.uri)
+      wanted.push(target)
+    }
+    const fork = new Fork(wanted, policy)
+    this.forks.push(fork)
+    this.#tryNextGroup(fork)
+    return fork
+  }
+
+  /** Whether `target` is to be tried; gives up an older branch of the same device at another place. */
+  #makeRoomFor(target: Target): boolean {
+    for (const branch of this.branches) {
+      if (branch.target.device !== target.device) continue
+      if (branch.isLive) {
+        if (samePlace(branch.target, target)) {
+          if (branch.status === 0 && branch.transaction) this.proxy.resend(branch.transaction)
+          return false
+        }
+        this.#giveUp(branch, 'SIP;cause=487;text="Registered anew"')
+      } else if (branch.wasRefused) return false
+    }
+    return true
+  }
+
+  #tryNextGroup(fork: Fork): void {
+    const group = fork.nextGroup()
+    if (!group) {
+      this.#endFork(fork)
+      return
+    }
+    const breadth = this.#breadth(group.length)
+    if (breadth === 0) {
+      fork.abandon()
+      this.respondLocally(440)
+      return
+    }
+    const started: Branch[] = []
+    for (const target of group) {
+      const branch = new Branch(branchWithDigest(this.proxy.ids.next('branch'), this.digest), this, fork, target)
+      this.branches.push(branch)
+      fork.branches.push(branch)
+      started.push(branch)
+    }
+    const { ringForMs, noReplyForMs } = fork.policy
+    if (ringForMs !== undefined) this.proxy.startForkTimer(fork, this, ringForMs)
+    for (const branch of started) {
+      if (noReplyForMs !== undefined) this.proxy.startBranchTimer(branch, 'no reply', noReplyForMs)
+      this.proxy.start(branch, group.length > 1 || breadth < DEFAULT_MAX_BREADTH ? breadth : undefined)
+    }
+  }
+
+  /** Max-Breadth of each branch of a group (RFC 5393 5.3); 0: too many branches, the answer is 440. */
+  #breadth(size: number): number {
+    const own = this.request.header('Max-Breadth')
+    const allowed = own === undefined ? DEFAULT_MAX_BREADTH : Number(own)
+    return Number.isInteger(allowed) ? Math.floor(allowed / size) : DEFAULT_MAX_BREADTH
+  }
+
+  /** A provisional response from a branch, not 100. */
+  provisional(branch: Branch, response: SipMessage): void {
+    branch.status = response.status
+    if (branch.state === 'calling') branch.state = 'ringing'
+    if (branch.abandoned || this.finalStatus !== 0) return
+    const text = spliceResponse(response)
+    if (text !== undefined) this.server.respond(text, response.status)
+    this.owner.onRinging(branch, response)
+  }
+
+  /** A 2xx from a branch: goes on at once, whatever else was decided, as long as the caller can still take it. */
+  answered(branch: Branch, response: SipMessage): void {
+    const first = branch.state !== 'answered'
+    branch.state = 'answered'
+    branch.status = response.status
+    branch.final = response
+    branch.fork.answered = true
+    const text = spliceResponse(response)
+    if (text === undefined || this.finalStatus >= 300) {
+      this.owner.onOrphan(branch, response)
+      return
+    }
+    this.server.respond(text, response.status)
+    const wasOpen = this.finalStatus === 0
+    this.finalStatus = response.status
+    if (wasOpen) this.cancelBranches(COMPLETED_ELSEWHERE)
+    this.owner.onAnswered(branch, response)
+    if (first && wasOpen) {
+      this.owner.onForkEnded(branch.fork, true, response.status)
+      this.owner.onFinal(response.status, response)
+    }
+  }
+
+  /** A branch has failed: by a final response, or `response` undefined and a status of our own (408, 503). */
+  failed(branch: Branch, status: number, response: SipMessage | undefined): void {
+    if (branch.state === 'failed' || branch.state === 'cancelled' || branch.state === 'answered') return
+    this.proxy.stopBranchTimers(branch)
+    branch.state = branch.state === 'cancelling' ? 'cancelled' : 'failed'
+    branch.status = status
+    branch.final = response
+    if (branch.abandoned || this.finalStatus !== 0) return
+    if (response === undefined && branch.state === 'failed' && this.#tryAlternative(branch)) return
+    const fork = branch.fork
+    if (branch.state === 'failed') {
+      if (fork.endsOn(status)) this.#closeBy(branch)
+      else if (!fork.triesOnAfter(status)) fork.abandon()
+      this.owner.onBranchFailed(branch)
+    }
+    this.#progress(fork)
+  }
+
+  /** The next address of the same target (RFC 3263 4.3), on a branch of its own. */
+  #tryAlternative(branch: Branch): boolean {
+    const next: Destination | undefined = branch.alternatives[0]
+    if (!next || !this.isOpen) return false
+    const again = new Branch(
+      branchWithDigest(this.proxy.ids.next('branch'), this.digest),
+      this,
+      branch.fork,
+      branch.target,
+    )
+    this.branches.splice(this.branches.indexOf(branch), 1, again)
+    branch.fork.branches.splice(branch.fork.branches.indexOf(branch), 1, again)
+    this.proxy.send(again, branch.alternatives)
+    return true
+  }
+
+  /** One fork may have come to its next group or its end. */
+  #progress(fork: Fork): void {
+    if (!fork.isLive) this.#tryNextGroup(fork)
+    this.settle()
+  }
+
+  #endFork(fork: Fork): void {
+    this.proxy.stopForkTimer(fork)
+    if (fork.answered || this.finalStatus !== 0) return
+    const failures = fork.branches.map((branch) => branch.status)
+    const best = bestResponse(failures)
+    this.owner.onForkEnded(fork, false, best < 0 ? 0 : failures[best]!)
+  }
+
+  /** RFC 3261 16.7 step 5: one failure decides; the others are cancelled and nothing is added. */
+  #closeBy(branch: Branch): void {
+    this.#closedBy ??= branch
+    for (const fork of this.forks) fork.abandon()
+    this.cancelBranches(`SIP;cause=${branch.status}`)
+  }
+
+  /** The group's time is over: what has not answered is given up as 408, and the next group is tried. */
+  ringingTimedOut(fork: Fork): void {
+    for (const branch of fork.branches) if (branch.isLive) this.#giveUp(branch, 'SIP;cause=408;text="No answer"')
+    this.#progress(fork)
+  }
+
+  /** No response at all, or Timer C: as 408 (RFC 3261 16.8). */
+  branchTimedOut(branch: Branch): void {
+    this.#giveUp(branch, 'SIP;cause=408;text="No answer"')
+    this.owner.onBranchFailed(branch)
+    this.#progress(branch.fork)
+  }
+
+  /** Cancels a branch and does not wait for what it says. Its 2xx would still count. */
+  #giveUp(branch: Branch, reason: string): void {
+    this.proxy.stopBranchTimers(branch)
+    branch.abandoned = true
+    branch.status = 408
+    if (this.isInvite) branch.transaction?.cancel(reason)
+    branch.state = 'cancelled'
+  }
+
+  /**
+   * Cancels the live branches that `which` picks (default: all). One that has not even said 100 counts as ended at once: its CANCEL
+   * is held until it does (RFC 3261 9.1).
+   */
+  cancelBranches(reason: string | undefined, which: (branch: Branch) => boolean = () => true): void {
+    for (const branch of this.branches) {
+      if (!branch.isLive || branch.state === 'cancelling' || !which(branch)) continue
+      this.proxy.stopBranchTimers(branch)
+      const waits = this.isInvite && branch.transaction !== undefined && branch.transaction.state === 'proceeding'
+      if (this.isInvite) branch.transaction?.cancel(reason)
+      branch.state = waits ? 'cancelling' : 'cancelled'
+      if (!waits) {
+        branch.abandoned = true
+        if (branch.status === 0) branch.status = 487
+      }
+    }
+  }
+
+  /** Cancels branches on the owner's word; what is left decides on its own how the transaction goes on. */
+  cancelOnRequest(reason: string | undefined, which: (branch: Branch) => boolean): void {
+    this.cancelBranches(reason, which)
+    for (const fork of this.forks) if (!fork.isLive && !fork.isOver) this.#tryNextGroup(fork)
+    this.settle()
+  }
+
+  /** The caller's CANCEL (RFC 3261 16.10): no more targets, every branch is cancelled, and 487 when they have ended. */
+  cancelledByCaller(reason: string | undefined): void {
+    if (this.finalStatus !== 0) return
+    this.cancelled = true
+    for (const fork of this.forks) fork.abandon()
+    this.cancelBranches(reason)
+    this.owner.onCancelled()
+    this.settle()
+  }
+
+  /** Sends a response of our own; a final one ends the transaction and cancels what still rings. */
+  respondLocally(
+    status: number,
+    reason = reasonPhrase(status),
+    options: { headers?: [string, string][]; body?: string; contentType?: string } = {},
+  ): void {
+    if (this.finalStatus !== 0) return
+    this.#tag ||= this.proxy.ids.next('tag')
+    this.server.respond(
+      buildResponse(this.request, status, reason, { ...options, toTag: this.#tag, received: this.received }),
+      status,
+    )
+    if (status >= 200) this.#finished(status, undefined)
+  }
+
+  /** Sends the final response when nothing is left that could change it. */
+  settle(): void {
+    if (this.finalStatus !== 0 || this.hasLiveBranch) return
+    const decided = this.cancelled || this.#closedBy !== undefined
+    if (!decided && (this.#holds > 0 || this.forks.some((fork) => !fork.isOver))) return
+    if (this.cancelled) this.respondLocally(487)
+    else this.#sendBest()
+  }
+
+  #sendBest(): void {
+    const failed = this.branches.filter((branch) => branch.status >= 300)
+    const best =
+      this.#closedBy?.status !== undefined && this.#closedBy.status < 600
+        ? this.#closedBy
+        : failed[bestResponse(failed.map((branch) => branch.status))]
+    if (!best) return this.respondLocally(480)
+    // RFC 4320 4.2: a late 408 to a non-INVITE only makes trouble; its sender has timed out as we have.
+    if (best.status === 408 && !this.isInvite) return this.#finished(408, undefined)
+    // RFC 3261 16.7 step 6: a 503 of one next hop says nothing about the others this proxy could use.
+    if (best.status === 503) return this.respondLocally(500)
+    const text = best.final && spliceResponse(best.final)
+    if (text === undefined) return this.respondLocally(best.status === 487 ? 480 : best.status)
+    this.server.respond(this.#withChallenges(text, best, failed), best.status)
+    this.#finished(best.status, best.final)
+  }
+
+  /** RFC 3261 16.7 step 7: the challenges of all branches go into the one 401 or 407. */
+  #withChallenges(text: string, best: Branch, failed: readonly Branch[]): string {
+    if (best.status !== 401 && best.status !== 407) return text
+    let lines = ''
+    for (const branch of failed) {
+      if (branch === best || !branch.final || (branch.status !== 401 && branch.status !== 407)) continue
+      for (const name of ['WWW-Authenticate', 'Proxy-Authenticate']) {
+        for (const value of branch.final.lines(name)) lines += `${name}: ${value}\r\n`
+      }
+    }
+    if (lines === '') return text
+    const end = text.indexOf('\r\n\r\n') + 2
+    return text.slice(0, end) + lines + text.slice(end)
+  }
+
+  #finished(status: number, from: SipMessage | undefined): void {
+    this.finalStatus = status
+    for (const fork of this.forks) {
+      fork.abandon()
+      this.proxy.stopForkTimer(fork)
+    }
+    this.cancelBranches(undefined)
+    this.owner.onFinal(status, from)
+  }
+
+  /** The server transaction is over: stops every timer that belongs to it. */
+  ended(): void {
+    for (const fork of this.forks) this.proxy.stopForkTimer(fork)
+    for (const branch of this.branches) this.proxy.stopBranchTimers(branch)
+  }
+}
+
+/** Whether two targets of one device would be reached at the same place. */
+function samePlace(a: Target, b: Target): boolean {
+  if (a.uri !== b.uri) return false
+  const from = a.binding?.received
+  const to = b.binding?.received
+  if (!from || !to) return true
+  return (
+    from.transport === to.transport &&
+    from.address === to.address &&
+    from.port === to.port &&
+    from.connection === to.connection
+  )
+}

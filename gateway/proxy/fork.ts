@@ -1,0 +1,70 @@
+import type { HeaderEdits } from '../../functions/contract/actions.ts'
+import type { Branch } from './branch.ts'
+import type { ProxyContext } from './context.ts'
+import { type ForkMode, groupTargets, type Target } from './target.ts'
+
+/** How one set of targets is tried. Durations in milliseconds. */
+export interface ForkPolicy {
+  mode: ForkMode
+  /** A group that has not answered by then is given up as 408. */
+  ringForMs?: number
+  /** A branch without any response by then is given up as 408. */
+  noReplyForMs?: number
+  headers?: HeaderEdits
+  /** After which failures the next group is tried; absent: all. */
+  retryOn?: readonly number[]
+  /** Failures of a branch that end the whole transaction; absent: 6xx (RFC 3261 16.7 step 5). */
+  finalOn?: readonly number[]
+  id?: string
+  onFailed?: string
+}
+
+/** Targets tried under one policy: a transaction has one for each fork it was told of. */
+export class Fork {
+  readonly policy: ForkPolicy
+  readonly branches: Branch[] = []
+  readonly #groups: Target[][]
+  answered = false
+  /** The running ring-for timer, and whom it tells. */
+  timer: unknown
+  context: ProxyContext | undefined
+
+  constructor(targets: readonly Target[], policy: ForkPolicy) {
+    this.policy = policy
+    this.#groups = groupTargets(targets, policy.mode)
+  }
+
+  /** The next group to try; undefined when all were. */
+  nextGroup(): Target[] | undefined {
+    return this.#groups.shift()
+  }
+
+  /** No further group will be tried. */
+  abandon(): void {
+    this.#groups.length = 0
+  }
+
+  onTimer(): void {
+    this.timer = undefined
+    this.context?.ringingTimedOut(this)
+  }
+
+  get isLive(): boolean {
+    for (const branch of this.branches) if (branch.isLive) return true
+    return false
+  }
+
+  get isOver(): boolean {
+    return this.#groups.length === 0 && !this.isLive
+  }
+
+  /** Whether the failure `status` lets the next group be tried. */
+  triesOnAfter(status: number): boolean {
+    return this.policy.retryOn === undefined || this.policy.retryOn.includes(status)
+  }
+
+  /** Whether the failure `status` of one branch ends the whole transaction. */
+  endsOn(status: number): boolean {
+    return this.policy.finalOn === undefined ? status >= 600 : this.policy.finalOn.includes(status)
+  }
+}

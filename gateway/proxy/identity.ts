@@ -1,0 +1,44 @@
+import type { SipUri } from '../sip/uri.ts'
+import type { Listener } from '../transport/types.ts'
+
+/**
+ * What counts as this router itself. "Mine" is host and port: on a machine where everything shares one address, a phone's
+ * Contact would otherwise look like the router.
+ */
+export interface Identity {
+  /** Host and port (5060 when absent) are those of a listener, as bound or as advertised. */
+  isSelf(host: string, port: number | undefined): boolean
+  /** The URI's host is one of the router's domains and its port is absent or one of the router's. */
+  isLocalDomain(host: string, port: number | undefined): boolean
+}
+
+const DEFAULT_PORT = 5060
+
+/** @param domains host names or addresses without port; IPv6 without brackets */
+export function createIdentity(listeners: readonly Listener[], domains: readonly string[]): Identity {
+  const selves = new Set<string>()
+  const ports = new Set<number>([DEFAULT_PORT])
+  for (const listener of listeners) {
+    selves.add(hostPort(listener.address, listener.port))
+    selves.add(hostPort(listener.advertisedHost, listener.advertisedPort))
+    ports.add(listener.port).add(listener.advertisedPort)
+  }
+  const names = new Set(domains.map(plainHost))
+  return {
+    isSelf: (host, port) => selves.has(hostPort(host, port ?? DEFAULT_PORT)),
+    isLocalDomain: (host, port) => names.has(host) && (port === undefined || ports.has(port)),
+  }
+}
+
+/** The `host:port` a URI names, by which it is compared with listeners. */
+export function uriIsSelf(identity: Identity, uri: SipUri): boolean {
+  return uri.host !== '' && identity.isSelf(uri.host, uri.port)
+}
+
+function hostPort(host: string, port: number): string {
+  return `${plainHost(host)} ${port}`
+}
+
+function plainHost(host: string): string {
+  return (host.startsWith('[') ? host.slice(1, -1) : host).toLowerCase()
+}

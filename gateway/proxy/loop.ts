@@ -1,0 +1,42 @@
+import type { SipMessage } from '../sip/message.ts'
+import { parseVia } from '../sip/via.ts'
+import type { Identity } from './identity.ts'
+
+/**
+ * Loop detection by the second part of our branch parameter: a digest of the fields that decide the routing. A request that
+ * comes back with the same ones loops; with others it spirals and goes on.
+ * @see RFC 3261 16.3 step 4 and 16.6 step 8, RFC 5393
+ */
+export function loopDigest(request: SipMessage, uri: string): string {
+  let hash = 0x811c9dc5
+  hash = mix(hash, uri)
+  hash = mix(hash, request.fromTag)
+  hash = mix(hash, request.toTag)
+  hash = mix(hash, request.callId)
+  hash = mix(hash, request.header('Route') ?? '')
+  return ((hash ^ (request.cseq?.number ?? 0)) >>> 0).toString(16)
+}
+
+/** Between the random part of a branch and the digest. */
+const SEPARATOR = '.'
+
+export function branchWithDigest(random: string, digest: string): string {
+  return `z9hG4bK${random}${SEPARATOR}${digest}`
+}
+
+/** Whether the request has been here before with the same routing fields. */
+export function isLoop(request: SipMessage, identity: Identity, digest: string): boolean {
+  const vias = request.values('Via')
+  for (let index = 1; index < vias.length; index++) {
+    const via = parseVia(vias[index]!)
+    if (via && identity.isSelf(via.host, via.port) && via.branch.endsWith(SEPARATOR + digest)) return true
+  }
+  return false
+}
+
+/** FNV-1a, with a separator so that fields do not run into each other. */
+function mix(hash: number, text: string): number {
+  let mixed = hash
+  for (let index = 0; index < text.length; index++) mixed = Math.imul(mixed ^ text.charCodeAt(index), 0x01000193)
+  return Math.imul(mixed ^ 0x1f, 0x01000193)
+}

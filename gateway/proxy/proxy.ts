@@ -1,0 +1,233 @@
+import type { IdSource } from '../../functions/contract/clock.ts'
+import type { SipMessage } from '../sip/message.ts'
+import { type RequestEdits, spliceRequest } from '../sip/splice.ts'
+import { parseUri, type SipUri } from '../sip/uri.ts'
+import type { TimerHandle, TimerQueue } from '../transaction/timer-queue.ts'
+import type { ClientTransaction, ClientUser, TransactionLayer } from '../transaction/types.ts'
+import type { Destination, Listener, TransportLayer } from '../transport/types.ts'
+import type { Branch } from './branch.ts'
+import type { ProxyContext } from './context.ts'
+import type { Fork } from './fork.ts'
+import { branchWithDigest } from './loop.ts'
+import { type NextHop, nextHopOf } from './next-hop.ts'
+import type { RouteDecision } from './route.ts'
+import type { Target } from './target.ts'
+
+/** RFC 3263: the addresses of a URI in the order to be tried, at once where no look-up is needed. */
+export interface Locator {
+  locateNow(uri: SipUri): Destination[] | undefined
+  /** Never rejects; `[]` when nothing was found. */
+  locate(uri: SipUri): Promise<Destination[]>
+}
+
+export interface ProxyOptions {
+  /** Timer C, more than three minutes (RFC 3261 16.6 step 11). Milliseconds, default 185,000. */
+  timerCMs: number
+}
+
+/** What the acting part needs from the gateway. */
+export interface ProxyParts {
+  transactions: TransactionLayer
+  transport: TransportLayer
+  timers: TimerQueue
+  ids: IdSource
+  locator: Locator
+  options: ProxyOptions
+}
+
+/** The header values a listener puts into requests it sends on. */
+interface ListenerTexts {
+  viaPrefix: string
+  recordRoute: string
+}
+
+const DIALOG_FORMING = new Set(['INVITE', 'SUBSCRIBE', 'REFER'])
+/** RFC 3261 16.6 step 3: what a request without Max-Forwards gets. */
+const DEFAULT_MAX_FORWARDS = 70
+
+/** A request on its way through: what its forwarded form is made of. */
+export interface Forwarded {
+  readonly request: SipMessage
+  readonly routes: RouteDecision
+  /** See receivedOf. */
+  readonly received: { address: string; port: number } | null
+}
+
+/** Sends branches on their way and takes their responses: the one part of the proxy that acts. */
+export class ProxyCore implements ClientUser {
+  readonly ids: IdSource
+  readonly #parts: ProxyParts
+  readonly #texts = new Map<Listener, ListenerTexts>()
+
+  constructor(parts: ProxyParts) {
+    this.#parts = parts
+    this.ids = parts.ids
+    for (const listener of parts.transport.listeners) this.#texts.set(listener, listenerTexts(listener))
+  }
+
+  /** Locates the branch's next hop and sends its request there. A branch that cannot be sent fails later, never within this call. */
+  start(branch: Branch, maxBreadth: number | undefined): void {
+    const hop = this.#nextHop(branch.context, branch.target)
+    if (hop.flow) return this.#send(branch, hop, [hop.flow], maxBreadth)
+    const uri = parseUri(hop.locateUri)
+    if (!uri) return this.#failSoon(branch, 416)
+    const now = this.#parts.locator.locateNow(uri)
+    if (now) return this.#send(branch, hop, now, maxBreadth)
+    void this.#parts.locator.locate(uri).then((found) => {
+      if (branch.isLive && branch.state === 'calling') this.#send(branch, hop, found, maxBreadth)
+    })
+  }
+
+  /** Sends a branch to the first of `destinations`; the others are tried in turn should it fail. */
+  send(branch: Branch, destinations: Destination[]): void {
+    this.#send(branch, this.#nextHop(branch.context, branch.target), destinations, undefined)
+  }
+
+  #send(branch: Branch, hop: NextHop, destinations: Destination[], maxBreadth: number | undefined): void {
+    const destination = destinations[0]
+    const listener = destination && this.#parts.transport.listenerFor(destination)
+    if (!destination || !listener) return this.#failSoon(branch, 503)
+    branch.alternatives = destinations.slice(1)
+    const { context } = branch
+    const { method } = context.server
+    const edits = this.#edits(context, hop, listener, branch.id)
+    if (context.recordRoutes) edits.recordRoute = this.#recordRoute(context, listener)
+    const headers = headerEdits(branch.fork, maxBreadth)
+    if (headers) edits.headers = headers
+    const text = spliceRequest(context.request, edits)
+    branch.transaction = this.#parts.transactions.request(
+      { text, method, branch: branch.id, destination, context: branch },
+      this,
+    )
+    if (method === 'INVITE') this.startBranchTimer(branch, 'C', this.#parts.options.timerCMs)
+  }
+
+  /** Sends a request on without a transaction: the ACK of a 2xx (RFC 3261 16.11). What cannot be sent is lost, as an ACK may be. */
+  forwardStateless(source: Forwarded, target: Target): void {
+    const hop = this.#nextHop(source, target)
+    const uri = hop.flow ? undefined : parseUri(hop.locateUri)
+    const now = hop.flow ? [hop.flow] : uri && this.#parts.locator.locateNow(uri)
+    if (now) this.#sendStateless(source, hop, now[0])
+    else if (uri) void this.#parts.locator.locate(uri).then((found) => this.#sendStateless(source, hop, found[0]))
+  }
+
+  #sendStateless(source: Forwarded, hop: NextHop, destination: Destination | undefined): void {
+    const listener = destination && this.#parts.transport.listenerFor(destination)
+    if (!destination || !listener) return
+    const branch = branchWithDigest(this.ids.next('branch'), '0')
+    this.#parts.transport.send(spliceRequest(source.request, this.#edits(source, hop, listener, branch)), destination)
+  }
+
+  #nextHop(source: Forwarded, target: Target): NextHop {
+    const { request, routes } = source
+    const count = request.header('Route') === undefined ? 0 : request.values('Route').length
+    return nextHopOf(target, routes, target.uri === routes.uri, count, this.#parts.transport)
+  }
+
+  #edits(source: Forwarded, hop: NextHop, listener: Listener, branch: string): RequestEdits {
+    const edits: RequestEdits = {
+      uri: hop.uri,
+      via: this.#texts.get(listener)!.viaPrefix + branch,
+      received: source.received,
+      maxForwards: (source.request.maxForwards ?? DEFAULT_MAX_FORWARDS + 1) - 1,
+    }
+    if (hop.dropRoutes > 0) edits.dropRoutes = hop.dropRoutes
+    if (source.routes.dropLast) edits.dropLastRoute = true
+    if (hop.addRoutes) edits.addRoutes = hop.addRoutes
+    if (hop.appendRoute !== undefined) edits.appendRoute = hop.appendRoute
+    return edits
+  }
+
+  /** Ours on top; two when the request leaves by another listener than it came in by (RFC 5658). */
+  #recordRoute(context: ProxyContext, out: Listener): string[] {
+    const inbound = context.server.flow.listener
+    const own = this.#texts.get(out)!.recordRoute
+    return inbound === out ? [own] : [own, this.#texts.get(inbound)!.recordRoute]
+  }
+
+  /** Repeats an unanswered request at once, for a far end that has just shown itself. */
+  resend(transaction: ClientTransaction): void {
+    if (transaction.state === 'calling') this.#parts.transport.send(transaction.requestText, transaction.destination)
+  }
+
+  #failSoon(branch: Branch, status: number): void {
+    queueMicrotask(() => branch.context.failed(branch, status, undefined))
+  }
+
+  onResponse(response: SipMessage, transaction: ClientTransaction): void {
+    const branch = transaction.context as Branch
+    const { status } = response
+    if (status >= 300) return branch.context.failed(branch, status, response)
+    if (status >= 200) {
+      this.stopBranchTimers(branch)
+      return branch.context.answered(branch, response)
+    }
+    this.#stop(branch, 'noReply')
+    if (status === 100) {
+      if (branch.status === 0) branch.status = 100
+      return
+    }
+    if (branch.timerC !== undefined) this.startBranchTimer(branch, 'C', this.#parts.options.timerCMs)
+    branch.context.provisional(branch, response)
+  }
+
+  onTimeout(transaction: ClientTransaction): void {
+    const branch = transaction.context as Branch
+    branch.context.failed(branch, branch.state === 'cancelling' ? 487 : 408, undefined)
+  }
+
+  onTransportFailure(transaction: ClientTransaction): void {
+    const branch = transaction.context as Branch
+    branch.context.failed(branch, 503, undefined)
+  }
+
+  startBranchTimer(branch: Branch, kind: 'C' | 'no reply', ms: number): void {
+    const slot = kind === 'C' ? 'timerC' : 'noReply'
+    this.#stop(branch, slot)
+    branch[slot] = this.#parts.timers.start(ms, branch, kind)
+  }
+
+  stopBranchTimers(branch: Branch): void {
+    this.#stop(branch, 'timerC')
+    this.#stop(branch, 'noReply')
+  }
+
+  #stop(branch: Branch, slot: 'timerC' | 'noReply'): void {
+    const handle = branch[slot]
+    if (handle === undefined) return
+    this.#parts.timers.stop(handle as TimerHandle)
+    branch[slot] = undefined
+  }
+
+  startForkTimer(fork: Fork, context: ProxyContext, ms: number): void {
+    this.stopForkTimer(fork)
+    fork.timer = this.#parts.timers.start(ms, fork, 'ring for')
+    fork.context = context
+  }
+
+  stopForkTimer(fork: Fork): void {
+    if (fork.timer === undefined) return
+    this.#parts.timers.stop(fork.timer as TimerHandle)
+    fork.timer = undefined
+  }
+
+  /** Whether requests of this method form a dialog, so that we stay on its path (RFC 3261 16.6 step 4). */
+  static formsDialog(method: string): boolean {
+    return DIALOG_FORMING.has(method)
+  }
+}
+
+function listenerTexts(listener: Listener): ListenerTexts {
+  const hostPort = `${listener.advertisedHost}:${listener.advertisedPort}`
+  return {
+    viaPrefix: `SIP/2.0/${listener.transport.toUpperCase()} ${hostPort};branch=`,
+    recordRoute:
+      listener.transport === 'udp' ? `<sip:${hostPort};lr>` : `<sip:${hostPort};transport=${listener.transport};lr>`,
+  }
+}
+
+function headerEdits(fork: Fork, maxBreadth: number | undefined): RequestEdits['headers'] {
+  const headers = fork.policy.headers
+  if (maxBreadth === undefined) return headers
+  return { ...headers, set: { ...headers?.set, 'Max-Breadth': String(maxBreadth) } }
+}

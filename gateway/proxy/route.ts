@@ -1,0 +1,57 @@
+import type { SipMessage } from '../sip/message.ts'
+import { parseNameAddr } from '../sip/name-addr.ts'
+import { parseUri } from '../sip/uri.ts'
+import { type Identity, uriIsSelf } from './identity.ts'
+
+/** What the Route header fields of a request say (RFC 3261 16.4). */
+export interface RouteDecision {
+  /** The Request-URI to go on with: a strict router upstream may have put ours there. */
+  uri: string
+  /** How many of the topmost Route values are ours and to be taken away. */
+  drop: number
+  /** The last Route value became the Request-URI. */
+  dropLast: boolean
+  /** The next Route value after ours, as written. */
+  next: string | undefined
+}
+
+const NO_ROUTE: readonly string[] = []
+
+/** @see RFC 3261 16.4, RFC 5658 (several of our own values in a row when the transport changes) */
+export function readRoutes(request: SipMessage, identity: Identity): RouteDecision {
+  const routes = request.header('Route') === undefined ? NO_ROUTE : request.values('Route')
+  if (routes.length === 0) return { uri: request.uri, drop: 0, dropLast: false, next: undefined }
+  const dropLast = isOwnRecordRoute(request.uri, identity)
+  const uri = dropLast ? routeUri(routes[routes.length - 1]!) : request.uri
+  const count = dropLast ? routes.length - 1 : routes.length
+  let drop = 0
+  while (drop < count && isOwnRoute(routes[drop]!, identity)) drop++
+  return { uri, drop, dropLast, next: drop < count ? routes[drop] : undefined }
+}
+
+/** A strict router puts our Record-Route value, with its `lr` and without a user, into the Request-URI. */
+function isOwnRecordRoute(uriText: string, identity: Identity): boolean {
+  if (!uriText.includes(';lr')) return false
+  const uri = parseUri(uriText)
+  return uri !== undefined && uri.user === '' && uri.params.has('lr') && uriIsSelf(identity, uri)
+}
+
+/** Whether a Route or Record-Route value names this router. */
+export function isOwnRoute(route: string, identity: Identity): boolean {
+  const uri = parseUri(routeUri(route))
+  return uri !== undefined && uriIsSelf(identity, uri)
+}
+
+/** The URI of a Route or Path value. */
+export function routeUri(route: string): string {
+  if (route.startsWith('<')) {
+    const end = route.indexOf('>')
+    if (end > 0) return route.slice(1, end)
+  }
+  return parseNameAddr(route)?.uri ?? route
+}
+
+/** RFC 3261 16.6 step 6: a next hop without `lr` is a strict router. */
+export function isStrict(route: string): boolean {
+  return parseUri(routeUri(route))?.params.has('lr') !== true
+}
