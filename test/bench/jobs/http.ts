@@ -1,0 +1,79 @@
+import { countsOf } from '../report.ts'
+import { gatewayMissing, startGateway } from '../routers/gateway.ts'
+import { type Flavour, kamailioMissing, startKamailio } from '../routers/kamailio.ts'
+import type { Router } from '../routers/router.ts'
+import { type Bench, measure, onStage, PORTS, type Stage, warmUp, withFunctionServer } from '../stage.ts'
+
+/** Calls routed by a function in another process, over loopback HTTP; only the router's own CPU counts. */
+
+interface Load {
+  name: string
+  rate: number
+  user: string
+  /** One call in a hundred is routed by a function that never answers; the figures are those of the others. */
+  neverFor?: string
+}
+
+/** The rival of an asynchronous router is the asynchronous client; without it the task pool has to do. */
+const ASYNCHRONOUS: Flavour = kamailioMissing('http-async') === undefined ? 'http-async' : 'http-tasks'
+/** Rates that the flavours which block a worker or a task can be asked for. */
+const BLOCKING: Flavour[] = (['http-tasks', 'http-blocking'] as const).filter((flavour) => flavour !== ASYNCHRONOUS)
+const SLOW_RATE = 1000
+const BLOCKING_RATE = 500
+
+export async function http(bench: Bench): Promise<void> {
+  const { httpRates, routers } = bench.options
+  const quick = httpRates.map((rate) => ({ name: `${rate}/s`, rate, user: 'bob' }))
+  await withFunctionServer(async (url) => {
+    if (routers.includes('kamailio')) await rivals(bench, url, quick)
+    if (!routers.includes('gateway')) return
+    const missing = gatewayMissing()
+    if (missing !== undefined) return bench.skip('HTTP-routed calls through the gateway', missing)
+    const { profile } = bench.options
+    const start = () => startGateway({ functions: url, sipPort: PORTS.gateway, httpPort: PORTS.gatewayHttp, profile })
+    await play(bench, start, [...quick, ...slow()], false)
+  })
+}
+
+async function rivals(bench: Bench, url: string, quick: Load[]): Promise<void> {
+  for (const flavour of [ASYNCHRONOUS, ...BLOCKING, 'http-async'] as const) {
+    const missing = kamailioMissing(flavour)
+    if (missing !== undefined) bench.skip(`HTTP-routed calls through kamailio ${flavour}`, missing)
+    else if (flavour === ASYNCHRONOUS || BLOCKING.includes(flavour)) {
+      const first = flavour === ASYNCHRONOUS
+      const loads = first ? [...quick, ...slow()] : quick.filter(({ rate }) => rate <= BLOCKING_RATE)
+      await play(bench, () => startKamailio(flavour, PORTS.kamailio, url), loads, first)
+    }
+  }
+}
+
+function slow(): Load[] {
+  return [
+    { name: `${SLOW_RATE}/s, answers after 20 ms`, rate: SLOW_RATE, user: 'slow20-bob' },
+    { name: `${SLOW_RATE}/s, answers after 100 ms`, rate: SLOW_RATE, user: 'slow100-bob' },
+    { name: `${SLOW_RATE}/s, 1 % never answered`, rate: SLOW_RATE, user: 'bob', neverFor: 'never-bob' },
+  ]
+}
+
+function play(bench: Bench, start: () => Promise<Router>, loads: Load[], baseline: boolean): Promise<void> {
+  return onStage(start, async (stage) => {
+    await warmUp(stage, { rate: 500, user: 'bob' }, 4)
+    for (const load of loads) await offer(bench, stage, load, baseline)
+  })
+}
+
+async function offer(
+  bench: Bench,
+  stage: Stage,
+  { name, rate, user, neverFor }: Load,
+  baseline: boolean,
+): Promise<void> {
+  const odd = neverFor === undefined ? {} : { odd: { every: 100, user: neverFor } }
+  await warmUp(stage, { rate, user }, 1)
+  const count = Math.round(rate * bench.options.seconds)
+  const { result, cpuUs } = await measure(stage, { job: 'calls', rate, count, user, ...odd })
+  bench.add({
+    ...{ job: 'http', load: name, router: stage.router.name, baseline, cpuUs, ...countsOf(result) },
+    ...{ ringing: result.ringing, answered: result.answered, memoryBytes: stage.router.memoryBytes() },
+  })
+}

@@ -1,0 +1,74 @@
+import { fileURLToPath } from 'node:url'
+import { countsOf, isClean, type Row } from '../report.ts'
+import { gatewayMissing, startGateway } from '../routers/gateway.ts'
+import { kamailioMissing, startKamailio } from '../routers/kamailio.ts'
+import { type Bench, measure, onStage, PORTS, type Stage, warmUp } from '../stage.ts'
+
+/** INVITE → 180 → 200 → ACK → BYE → 200 to a registered callee, through a record-routing proxy; the function runs in process. */
+
+const APP = fileURLToPath(new URL('../apps/relay.ts', import.meta.url))
+const CALLEE = 'bob'
+
+export async function relay(bench: Bench): Promise<void> {
+  const { options } = bench
+  const missing = { kamailio: kamailioMissing('plain'), gateway: gatewayMissing() }
+  for (const name of ['kamailio', 'gateway'] as const) {
+    if (!options.routers.includes(name)) continue
+    if (missing[name] !== undefined) bench.skip(`relay through ${name}`, missing[name])
+    else
+      await onStage(
+        () => start(name, options.profile),
+        (stage) => rates(bench, stage, name === 'kamailio'),
+      )
+  }
+}
+
+function start(name: 'kamailio' | 'gateway', profile: string | undefined) {
+  if (name === 'kamailio') return startKamailio('plain', PORTS.kamailio)
+  return startGateway({ functions: APP, sipPort: PORTS.gateway, httpPort: PORTS.gatewayHttp, profile })
+}
+
+async function rates(bench: Bench, stage: Stage, baseline: boolean): Promise<void> {
+  await stage.generator.run({ job: 'register', rate: 100, count: 1, user: CALLEE, users: 1 })
+  await warmUp(stage, { rate: 1000, user: CALLEE }, 4)
+  for (const rate of bench.options.rates) {
+    bench.add(
+      rate === 'max' ? await highestClean(stage, baseline) : await atRate(stage, rate, bench.options.seconds, baseline),
+    )
+  }
+}
+
+async function atRate(stage: Stage, rate: number, seconds: number, baseline: boolean): Promise<Row> {
+  await warmUp(stage, { rate, user: CALLEE }, 1)
+  const job = { job: 'calls', rate, count: Math.round(rate * seconds), user: CALLEE } as const
+  const { result, cpuUs, generatorShare } = await measure(stage, job)
+  return {
+    ...{ job: 'relay', load: `${rate}/s`, router: stage.router.name, baseline, cpuUs, ...countsOf(result) },
+    ...{ ringing: result.ringing, answered: result.answered, memoryBytes: stage.router.memoryBytes() },
+    note:
+      generatorShare > GENERATOR_FULL
+        ? `the generator used ${Math.round(generatorShare * 100)} % of a core`
+        : undefined,
+  }
+}
+
+/** Beyond this share of a core the generator may be what limits a run. */
+const GENERATOR_FULL = 0.8
+const FIRST_RATE = 2000
+const STEP = 1.2
+const SEARCH_SECONDS = 2
+const MOST_STEPS = 10
+
+/** Raises the rate by a fifth until more than one call in a thousand fails or is repeated; the row is the last rate that was clean. */
+async function highestClean(stage: Stage, baseline: boolean): Promise<Row> {
+  let best: { rate: number; row: Row } | undefined
+  for (let step = 0; step < MOST_STEPS; step++) {
+    const rate = Math.round((FIRST_RATE * STEP ** step) / 100) * 100
+    const row = await atRate(stage, rate, SEARCH_SECONDS, baseline)
+    if (!isClean(row)) break
+    best = { rate, row }
+  }
+  if (best === undefined) throw new Error(`relay through ${stage.router.name}: not clean at ${FIRST_RATE}/s`)
+  const note = [`${best.rate}/s`, best.row.note].filter((each) => each !== undefined).join('; ')
+  return { ...best.row, load: 'highest clean', note }
+}
