@@ -98,9 +98,9 @@ function one(value: string | string[] | undefined): string {
 
 /** Errors of the HTTP parser mean that something else than a web server answers, or that headers break their bound. */
 function replyOfError(error: Error): HostReply {
-  const code = (error as { code?: string }).code ?? ''
-  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW') {
-    return invalidAnswer(`the response is not readable HTTP: ${code}`)
-  }
-  return unreachable(`the function could not be reached: ${code || error.message}`)
+  const code = (error as { code?: string }).code ?? error.message
+  const isUnreadable = error.name === 'HTTPParserError' || code === 'UND_ERR_HEADERS_OVERFLOW'
+  return isUnreadable
+    ? invalidAnswer(`the response is not readable HTTP: ${code}`)
+    : unreachable(`the function could not be reached: ${code}`)
 }
