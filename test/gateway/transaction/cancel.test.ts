@@ -162,6 +162,24 @@ test('CA2 a CANCEL before any provisional response is held until the first one c
   rig.assertOver()
 })
 
+test('CA2 CA5 a held CANCEL goes out once, and the branch is given up 64*T1 after it (RFC 3261 9.1)', () => {
+  const rig = new Rig()
+  rig.send('INVITE', bobTcp).cancel()
+  rig.advance(1000)
+  rig.hear(answer(180, 'INVITE'))
+  rig.hear(answer(200, 'CANCEL'))
+  rig.hear(answer(180, 'INVITE'))
+  rig.advance(40_000)
+  rig.assertLadder(`
+        0 -> tcp 192.0.2.2:5060#8 INVITE
+     1000 -> tcp 192.0.2.2:5060#8 CANCEL
+     1000 user: 180 INVITE
+     1000 user: 180 INVITE
+    33000 user: timeout of INVITE
+  `)
+  rig.assertOver()
+})
+
 test('CA2 a held CANCEL is never sent when the branch times out, or ends with its first response (RFC 3261 9.1)', () => {
   const silent = new Rig()
   silent.send('INVITE', bobTcp).cancel()

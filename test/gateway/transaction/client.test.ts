@@ -89,6 +89,40 @@ test('CT4 after a provisional response a non-INVITE is repeated every T2 and sti
   rig.assertOver()
 })
 
+test('CT4 the final response after a provisional one ends the repeats and is given to the user once (RFC 3261 17.1.2.2)', () => {
+  for (const status of [200, 404]) {
+    const rig = new Rig()
+    rig.send('OPTIONS')
+    rig.hear(answer(100, 'OPTIONS'))
+    rig.advance(600)
+    rig.hear(answer(status, 'OPTIONS'))
+    rig.hear(answer(status, 'OPTIONS'))
+    rig.advance(40_000)
+    rig.assertLadder(`
+        0 -> udp 192.0.2.2:5060 OPTIONS
+        0 user: 100 OPTIONS
+      500 -> udp 192.0.2.2:5060 OPTIONS
+      600 user: ${status} OPTIONS
+    `)
+    rig.assertOver()
+  }
+})
+
+test('CT7 a non-INVITE whose repeats are refused after a provisional response fails (RFC 3261 17.1.4)', () => {
+  const rig = new Rig()
+  rig.send('OPTIONS')
+  rig.hear(answer(100, 'OPTIONS'))
+  rig.transport.broken.set('udp 192.0.2.2:5060', 'refused')
+  rig.advance(40_000)
+  rig.assertLadder(`
+      0 -> udp 192.0.2.2:5060 OPTIONS
+      0 user: 100 OPTIONS
+    500 -> udp 192.0.2.2:5060 OPTIONS
+    500 user: failure of OPTIONS
+  `)
+  rig.assertOver()
+})
+
 test('CT5 after a provisional response an INVITE waits without end and without a timer: Timer C is the proxy’s (RFC 3261 16.8)', () => {
   const rig = new Rig()
   rig.send('INVITE')

@@ -95,6 +95,25 @@ test('ST6 over TCP a 486 is sent once, and the transaction still ends after 64*T
   rig.assertOver()
 })
 
+test('ST5 an INVITE repeated after its 486 gets the 486 again, besides timer G (RFC 3261 17.2.1)', () => {
+  const rig = new Rig()
+  rig.receive(request('INVITE'))
+  rig.served[0]!.respond(reply(486, 'INVITE'), 486)
+  rig.advance(100)
+  rig.receive(request('INVITE'))
+  rig.advance(400)
+  rig.receive(request('ACK', { toTag: 'b' }))
+  rig.advance(5000)
+  rig.assertLadder(`
+       0 user: INVITE
+       0 -> udp 192.0.2.1:5060 486 INVITE
+     100 -> udp 192.0.2.1:5060 486 INVITE
+     500 -> udp 192.0.2.1:5060 486 INVITE
+    5500 user: end of INVITE
+  `)
+  rig.assertOver()
+})
+
 test('ST7 the ACK to a 486 and its repeats are absorbed for T4 over UDP (RFC 3261 17.2.1)', () => {
   const rig = new Rig()
   rig.receive(request('INVITE'))
@@ -234,6 +253,44 @@ test('ST13 a provisional response to a non-INVITE is repeated, and the limit hol
   rig.assertOver()
 })
 
+test('ST12 a non-INVITE answered after a provisional response repeats the final one for 64*T1 (RFC 3261 17.2.2)', () => {
+  for (const status of [200, 404]) {
+    const rig = new Rig()
+    rig.receive(request('MESSAGE'))
+    rig.served[0]!.respond(reply(100, 'MESSAGE'), 100)
+    rig.served[0]!.respond(reply(183, 'MESSAGE'), 183)
+    rig.advance(1000)
+    rig.served[0]!.respond(reply(status, 'MESSAGE'), status)
+    assert.equal(rig.served[0]!.respond(reply(500, 'MESSAGE'), 500), false)
+    rig.receive(request('MESSAGE'))
+    rig.advance(40_000)
+    rig.assertLadder(`
+          0 user: MESSAGE
+          0 -> udp 192.0.2.1:5060 100 MESSAGE
+          0 -> udp 192.0.2.1:5060 183 MESSAGE
+       1000 -> udp 192.0.2.1:5060 ${status} MESSAGE
+       1000 -> udp 192.0.2.1:5060 ${status} MESSAGE
+      33000 user: end of MESSAGE
+    `)
+    rig.assertOver()
+  }
+})
+
+test('ST16 a provisional response to a non-INVITE that cannot be sent ends its transaction (RFC 3261 17.2.4)', () => {
+  const rig = new Rig()
+  rig.transport.broken.set('udp 192.0.2.1:5060', 'unreachable')
+  rig.receive(request('MESSAGE'))
+  rig.served[0]!.respond(reply(100, 'MESSAGE'), 100)
+  rig.advance(40_000)
+  assert.equal(rig.served[0]!.respond(reply(200, 'MESSAGE'), 200), false)
+  rig.assertLadder(`
+    0 user: MESSAGE
+    0 -> udp 192.0.2.1:5060 100 MESSAGE
+    0 user: end of MESSAGE
+  `)
+  rig.assertOver()
+})
+
 test('an INVITE without final response lives on: how long it may ring is its user’s to say (RFC 3261 17.2.1)', () => {
   const rig = new Rig()
   rig.receive(request('INVITE'))
@@ -276,10 +333,8 @@ test('ST5 ST7 the ACK and timer G race in both orders: one more 486 or none (RFC
     const rig = new Rig()
     rig.receive(request('INVITE'))
     rig.served[0]!.respond(reply(486, 'INVITE'), 486)
-    if (isAckFirst) rig.clock.after(500, () => rig.receive(request('ACK', { toTag: 'b' })))
     rig.advance(isAckFirst ? 499 : 500)
-    if (isAckFirst) rig.receive(request('ACK', { toTag: 'b' }))
-    else rig.receive(request('ACK', { toTag: 'b' }))
+    rig.receive(request('ACK', { toTag: 'b' }))
     rig.advance(40_000)
     rig.assertLadder(`
       0 user: INVITE
