@@ -58,11 +58,16 @@ export class Baresip {
     writeFileSync(join(directory, 'accounts'), account(options))
     writeFileSync(join(directory, 'contacts'), options.friend ? `"Friend" <${options.friend}>\n` : '')
     const program = new Program(`baresip ${options.user}`, 'baresip', ['-4', '-s', '-f', directory])
-    await program.says(/baresip is ready/)
-    await listening('tcp', options.address, controlPort(port))
-    const control = await Control.connect(options.address, controlPort(port))
-    await program.says(/registered successfully/)
+    const control = await program.until(Baresip.#ready(program, options.address, controlPort(port)))
     return new Baresip(options, program, directory, control)
+  }
+
+  static async #ready(program: Program, address: string, port: number): Promise<Control> {
+    await program.says(/baresip is ready/)
+    await listening('tcp', address, port)
+    const control = await Control.connect(address, port)
+    await program.says(/registered successfully/)
+    return control
   }
 
   async call(uri: string): Promise<void> {

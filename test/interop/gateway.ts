@@ -37,7 +37,7 @@ export class Gateway {
       env: environment(options, address),
     })
     const gateway = new Gateway(address, program)
-    await eventually(`the gateway's ${gateway.url('/healthz')}`, () => gateway.#isHealthy(), 20_000)
+    await program.until(eventually(`the gateway's ${gateway.url('/healthz')}`, () => gateway.#isHealthy(), 20_000))
     return gateway
   }
 

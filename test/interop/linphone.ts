@@ -40,11 +40,15 @@ export class Linphone {
     const directory = temporaryDirectory(`linphone-${options.user}`)
     const program = run(options, directory)
     const phone = new Linphone(options, program, directory)
-    await program.says(/network reachability state is now \[UP\]/)
-    program.send('soundcard use files')
-    program.send(`register ${phone.uri} sip:${options.proxy};transport=${options.transport}`)
-    await program.says(/to \[LinphoneRegistrationOk\]/)
+    await program.until(phone.#register(options))
     return phone
+  }
+
+  async #register({ proxy, transport }: LinphoneOptions): Promise<void> {
+    await this.program.says(/network reachability state is now \[UP\]/)
+    this.program.send('soundcard use files')
+    this.program.send(`register ${this.uri} sip:${proxy};transport=${transport}`)
+    await this.program.says(/to \[LinphoneRegistrationOk\]/)
   }
 
   async call(uri: string): Promise<void> {

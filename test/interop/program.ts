@@ -68,6 +68,16 @@ export class Program {
     clearTimeout(insist)
   }
 
+  /** Waits for `ready`; when that fails the program is stopped, so that nobody is left running. */
+  async until<T>(ready: Promise<T>): Promise<T> {
+    try {
+      return await ready
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
+  }
+
   async #end(): Promise<{ code: number | null; signal: string | null }> {
     try {
       const [code, signal] = (await once(this.#child, 'close')) as [number | null, string | null]
