@@ -16,7 +16,7 @@ import type { Log } from './observe/log.ts'
 import { createIdentity } from './proxy/identity.ts'
 import { type Locator, ProxyCore } from './proxy/proxy.ts'
 import { isOwnRoute } from './proxy/route.ts'
-import { createRegistrar, type Registrar } from './registrar/registrar.ts'
+import { createRegistrar, type Registrar, type RegistrarOptions } from './registrar/registrar.ts'
 import { createTransactionLayer } from './transaction/layer.ts'
 import { createTimerQueue } from './transaction/timer-queue.ts'
 import { createTransportLayer } from './transport/layer.ts'
@@ -39,6 +39,7 @@ export interface GatewayOptions {
   /** How late timers may fire so that several fire together; default 0. */
   timerSlackMs?: number
   transport?: Partial<TransportOptions>
+  registrar?: Partial<RegistrarOptions>
 }
 
 /** Everything that is not pure comes in: time, chance, sockets, the store, the functions. */
@@ -118,12 +119,9 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const registrar: Registrar = createRegistrar({
     store,
     clock,
-    ids,
-    timers,
-    identity,
     publish,
-    gatewayId: options.id,
-    log,
+    options: { gateway: options.id, isLocalDomain: identity.isLocalDomain, ...options.registrar },
+    onSweepFailure: (error) => log.error('expired bindings could not be taken out', { error: String(error) }),
   })
   const hangup: HangupParts = {
     transactions,

@@ -4,7 +4,6 @@ import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { Delivery } from '../../functions/store/store.ts'
 import type { ForkPolicy } from '../proxy/fork.ts'
 import type { Target } from '../proxy/target.ts'
-import { canonicalAor } from '../sip/uri.ts'
 import type { Call } from './call.ts'
 import { challengeHeaders } from './credentials.ts'
 import { pushDevices } from './push-devices.ts'
@@ -154,17 +153,8 @@ function publish(call: Call, action: ActionOf<'publish'>): void {
 }
 
 async function removeBindings(call: Call, action: ActionOf<'remove'>): Promise<void> {
-  const { store, clock, ids } = call.parts
-  const outcome = await store.register({
-    aor: canonicalAor(latin1(action.aor)),
-    callId: ids.next('removal'),
-    cseq: 1,
-    now: clock.now(),
-    put: [],
-    remove: action.contact === undefined ? '*' : [{ contact: latin1(action.contact), device: latin1(action.contact) }],
-    maxContacts: Number.MAX_SAFE_INTEGER,
-  })
-  if (outcome.ok) call.parts.publish(outcome.events)
+  const contact = action.contact === undefined ? undefined : latin1(action.contact)
+  call.parts.publish(await call.parts.registrar.remove(latin1(action.aor), contact))
 }
 
 /** Header lines for a response of our own: there is nothing to remove from it. */

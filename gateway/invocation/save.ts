@@ -9,8 +9,8 @@ export async function saveBindings(call: Call, action: ActionOf<'save'>): Promis
   if (call.request.method !== 'REGISTER' || !call.context.isOpen) return
   const outcome = await call.parts.registrar.register(call.request, call.flow, {
     ...(action.aor === undefined ? {} : { aor: canonicalAor(latin1(action.aor)) }),
-    ...(action.minExpires === undefined ? {} : { minExpiresSeconds: durationMs(action.minExpires)! / 1000 }),
-    ...(action.maxExpires === undefined ? {} : { maxExpiresSeconds: durationMs(action.maxExpires)! / 1000 }),
+    ...(action.minExpires === undefined ? {} : { minExpires: Math.round(durationMs(action.minExpires)! / 1000) }),
+    ...(action.maxExpires === undefined ? {} : { maxExpires: Math.round(durationMs(action.maxExpires)! / 1000) }),
     ...(action.maxContacts === undefined ? {} : { maxContacts: action.maxContacts }),
   })
   call.context.respondLocally(outcome.status, outcome.reason, { headers: outcome.headers })

@@ -1,0 +1,16 @@
+import { type Call, SipRouter } from 'rouse'
+
+/** DTMF screening: whoever answers has to press 2; any other digit hangs up both ends. */
+export function screenByDigit(sip: SipRouter, path: string): void {
+  sip.invite(path, (call: Call) => {
+    call.subscribe('dtmf', { callId: call.id }, 'screen')
+    call.fork(call.contacts)
+  })
+  sip.on('screen', (call, event) => {
+    if (event.digit !== '2') call.hangup('not the digit asked for')
+  })
+}
+
+const sip = new SipRouter()
+screenByDigit(sip, '/:domain/:user')
+export default sip

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict'
+import type { Action } from '../../functions/contract/actions.ts'
+import type { PushMessage, PushResult } from '../../functions/contract/push.ts'
+import { createMemoryStore } from '../../functions/store/memory.ts'
+import type { Store } from '../../functions/store/store.ts'
+import { type Gateway, type GatewayOptions, startGateway } from '../../gateway/gateway.ts'
+import type { FunctionHost } from '../../gateway/invocation/host.ts'
+import { createInProcessHost, type FunctionApp } from '../../gateway/invocation/in-process.ts'
+import { createInvoker } from '../../gateway/invocation/invoker.ts'
+import { createManifest } from '../../gateway/invocation/invoker-manifest.ts'
+import { Counters } from '../../gateway/observe/counters.ts'
+import { silentLog } from '../../gateway/observe/log.ts'
+import { locate, locateNow } from '../../gateway/transport/locate.ts'
+import type { Resolver } from '../../gateway/transport/resolver.ts'
+import { CountingIds, FakeClock, settled } from './fake-clock.ts'
+import { Ladder } from './ladder.ts'
+import { MemoryNetwork } from './memory-network.ts'
+import { Phone, type PhoneOptions } from './phone.ts'
+import type { WireMessage } from './wire.ts'
+
+export const DOMAIN = 'example.com'
+const GATEWAY = { address: '10.0.0.1', port: 5060 }
+
+export interface WorldOptions {
+  /** The functions; without them the gateway routes by its own location service. */
+  app?: FunctionApp
+  /** Another host than `app` in process, for functions that misbehave. */
+  host?: FunctionHost
+  fallback?: FunctionHost
+  staticActions?: Action[]
+  gateway?: Partial<GatewayOptions>
+  store?: (clock: FakeClock, ids: CountingIds) => Store
+  resolver?: Resolver
+  /** What the push provider says; default accepted. */
+  push?: (message: PushMessage) => PushResult | Promise<PushResult>
+  /** Arrows of TCP and UDP keep-alives, 100s and such can be left out: default shows everything. */
+  hides?: (label: string) => boolean
+}
+
+/** A gateway, phones and functions in virtual time on an in-memory network; every arrow between them is in the ladder. */
+export class World {
+  readonly clock = new FakeClock()
+  readonly ids = new CountingIds()
+  readonly network = new MemoryNetwork()
+  readonly ladder = new Ladder(() => this.clock.now())
+  readonly counters = new Counters()
+  readonly pushes: PushMessage[] = []
+  readonly store: Store
+  gateway!: Gateway
+  readonly #options: WorldOptions
+  #nextHost = 10
+  #manifest: ReturnType<typeof createManifest> | undefined
+
+  constructor(options: WorldOptions) {
+    this.#options = options
+    this.store = options.store?.(this.clock, this.ids) ?? createMemoryStore({ clock: this.clock, ids: this.ids })
+  }
+
+  async start(): Promise<this> {
+    const { app, host, fallback, staticActions, resolver = nowhere } = this.#options
+    const primary = this.#seen(host ?? (app ? createInProcessHost(app, this.clock) : noFunctions))
+    const common = { clock: this.clock, count: this.counters.count, log: silentLog }
+    const invoker = createInvoker({
+      primary,
+      fallback: fallback && this.#seen(fallback, 'fallback'),
+      staticActions,
+      ...common,
+    })
+    const manifest = createManifest({ host: primary, refreshMs: 24 * 3_600_000, ...common })
+    await manifest.start()
+    this.#manifest = manifest
+    this.gateway = await startGateway({
+      options: {
+        id: 'gw',
+        listeners: (['udp', 'tcp'] as const).map((transport) => ({
+          transport,
+          ...GATEWAY,
+          advertisedHost: GATEWAY.address,
+          advertisedPort: GATEWAY.port,
+        })),
+        domains: [DOMAIN],
+        ...this.#options.gateway,
+      },
+      clock: this.clock,
+      ids: this.ids,
+      network: this.network,
+      store: this.store,
+      locator: { locateNow, locate: (uri) => locate(uri, resolver, { clock: this.clock, random: () => 0 }) },
+      invoker,
+      manifest,
+      push: { send: (message) => this.#push(message) },
+      counters: this.counters,
+      log: silentLog,
+    })
+    await settled()
+    return this
+  }
+
+  /** A phone of its own address, connected but not registered. */
+  async phone(name: string, options: Partial<PhoneOptions> = {}): Promise<Phone> {
+    const phone = new Phone({
+      name,
+      domain: DOMAIN,
+      address: `10.0.0.${this.#nextHost++}`,
+      gateway: GATEWAY,
+      network: this.network,
+      onArrow: (direction, message) => this.#arrow(name, direction, message),
+      ...options,
+    })
+    return phone.connect()
+  }
+
+  async advance(ms: number): Promise<void> {
+    await this.clock.advance(ms)
+    await settled()
+  }
+
+  async publish(type: string, attributes: Record<string, string>): Promise<number> {
+    const matched = await this.gateway.publish({ id: this.ids.next('event'), type, time: this.clock.now(), attributes })
+    await settled()
+    return matched
+  }
+
+  /** Lets every transaction run out and asserts that nothing is left alive: no call, transaction, dialog or timer. */
+  async assertQuiet(ms = 200_000): Promise<void> {
+    await this.advance(ms)
+    assert.deepEqual(this.gateway.counts(), {
+      calls: 0,
+      serverTransactions: 0,
+      clientTransactions: 0,
+      dialogs: 0,
+      timers: 0,
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.#manifest?.stop()
+    await this.gateway.stop()
+    await this.store.close()
+  }
+
+  #arrow(name: string, direction: 'sent' | 'received', message: WireMessage): void {
+    const label = labelOf(message)
+    if (this.#options.hides?.(label)) return
+    if (direction === 'sent') this.ladder.add(name, 'gw', label)
+    else this.ladder.add('gw', name, label)
+  }
+
+  async #push(message: PushMessage): Promise<PushResult> {
+    this.pushes.push(message)
+    this.ladder.add('gw', 'push', message.device)
+    return (await this.#options.push?.(message)) ?? { outcome: 'accepted' }
+  }
+
+  #seen(host: FunctionHost, name = 'function'): FunctionHost {
+    return {
+      manifest: () => host.manifest(),
+      invoke: (path, invocation, options) => {
+        this.ladder.add('gw', name, path + (invocation.type === 'sip.request' ? '' : ` ${invocation.type}`))
+        return host.invoke(path, invocation, options)
+      },
+      close: () => host.close(),
+    }
+  }
+}
+
+/** `INVITE bob` for a new request with a user, `BYE` within a dialog, `100`, `200 INVITE`. */
+function labelOf(message: WireMessage): string {
+  if (!message.isRequest) return message.status < 200 ? String(message.status) : `${message.status} ${message.method}`
+  const isNew = message.tag('To') === '' && (message.method === 'INVITE' || message.method === 'MESSAGE')
+  const user = /^sips?:([^@;]+)@/.exec(message.uri)?.[1]
+  return isNew && user ? `${message.method} ${user}` : message.method
+}
+
+const nowhere: Resolver = { naptr: async () => [], srv: async () => [], addresses: async () => [] }
+
+/** A function that has no routes: everything is the gateway's own. */
+const noFunctions: FunctionHost = {
+  manifest: async () => ({ ok: true, value: { contract: 1, routes: [], handlers: [] } }),
+  invoke: async () => ({ kind: 'none' }),
+  close: async () => {},
+}
+
+export async function world(options: WorldOptions = {}): Promise<World> {
+  return new World(options).start()
+}
