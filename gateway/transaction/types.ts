@@ -13,7 +13,7 @@ export interface TransactionTimers {
 
 /** The request side of a transaction user: what the layer tells a proxy or user agent server. */
 export interface ServerUser {
-  /** A new request, never a retransmission, an ACK or a CANCEL. `transaction.user` may be set to receive its later inputs. */
+  /** A new request, never a retransmission, an ACK or a CANCEL. What belongs to it may be kept in `transaction.context`. */
   onRequest(request: SipMessage, transaction: ServerTransaction): void
   /** ACK that matches no INVITE transaction: the ACK of a 2xx, to be forwarded statelessly. */
   onAck(request: SipMessage, flow: Flow): void
@@ -34,7 +34,8 @@ export interface ServerTransaction {
   readonly isFinal: boolean
   /**
    * Sends a response: whole text of the message and its status. Provisional after final, or a second non-2xx final, is
-   * ignored and returns false. 2xx to INVITE may be repeated (Accepted, RFC 6026).
+   * ignored and returns false. 2xx to INVITE may be repeated (Accepted, RFC 6026) and go out even after another final response
+   * (RFC 3261 16.7 step 5).
    */
   respond(text: string, status: number): boolean
 }
