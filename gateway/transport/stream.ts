@@ -31,6 +31,7 @@ export class StreamTransport implements ConnectionOwner {
   readonly #servers: StreamServer[] = []
   /** By number, in order of last use: the first is the one unused for longest. */
   readonly #connections = new Map<number, Connection>()
+  /** By remote end, and by remote end and listener: the latest of each. */
   readonly #byRemote = new Map<string, Connection>()
   /** Ended by us, not yet closed by their peers, oldest first. */
   readonly #ending = new Set<Connection>()
@@ -75,9 +76,9 @@ export class StreamTransport implements ConnectionOwner {
     failed?: OnTransportFailure,
   ): void {
     const remoteAddress = canonicalAddress(address)
-    const known = this.#byRemote.get(endOf(remoteAddress, port))
-    const fits = known?.isUsable && (!bound || known.flow.listener === listener)
-    const connection = fits ? known : this.#connect(listener, remoteAddress, port)
+    const end = endOf(remoteAddress, port)
+    const known = this.#byRemote.get(bound ? endAt(end, listener) : end)
+    const connection = known?.isUsable ? known : this.#connect(listener, remoteAddress, port)
     this.count('tcp.sent')
     connection.send(text, failed)
   }
@@ -100,8 +101,7 @@ export class StreamTransport implements ConnectionOwner {
   ended(connection: Connection): void {
     const { flow } = connection
     this.#connections.delete(flow.connection)
-    const key = endOf(flow.remoteAddress, flow.remotePort)
-    if (this.#byRemote.get(key) === connection) this.#byRemote.delete(key)
+    for (const key of keysOf(flow)) if (this.#byRemote.get(key) === connection) this.#byRemote.delete(key)
     this.#ending.add(connection)
     if (this.#connections.size === 0) this.#stopIdleTimer()
   }
@@ -157,7 +157,7 @@ export class StreamTransport implements ConnectionOwner {
     const flow: Flow = { transport: listener.transport, remoteAddress, remotePort, listener, connection: number }
     const connection = new Connection(this, flow, state, open)
     this.#connections.set(number, connection)
-    this.#byRemote.set(endOf(remoteAddress, remotePort), connection)
+    for (const key of keysOf(flow)) this.#byRemote.set(key, connection)
     this.#idleTimer ??= this.clock.after(this.options.idleMs, this.#closeIdle)
     return connection
   }
@@ -187,4 +187,13 @@ export class StreamTransport implements ConnectionOwner {
     this.#idleTimer?.cancel()
     this.#idleTimer = undefined
   }
+}
+
+function keysOf({ remoteAddress, remotePort, listener }: Flow): string[] {
+  const end = endOf(remoteAddress, remotePort)
+  return [end, endAt(end, listener)]
+}
+
+function endAt(end: string, listener: Listener): string {
+  return `${end}|${endOf(listener.address, listener.port)}`
 }

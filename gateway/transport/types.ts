@@ -37,7 +37,10 @@ export type Destination =
 
 export type TransportFailure = 'refused' | 'unreachable' | 'closed' | 'queue full' | 'too large' | 'no listener'
 
-/** Called at most once, when a message is known not to have gone out (ICMP, RST, closed flow, full queue). Never called on success. */
+/**
+ * Called at most once and never while `send` runs, when a message did not go out (refused, no route, closed flow, full queue) or
+ * went over a connection that was reset before its peer was heard again. Never called on success.
+ */
 export type OnTransportFailure = (failure: TransportFailure) => void
 
 /** Receives each framed message as latin1 text: one character per octet. */

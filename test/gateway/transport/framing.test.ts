@@ -142,6 +142,36 @@ test('TC6: half a mebibyte that drips octet by octet costs linear time', () => {
   assert.ok(performance.now() - started < 3_000)
 })
 
+test('noise is framed or refused, the same in any chunks, and keeps no more than the limits allow', () => {
+  const pieces = [
+    '\r\n',
+    '\r',
+    '\n',
+    ':',
+    ' ',
+    'l',
+    'C',
+    'Content-Length',
+    '7',
+    '\0',
+    '\xff',
+    'x: y\r\n',
+    '\r\n\r\n',
+    'l:3\r\n\r\n',
+  ]
+  const limits = { maxHeaderBytes: 60, maxBodyBytes: 20 }
+  const kinds = new Map<string, number>()
+  for (let seed = 1; seed <= 3000; seed++) {
+    const random = seeded(seed)
+    const noise = Array.from({ length: under(random, 40) }, () => pieces[under(random, pieces.length)]).join('')
+    const whole = frame([noise], limits).filter(({ kind }) => kind !== 'keep-alive')
+    const cut = frame(cutUp(noise, random), limits).filter(({ kind }) => kind !== 'keep-alive')
+    assert.deepEqual(cut, whole, `seed ${seed}`)
+    for (const each of whole) kinds.set(each.kind, (kinds.get(each.kind) ?? 0) + 1)
+  }
+  assert.ok((kinds.get('message') ?? 0) > 100 && (kinds.get('broken') ?? 0) > 100, JSON.stringify([...kinds]))
+})
+
 test('what is left of a large message does not keep its memory', () => {
   const text = octetsOf(`${message('big', 'x'.repeat(500_000))}INVI`)
   collectGarbage()
@@ -156,8 +186,8 @@ test('what is left of a large message does not keep its memory', () => {
   assert.ok(framers.every((framer) => framer.partial))
 })
 
-function frame(chunks: readonly string[]): Frame[] {
-  const framer = new StreamFramer(LIMITS)
+function frame(chunks: readonly string[], limits = LIMITS): Frame[] {
+  const framer = new StreamFramer(limits)
   return chunks.flatMap((chunk) => take(framer, octetsOf(chunk)))
 }
 

@@ -244,6 +244,28 @@ test('one connection carries everything to an address, both ways (RFC 3261 18)',
   assert.equal(peers[0]!.heard, 'onetwothreefour')
 })
 
+test('a destination that names its listener is reached from there, over one connection for each', async () => {
+  const network = new MemoryNetwork()
+  const layer = createTransportLayer({
+    network,
+    clock: new FakeClock(),
+    listeners: [listener('tcp', '10.0.0.1', 5060), listener('tcp', '10.0.1.1', 5060)],
+  })
+  const received = new Received()
+  await layer.start(received.message, received.brokenStream)
+  const peers = await StreamPeer.listen(network, PHONE)
+  for (let round = 0; round < 3; round++) {
+    for (const from of layer.listeners) layer.send('x', { ...toPhone, listener: from })
+    layer.send('x', toPhone)
+    await settled()
+  }
+  assert.deepEqual(
+    peers.map((peer) => peer.stream.remote.address),
+    ['10.0.0.1', '10.0.1.1'],
+  )
+  assert.equal(peers.map((peer) => peer.heard).join('').length, 9)
+})
+
 test('a flow whose connection is gone fails as closed, an address gets a new connection', async () => {
   const b = await bench()
   const peers = await StreamPeer.listen(b.network, PHONE)

@@ -5,6 +5,8 @@ import { type Frame, StreamFramer } from '../../../gateway/transport/framing.ts'
 import { octetsOf, textOf } from '../../../gateway/transport/octets.ts'
 import { message } from '../../support/transport-peers.ts'
 
+type Cut = Exclude<Frame, { kind: 'keep-alive' }>
+
 const TORTURE = `${import.meta.dirname}/../../torture`
 const LIMITS = { maxHeaderBytes: 64 * 1024, maxBodyBytes: 1024 * 1024 }
 
@@ -74,9 +76,9 @@ function read(file: string): Buffer {
 }
 
 /** Without keep-alives, of which there is one per chunk. */
-function frames(octets: Buffer, chunk = octets.length): Frame[] {
+function frames(octets: Buffer, chunk = octets.length): Cut[] {
   const framer = new StreamFramer(LIMITS)
-  const all: Frame[] = []
+  const all: Cut[] = []
   for (let at = 0; at < octets.length; at += chunk) {
     framer.push(octets.subarray(at, at + chunk))
     for (let next = framer.next(); next; next = framer.next()) if (next.kind !== 'keep-alive') all.push(next)
