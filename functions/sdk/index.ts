@@ -1,0 +1,46 @@
+/** Rouse for route developers: `import { SipRouter } from 'rouse'`. */
+export type { Action, Answer, HeaderEdits } from '../contract/actions.ts'
+export type { Duration } from '../contract/duration.ts'
+export type { Branch, Contact, Credentials, Invocation, Manifest } from '../contract/envelope.ts'
+export type { Attributes, Filter } from '../contract/events.ts'
+export {
+  annotate,
+  type CancelOptions,
+  type ChallengeOptions,
+  cancel,
+  type ForkOptions,
+  type FromEvent,
+  fork,
+  fromEvent,
+  type HangupOptions,
+  halt,
+  hangup,
+  publish,
+  push,
+  type ReactionAction,
+  type ReplyOptions,
+  remove,
+  reply,
+  type SaveOptions,
+  type SendOptions,
+  send,
+  type TargetLike,
+  type Targets,
+  unsubscribe,
+} from './actions.ts'
+export type { Address } from './address.ts'
+export type { AuthenticateOptions, Password } from './authenticate.ts'
+export type { Call, RingOptions, RingOutcome, SubscribeOptions, WaitCondition } from './call.ts'
+export type { CallEvent } from './event.ts'
+export {
+  type BranchHandler,
+  type CancelHandler,
+  type DispatchOptions,
+  type DispatchResult,
+  type EventHandler,
+  type ParamsOf,
+  type RouteHandler,
+  type RouterTypes,
+  SipRouter,
+  type SipRouterOptions,
+} from './router.ts'

@@ -1,0 +1,84 @@
+import type { Action } from '../contract/actions.ts'
+import type { Branch, EventData, WaitOutcome } from '../contract/envelope.ts'
+
+/**
+ * What a suspended handler needs to come back to where it was. It travels in the answer's `context`, which the gateway keeps and
+ * echoes; a function holds no state.
+ */
+export interface Journal {
+  /** What the handler has done so far, in order: one text for each action and each `run`. */
+  steps: string[]
+  /** What came of its durable verbs, in the order in which it came. */
+  results: StepResult[]
+  /** What it saw of the changing world: name to [results there were then, value]. */
+  seen: Record<string, [number, unknown][]>
+  start: JournalStart
+}
+
+export interface JournalStart {
+  /** ISO time of the first invocation. */
+  time: string
+  event?: EventData
+  branch?: Branch
+}
+
+/** `of` is the name of the wait, ring, lookup or run. Without `value`: undefined. */
+export interface StepResult {
+  of: string
+  value?: unknown
+  error?: { name: string; message: string }
+  timedOut?: true
+}
+
+/** The SDK's `context`: the handler's own data and the journals of its suspended handlers. */
+export interface StoredContext {
+  sdk: 1
+  data?: Record<string, unknown>
+  journals?: Record<string, Journal>
+}
+
+/** The name of the journal of a route, as against those of named handlers (`late-fork.4`). */
+export const ROUTE_INSTANCE = ''
+
+/** @returns undefined for nothing, and for what this SDK has not written */
+export function readContext(context: unknown): StoredContext | undefined {
+  return typeof context === 'object' && context !== null && (context as StoredContext).sdk === 1
+    ? (context as StoredContext)
+    : undefined
+}
+
+/** `late-fork.4:wait-1` belongs to `late-fork.4`, `wait-1` to the route. */
+export function instanceOf(waitName: string): string {
+  return waitName.slice(0, Math.max(0, waitName.lastIndexOf(':')))
+}
+
+export function resultOf(wait: WaitOutcome): StepResult {
+  if (wait.timedOut) return { of: wait.name, value: null, timedOut: true }
+  if (wait.contacts) return { of: wait.name, value: wait.contacts }
+  if (wait.fork) return { of: wait.name, value: wait.fork }
+  return { of: wait.name, value: wait.event ?? null }
+}
+
+/** Fields that may hold secrets, and never tell two actions apart for a person. */
+const HASHED = new Set(['headers', 'body', 'data', 'values', 'attributes', 'actions'])
+const LONGEST_STEP = 200
+
+/** One action as a text to compare and to show: short, and without what should stay out of logs. */
+export function stepOf(action: Action): string {
+  const text = JSON.stringify(action, (key, value) => (HASHED.has(key) ? `#${hash(JSON.stringify(value))}` : value))
+  return text.length <= LONGEST_STEP ? text : `${text.slice(0, LONGEST_STEP - 20)}…#${hash(text)}`
+}
+
+/** 53 bits, to tell texts apart; not for secrets that can be guessed. */
+function hash(text: string): string {
+  let high = 0xdeadbeef
+  let low = 0x41c6ce57
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    high = Math.imul(high ^ code, 2654435761)
+    low = Math.imul(low ^ code, 1597334677)
+  }
+  high = Math.imul(high ^ (high >>> 16), 2246822507) ^ Math.imul(low ^ (low >>> 13), 3266489909)
+  low = Math.imul(low ^ (low >>> 16), 2246822507) ^ Math.imul(high ^ (high >>> 13), 3266489909)
+  return (4294967296 * (2097151 & low) + (high >>> 0)).toString(36)
+}

@@ -1,0 +1,321 @@
+import { Hono } from 'hono'
+import type { Answer } from '../contract/actions.ts'
+import type { Branch, Invocation, InvocationData, Manifest } from '../contract/envelope.ts'
+import { CONTRACT } from '../contract/envelope.ts'
+import { PROBLEMS, type Problem, type ProblemCode, problemDetails } from '../contract/problem.ts'
+import { createSigner, type Signer } from '../contract/sign.ts'
+import { Call } from './call.ts'
+import { type CallEvent, callEvent } from './event.ts'
+import { type Conclusion, Execution } from './execution.ts'
+import { serveInvocations } from './http.ts'
+import { instanceOf, type Journal, type JournalStart, ROUTE_INSTANCE, readContext, resultOf } from './journal.ts'
+import { Routes } from './routes.ts'
+
+/** What a router's handlers know of their platform and of each other. */
+export interface RouterTypes {
+  /** Second argument of `fetch`. */
+  env?: unknown
+  /** Shape of `call.context`. */
+  context?: object
+}
+
+export interface SipRouterOptions {
+  /** Verifies the gateway's signature: `whsec_…`, two separated by a space while rotating. Absent: everybody may invoke. */
+  secret?: string
+  /** Where the functions are mounted, `/app`; default the root. */
+  basePath?: string
+  /** Told of every error of a handler, once; default `console.error`. */
+  onError?(error: unknown): void
+  /** Milliseconds since the epoch, to check the age of signatures. */
+  now?(): number
+}
+
+export interface DispatchOptions {
+  env?: unknown
+  /** Aborts when the answer is not wanted any more. */
+  signal?: AbortSignal
+}
+
+/** What an invocation came to: 200 with an answer, 204 without, else the body is a problem (RFC 9457). */
+export interface DispatchResult {
+  status: number
+  body?: Answer | Record<string, unknown>
+}
+
+type ParamOf<Segment extends string> = Segment extends `:${infer Name}{${string}`
+  ? Name
+  : Segment extends `:${infer Name}?`
+    ? Name
+    : Segment extends `:${infer Name}`
+      ? Name
+      : never
+/** The names of a path's parameters: `"domain" | "user"` for `/:domain/:user`. */
+export type ParamsOf<Path extends string> = Path extends `${infer Segment}/${infer Rest}`
+  ? ParamOf<Segment> | ParamsOf<Rest>
+  : ParamOf<Path>
+
+type CallOf<Types extends RouterTypes, Param extends string = string> = Call<
+  Param,
+  Types['env'],
+  Types['context'] extends object ? Types['context'] : Record<string, unknown>
+>
+export type RouteHandler<Path extends string, Types extends RouterTypes = RouterTypes> = (
+  call: CallOf<Types, ParamsOf<Path>>,
+) => unknown
+export type EventHandler<Types extends RouterTypes = RouterTypes> = (call: CallOf<Types>, event: CallEvent) => unknown
+export type BranchHandler<Types extends RouterTypes = RouterTypes> = (call: CallOf<Types>, branch: Branch) => unknown
+export type CancelHandler<Types extends RouterTypes = RouterTypes> = (call: CallOf<Types>) => unknown
+
+type AnyHandler = (call: Call, cause?: unknown) => unknown
+
+/** A handler that was found for an invocation. */
+interface Found {
+  handler: AnyHandler
+  /** Named handler; undefined for a route. */
+  name: string | undefined
+  /** For people: `INVITE /:domain/:user`, `on late-fork`. */
+  label: string
+  param(name: string): string | undefined
+}
+
+const HANDLER_NAME = /^[A-Za-z0-9_.:-]{1,96}$/
+const METHOD = /^[A-Z0-9\-.!%*_+`'~]{1,32}$/
+const noParam = () => undefined
+
+/**
+ * Routes SIP requests to handlers. Paths are `/domain/user` and match in order, as in Hono.
+ *
+ *     const sip = new SipRouter()
+ *     sip.invite('/:domain/:user', (call) => call.fork(call.contacts))
+ *     export default sip
+ */
+export class SipRouter<Types extends RouterTypes = RouterTypes> {
+  /** Your own HTTP routes: webhooks, health. Everything that is not an invocation goes here. */
+  readonly http: Hono = new Hono()
+  readonly #routes = new Routes<AnyHandler>()
+  readonly #handlers = new Map<string, AnyHandler>()
+  readonly #cancelHandlers: AnyHandler[] = []
+  readonly #onError: (error: unknown) => void
+  readonly #serve: (request: Request, env: unknown, ctx: unknown) => Promise<Response>
+
+  constructor(options: SipRouterOptions = {}) {
+    this.#onError = options.onError ?? ((error) => console.error(error))
+    const signer: Signer | undefined = options.secret ? createSigner(options.secret) : undefined
+    // A router is made by the application itself: what it does not pass in comes from the platform.
+    const now = options.now ?? Date.now
+    this.#serve = serveInvocations({ router: this, signer, now, basePath: options.basePath ?? '' })
+  }
+
+  /** Initial INVITEs. */
+  invite<Path extends string>(path: Path, handler: RouteHandler<Path, Types>): this {
+    return this.method('INVITE', path, handler)
+  }
+  /** REGISTER; without such a route the gateway's registrar serves it by itself. */
+  register<Path extends string>(path: Path, handler: RouteHandler<Path, Types>): this {
+    return this.method('REGISTER', path, handler)
+  }
+  message<Path extends string>(path: Path, handler: RouteHandler<Path, Types>): this {
+    return this.method('MESSAGE', path, handler)
+  }
+  options<Path extends string>(path: Path, handler: RouteHandler<Path, Types>): this {
+    return this.method('OPTIONS', path, handler)
+  }
+  /** SIP's SUBSCRIBE; to react to the router's events use `call.subscribe`. */
+  subscribe<Path extends string>(path: Path, handler: RouteHandler<Path, Types>): this {
+    return this.method('SUBSCRIBE', path, handler)
+  }
+  notify<Path extends string>(path: Path, handler: RouteHandler<Path, Types>): this {
+    return this.method('NOTIFY', path, handler)
+  }
+  /** SIP's PUBLISH; to raise an event use `call.publish`. */
+  publish<Path extends string>(path: Path, handler: RouteHandler<Path, Types>): this {
+    return this.method('PUBLISH', path, handler)
+  }
+  refer<Path extends string>(path: Path, handler: RouteHandler<Path, Types>): this {
+    return this.method('REFER', path, handler)
+  }
+  info<Path extends string>(path: Path, handler: RouteHandler<Path, Types>): this {
+    return this.method('INFO', path, handler)
+  }
+
+  /** Any other method: `sip.method("FOO", path, handler)`. */
+  method<Path extends string>(method: string, path: Path, handler: RouteHandler<Path, Types>): this {
+    const name = method.toUpperCase()
+    if (!METHOD.test(name) || name === 'ON')
+      throw new TypeError(`method "${method}": expected the name of a SIP method`)
+    this.#routes.add(name, path, requireHandler(handler, `${name} ${path}`))
+    return this
+  }
+
+  /** Every method. */
+  all<Path extends string>(path: Path, handler: RouteHandler<Path, Types>): this {
+    this.#routes.add('*', path, requireHandler(handler, `* ${path}`))
+    return this
+  }
+
+  /** A named handler, for `call.subscribe(event, filter, name)` and for `onFailed` of a fork. */
+  on(name: string, handler: EventHandler<Types>): this
+  on(name: string, handler: BranchHandler<Types>): this
+  on(name: string, handler: EventHandler<Types> | BranchHandler<Types>): this {
+    if (!HANDLER_NAME.test(name)) {
+      throw new TypeError(`handler "${name}": expected up to 96 letters, digits and _ . : -`)
+    }
+    if (this.#handlers.has(name)) throw new TypeError(`handler "${name}" is registered twice`)
+    this.#handlers.set(name, requireHandler(handler, `on ${name}`))
+    return this
+  }
+
+  /** Told when a caller gives up. The transaction has ended: nothing can be waited for any more. */
+  onCancel(handler: CancelHandler<Types>): this {
+    this.#cancelHandlers.push(requireHandler(handler, 'onCancel'))
+    return this
+  }
+
+  /** What `GET /.well-known/rouse` answers. */
+  manifest(): Manifest {
+    const manifest: Manifest = {
+      contract: CONTRACT,
+      routes: this.#routes.list.map((route) => ({ ...route })),
+      handlers: [...this.#handlers.keys()],
+    }
+    if (this.#cancelHandlers.length > 0) manifest.wants = ['transaction.cancelled']
+    return manifest
+  }
+
+  /** Serves invocations, the manifest, and `http`: for Node, Lambda, Workers, Bun, Deno. */
+  readonly fetch = (request: Request, env?: Types['env'], ctx?: unknown): Promise<Response> =>
+    this.#serve(request, env, ctx)
+
+  /**
+   * The same as `fetch` with a POST, without JSON and HTTP: for a gateway in the same process. The invocation is trusted and not
+   * changed.
+   * @param path `/invite/example.com/bob` or `/on/late-fork`, escaped as in a URL
+   */
+  async dispatch(path: string, invocation: Invocation, options: DispatchOptions = {}): Promise<DispatchResult> {
+    if (invocation.type === 'transaction.cancelled') return this.#cancelled(invocation, options)
+    const found = this.#find(path)
+    if (found === undefined) return { status: 204 }
+    if ('code' in found) return refused(found)
+    const begun = beginning(found, invocation)
+    if (begun === undefined) return forgotten(invocation.data)
+    return this.#run(found, begun, invocation.data, options)
+  }
+
+  #find(path: string): Found | Problem | undefined {
+    const slash = path.indexOf('/', 1)
+    if (slash < 0) return undefined
+    const method = path.slice(1, slash).toUpperCase()
+    const rest = path.slice(slash)
+    if (method === 'ON') return this.#named(rest.slice(1))
+    const match = this.#routes.match(method, rest)
+    if (!match) return undefined
+    const { handler, route, param } = match
+    return { handler, name: undefined, label: `${method} ${route.path}`, param }
+  }
+
+  #named(segment: string): Found | Problem {
+    const handler = this.#handlers.get(segment) ?? this.#handlers.get(safelyDecoded(segment))
+    if (handler) return { handler, name: segment, label: `on ${segment}`, param: noParam }
+    const known = [...this.#handlers.keys()].join(', ') || 'none'
+    return { code: 'handler.unknown', detail: `no handler is registered under this name; registered are: ${known}` }
+  }
+
+  async #cancelled(invocation: Invocation, options: DispatchOptions): Promise<DispatchResult> {
+    if (this.#cancelHandlers.length === 0) return { status: 204 }
+    const everyHandler = async (call: Call) => {
+      for (const handler of this.#cancelHandlers) await handler(call)
+    }
+    const found: Found = { handler: everyHandler, name: undefined, label: 'onCancel', param: noParam }
+    const begun: Begun = { instance: 'cancel', journal: newJournal({ time: invocation.time }), canWait: false }
+    return this.#run(found, begun, invocation.data, options)
+  }
+
+  #run(found: Found, begun: Begun, data: InvocationData, { env, signal }: DispatchOptions) {
+    const { instance, journal, canWait } = begun
+    const execution = new Execution({ data, instance, handler: found.name, journal, canWait, onLate: this.#onError })
+    const call = new Call({ data, execution, env, signal, param: found.param })
+    const { event, branch } = journal.start
+    const conclusion = execution.run(() => found.handler(call, event ? callEvent(event) : branch))
+    return conclusion instanceof Promise
+      ? conclusion.then((late) => this.#result(late, found))
+      : this.#result(conclusion, found)
+  }
+
+  #result(conclusion: Conclusion, { label }: Found): DispatchResult {
+    switch (conclusion.kind) {
+      case 'answer': {
+        const { actions, context } = conclusion
+        return { status: 200, body: context === undefined ? { actions } : { actions, context } }
+      }
+      case 'diverged':
+        return refused({ code: 'replay.diverged', detail: `${label}: ${conclusion.detail}` })
+      case 'threw':
+        this.#onError(conclusion.error)
+        return refused({ code: 'handler.threw', detail: `the handler of ${label} threw; see the function's own log` })
+    }
+  }
+}
+
+/** Where a handler starts, or starts again. */
+interface Begun {
+  instance: string
+  journal: Journal
+  canWait: boolean
+}
+
+/** @returns undefined when the handler to take up again has ended, or is not known */
+function beginning(found: Found, { type, time, data }: Invocation): Begun | undefined {
+  if (type === 'wait.resumed' || type === 'wait.timed_out') return takenUp(data)
+  const start: JournalStart = { time }
+  if (found.name !== undefined && data.event) start.event = data.event
+  if (found.name !== undefined && data.branch) start.branch = data.branch
+  const instance = found.name === undefined ? ROUTE_INSTANCE : `${found.name}.${data.transaction.seq}`
+  return { instance, journal: newJournal(start), canWait: true }
+}
+
+function takenUp({ wait, context }: InvocationData): Begun | undefined {
+  const instance = instanceOf(wait?.name ?? '')
+  const stored = readContext(context)?.journals?.[instance]
+  if (!wait || !stored) return undefined
+  const isKnown = stored.results.some(({ of }) => of === wait.name)
+  const results = isKnown ? [...stored.results] : [...stored.results, resultOf(wait)]
+  return { instance, journal: { ...structuredCopy(stored), results }, canWait: true }
+}
+
+/** The gateway's invocation is not changed: what grows is copied. */
+function structuredCopy({ steps, seen, start, results }: Journal): Journal {
+  const copiedSeen = Object.fromEntries(Object.entries(seen).map(([name, log]) => [name, [...log]]))
+  return { steps: [...steps], seen: copiedSeen, start, results }
+}
+
+/** A wait of a handler that has ended meanwhile is nothing to do; a context that was lost is a fault. */
+function forgotten({ context, wait }: InvocationData): DispatchResult {
+  if (readContext(context)) return { status: 200, body: { actions: [], context } }
+  const detail = `the context holds no journal for ${wait?.name ?? 'this wait'}; it must be echoed as the function gave it`
+  return refused({ code: 'replay.diverged', detail })
+}
+
+function newJournal(start: JournalStart): Journal {
+  return { steps: [], results: [], seen: {}, start }
+}
+
+export function refused(problem: Problem): DispatchResult {
+  return { status: statusOf(problem.code), body: problemDetails(problem) }
+}
+
+function statusOf(code: ProblemCode): number {
+  return PROBLEMS[code].http
+}
+
+function requireHandler(handler: unknown, where: string): AnyHandler {
+  if (typeof handler !== 'function') throw new TypeError(`${where}: expected a handler function, got ${typeof handler}`)
+  return handler as AnyHandler
+}
+
+function safelyDecoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return segment
+  }
+}
