@@ -27,6 +27,8 @@ export function createInProcessHost(app: FunctionApp, clock: Clock): FunctionHos
     manifest: () => manifest(app, clock),
     invoke(path, invocation, options) {
       const pending = new PendingReply()
+      if (options.signal?.aborted) pending.watch(clock, options)
+      if (pending.settled) return pending.promise
       const call = app.dispatch ? dispatched(app, path, invocation) : fetched(app, path, invocation, options.signal)
       void call.then((reply) => pending.settle(reply))
       void watchSoon(pending, clock, options)

@@ -347,6 +347,14 @@ describe('CANCEL aborts', () => {
     assert.deepEqual(await run.promise, { kind: 'aborted' })
   })
 
+  test('before the function was asked: it is not asked', async () => {
+    const clock = new FakeClock()
+    const { host, asked } = scripted(clock, OK)
+    assert.deepEqual(await invoking({ clock, primary: host, signal: AbortSignal.abort() }).promise, { kind: 'aborted' })
+    assert.equal(asked.length, 0)
+    assert.equal(clock.pending, 0)
+  })
+
   test('during the retry and during the fallback', async () => {
     for (const at of [1300, 2600]) {
       const clock = new FakeClock()
