@@ -116,8 +116,7 @@ function scanTel(text: string, start: number): boolean {
 function scanSip(text: string, start: number): boolean {
   const atSign = text.indexOf('@', start)
   if (atSign < 0) noteUser(start, start, start)
-  else if (atSign === start) return false
-  else noteUserInfo(text, start, atSign)
+  else if (!noteUserInfo(text, start, atSign)) return false
   const afterHost = scanHostPort(text, atSign < 0 ? start : atSign + 1)
   if (afterHost < 0) return false
   scan.paramsStart = afterHost
@@ -126,9 +125,10 @@ function scanSip(text: string, start: number): boolean {
   return afterHost === scan.headersStart || text.charCodeAt(afterHost) === SEMICOLON
 }
 
-function noteUserInfo(text: string, start: number, atSign: number): void {
+function noteUserInfo(text: string, start: number, atSign: number): boolean {
   const colon = text.indexOf(':', start)
   noteUser(start, colon >= 0 && colon < atSign ? colon : atSign, atSign)
+  return scan.userEnd > start
 }
 
 function noteUser(start: number, end: number, passwordEnd: number): void {

@@ -61,7 +61,7 @@ test('broken URIs and other schemes are undefined', () => {
     '',
     'sip:',
     'sip',
-    'sip:@h',
+    'sip:@h', 'sip::pw@h',
     'sip:a@',
     'sip:a@b@c',
     'sip:a@b:',
