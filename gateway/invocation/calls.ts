@@ -1,6 +1,8 @@
 import type { Delivery } from '../../functions/store/store.ts'
+import type { CallDetail, CallSummary } from '../api/types.ts'
 import type { ServerTransaction } from '../transaction/types.ts'
-import { branchData, Call, type CallFacts } from './call.ts'
+import { Call, type CallFacts } from './call.ts'
+import { callDetail, callSummary } from './call-view.ts'
 import type { CallParts } from './parts.ts'
 
 /** How many calls that have ended are still shown to people who look. */
@@ -48,57 +50,19 @@ export class Calls {
     if (this.#backlog.length > 0) this.#parts.clock.after(0, () => this.#work())
   }
 
-  /** One line a call: those under way, then those that ended last. */
-  list(): Record<string, unknown>[] {
-    return [...this.#live.values(), ...this.#ended].map(summary)
+  /** Newest first: those under way, then those that ended last. */
+  list(limit: number): CallSummary[] {
+    return this.#newestFirst().slice(0, limit).map(callSummary)
   }
 
-  /** A call by its transaction id or its Call-ID, with its timeline and what it waits for. */
-  find(id: string): Record<string, unknown> | undefined {
-    for (const call of [...this.#live.values(), ...this.#ended]) {
-      if (call.id === id || call.request.callId === id) return details(call)
-    }
-    return undefined
+  /** A call by its transaction's id or its Call-ID. */
+  get(id: string): CallDetail | undefined {
+    const call = this.#live.get(id) ?? this.#newestFirst().find((each) => each.id === id || each.request.callId === id)
+    return call && callDetail(call)
   }
-}
 
-function summary(call: Call): Record<string, unknown> {
-  return {
-    id: call.id,
-    callId: call.request.callId,
-    method: call.request.method,
-    from: call.request.from?.uri ?? '',
-    to: call.uri,
-    state: stateOf(call),
-    status: call.context.finalStatus,
-    startedAt: new Date(call.startedAt).toISOString(),
-    branches: call.context.branches.length,
-    waits: call.interests.waits.size,
-    subscriptions: call.interests.subscriptions.size,
-    annotations: Object.fromEntries(call.annotations),
-  }
-}
-
-function stateOf(call: Call): string {
-  if (call.dialogs.length > 0) return 'answered'
-  if (call.context.finalStatus !== 0) return 'ended'
-  return call.interests.waits.size > 0 || call.isHalted ? 'suspended' : 'proceeding'
-}
-
-function details(call: Call): Record<string, unknown> {
-  const { interests } = call
-  return {
-    ...summary(call),
-    branches: call.context.branches.map(branchData),
-    waits: [...interests.waits.values()].map(({ name, forks, subscriptions }) => ({ name, forks, subscriptions })),
-    subscriptions: [...interests.subscriptions.values()].map(({ id, action, fired, expiresAt }) => ({
-      id,
-      event: action.event,
-      filter: action.filter ?? {},
-      handler: action.handler ?? null,
-      fired,
-      expiresAt: new Date(expiresAt).toISOString(),
-    })),
-    timeline: call.timeline.map(({ at, what }) => ({ at: new Date(at).toISOString(), what })),
+  #newestFirst(): Call[] {
+    const ended = [...this.#ended.slice(this.#next), ...this.#ended.slice(0, this.#next)].reverse()
+    return [...[...this.#live.values()].reverse(), ...ended]
   }
 }

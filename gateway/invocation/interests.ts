@@ -10,6 +10,8 @@ export class Wait {
   readonly resume: string | undefined
   /** Ids of the forks it awaits. */
   readonly forks: string[] = []
+  /** Events it awaits. */
+  readonly events: string[] = []
   /** Its subscriptions in the store. */
   readonly subscriptions: string[] = []
   /** Nobody else may resume by it: see Store.claim. */
@@ -71,6 +73,7 @@ export class Interests {
         continue
       }
       const id = context.newId()
+      wait.events.push(condition.event)
       wait.subscriptions.push(id)
       this.#waitOf.set(id, wait)
       added.push({

@@ -1,0 +1,163 @@
+import { createPush } from '../functions/push/index.ts'
+import { createMemoryStore } from '../functions/store/memory.ts'
+import { createApi } from './api/api.ts'
+import { serveApi } from './api/serve.ts'
+import { type Config, readConfig } from './config.ts'
+import { type Gateway, startGateway } from './gateway.ts'
+import { greeting } from './greeting.ts'
+import { createHttpPush } from './http-push.ts'
+import type { FunctionHost } from './invocation/host.ts'
+import { createHttpHost } from './invocation/http.ts'
+import { createInProcessHost } from './invocation/in-process.ts'
+import { createInvoker } from './invocation/invoker.ts'
+import { loadApp } from './invocation/invoker-load.ts'
+import { createManifest } from './invocation/invoker-manifest.ts'
+import { Counters } from './observe/counters.ts'
+import { createLog, type ProcessLog } from './observe/log.ts'
+import { renderPrometheus } from './observe/prometheus.ts'
+import { createRandomIds, systemClock } from './system.ts'
+import { locate, locateNow } from './transport/locate.ts'
+import { createNodeNetwork } from './transport/node-network.ts'
+import { createNodeResolver } from './transport/node-resolver.ts'
+import type { Listener } from './transport/types.ts'
+
+/** The gateway as a process: reads the environment, opens the sockets, says where it listens, stops on SIGTERM and SIGINT. */
+
+/** Milliseconds by which timers may be late so that several fire together: nothing next to T1. */
+const TIMER_SLACK_MS = 4
+
+const config = readConfig(process.env)
+if (!config.ok) refuse(config.problem.map(({ message }) => message))
+await run(config.value)
+
+async function run(settings: Config): Promise<void> {
+  const log = createLog(settings.logLevel)
+  const stops: (() => unknown)[] = []
+  try {
+    const gateway = await open(settings, log, stops)
+    process.stdout.write(`${greeting(settings, gateway.listeners, gateway.httpUrl)}\n`)
+  } catch (error) {
+    refuse([error instanceof Error ? error.message : String(error)])
+  }
+  const stop = async (signal: string) => {
+    log.info('stopping', { signal })
+    for (const each of stops.reverse()) await each()
+    log.flush()
+    process.exit(0)
+  }
+  process.once('SIGTERM', (signal) => void stop(signal))
+  process.once('SIGINT', (signal) => void stop(signal))
+}
+
+/** Opens everything in order; what was opened adds how it is closed to `stops`. */
+async function open(
+  settings: Config,
+  log: ProcessLog,
+  stops: (() => unknown)[],
+): Promise<Gateway & { httpUrl: string }> {
+  for (const notice of settings.notices) log.warn(notice)
+  const counters = new Counters()
+  const clock = systemClock
+  const ids = createRandomIds()
+  const common = { clock, count: counters.count, log }
+  const store = createMemoryStore({ clock, ids })
+  const { source, fallbackUrl, fallbackActions, webhookSecret } = settings.functions
+  const primary = source.kind === 'url' ? httpHost(source.url) : await moduleHost(source.path)
+  const fallback = fallbackUrl === undefined ? undefined : httpHost(fallbackUrl)
+  stops.push(() => Promise.all([primary.close(), fallback?.close()]))
+  const invoker = createInvoker({ primary, fallback, staticActions: fallbackActions, ...common })
+  const manifest = createManifest({ host: primary, ...common })
+  await manifest.start()
+  stops.push(() => manifest.stop())
+
+  const resolver = createNodeResolver()
+  const network = createNodeNetwork()
+  const gateway = await startGateway({
+    options: {
+      id: settings.gateway.id,
+      listeners: listenersOf(settings),
+      domains: settings.sip.domains,
+      timerSlackMs: TIMER_SLACK_MS,
+    },
+    network,
+    ids,
+    store,
+    locator: { locateNow, locate: (uri) => locate(uri, resolver, { clock, random: Math.random }) },
+    invoker,
+    manifest,
+    push: pushSender(),
+    counters,
+    ...common,
+  })
+  stops.push(() => gateway.stop())
+  for (const { local, bytes } of network.receiveBuffers) log.info('udp receive buffer', { port: local.port, bytes })
+  gauges(counters, gateway)
+
+  const api = createApi({
+    calls: gateway.calls,
+    registrations: store,
+    publish: gateway.publish,
+    health: {
+      ready: () => ({
+        ready: true,
+        checks: { store: 'memory', functions: manifest.current ? 'known' : 'no manifest yet' },
+      }),
+    },
+    metrics: () => renderPrometheus(counters),
+    token: settings.apiToken,
+    clock,
+    ids,
+    log,
+  })
+  const server = await serveApi(api, { ...settings.http, clock })
+  stops.push(() => server.close())
+  return { ...gateway, httpUrl: server.url }
+
+  function httpHost(url: string): FunctionHost {
+    return createHttpHost({ url, clock, secret: webhookSecret })
+  }
+
+  async function moduleHost(path: string): Promise<FunctionHost> {
+    const loaded = await loadApp(path)
+    if (!loaded.ok) throw new Error(loaded.message)
+    return createInProcessHost(loaded.app, clock)
+  }
+
+  function pushSender() {
+    const { url, webhookUrl } = settings.push
+    if (url === undefined)
+      return createPush({
+        ...(webhookUrl === undefined ? {} : { webhookUrl }),
+        ...(webhookSecret === undefined ? {} : { secret: webhookSecret }),
+        log,
+      })
+    const sender = createHttpPush(url)
+    stops.push(() => sender.close())
+    return sender
+  }
+}
+
+function listenersOf({ sip }: Config): Listener[] {
+  return sip.listen.map(({ transport, host, port }) => ({
+    transport,
+    address: host,
+    port,
+    advertisedHost: bracketed(sip.advertise?.host ?? host),
+    advertisedPort: sip.advertise?.port ?? port,
+  }))
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}
+
+function gauges(counters: Counters, gateway: Gateway): void {
+  for (const name of Object.keys(gateway.counts()) as (keyof ReturnType<Gateway['counts']>)[]) {
+    counters.gauge(`live{kind="${name}"}`, () => gateway.counts()[name])
+  }
+}
+
+function refuse(sentences: readonly string[]): never {
+  for (const sentence of sentences) process.stderr.write(`rouse: ${sentence}\n`)
+  process.exit(1)
+}
