@@ -142,13 +142,7 @@ export const Wait = z.object({
 })
 export type Wait = z.infer<typeof Wait>
 /** Reads the location of an AOR and resumes at once with its contacts; an inquiry, not a change. */
-export const Lookup = z.object({
-  action: z.literal('lookup'),
-  name: Token,
-  aor: Uri,
-  /** As in `Wait`. */
-  resume: z.optional(Token),
-})
+export const Lookup = z.object({ action: z.literal('lookup'), name: Token, aor: Uri })
 export type Lookup = z.infer<typeof Lookup>
 
 /** Ends the subscription or the wait of that name; without a name, every subscription of the transaction. */

@@ -81,8 +81,10 @@ export const InvocationData = z.object({
     method: z.string(),
     /** The Request-URI as received: the authority; the path is only a routing key. */
     uri: z.string(),
-    /** The address-of-record of the Request-URI. */
+    /** The address-of-record of the Request-URI; for a REGISTER that of To (RFC 3261 10.3). */
     aor: z.string(),
+    /** Whether the Request-URI is in a domain of this router; absent: not known. */
+    isLocal: z.optional(z.boolean()),
     from: z.string(),
     to: z.string(),
     contact: z.string(),

@@ -2,8 +2,8 @@
 const NO_USER = '-'
 
 /**
- * The path a request is POSTed to: `INVITE sip:bob@example.com` is `/invite/example.com/bob`; without a user (a REGISTER's
- * Request-URI has none) `/register/example.com/-`. Only a routing key: the URI in the body is the authority.
+ * The path a request is POSTed to: `INVITE sip:bob@example.com` is `/invite/example.com/bob`, a REGISTER goes by its To;
+ * without a user `/options/example.com/-`. Only a routing key: the URI in the body is the authority.
  * @param domain host as in the AOR: lower case, IPv6 without brackets
  * @param user as text, without percent escapes
  */

@@ -98,6 +98,14 @@ export class Call<Param extends string = string, Env = unknown, Context extends 
   get method(): string {
     return this.#data.request.method
   }
+  /** The request as the gateway tells it. */
+  get request(): Readonly<InvocationData['request']> {
+    return this.#data.request
+  }
+  /** Whether the Request-URI is in a domain of this router. True when the gateway does not say. */
+  get isLocal(): boolean {
+    return this.#data.request.isLocal !== false
+  }
   /** The Request-URI as received. */
   get uri(): string {
     return this.#data.request.uri
@@ -318,7 +326,7 @@ export class Call<Param extends string = string, Env = unknown, Context extends 
   /** Reads the location of another AOR. */
   lookup(aor: string): Promise<readonly Readonly<Contact>[]> {
     const name = this.#execution.nextName('lookup')
-    this.#record(this.#resuming({ action: 'lookup', name, aor }))
+    this.#record({ action: 'lookup', name, aor })
     return this.#execution.durable('lookup', name, (value) => value as Contact[])
   }
 
@@ -349,13 +357,9 @@ export class Call<Param extends string = string, Env = unknown, Context extends 
   }
 
   #arm(name: string, any: readonly WaitCondition[], timeout: Duration): void {
-    this.#record(this.#resuming({ action: 'wait', name, any, timeout }))
-  }
-
-  /** A named handler is taken up again under its own name, not under the call's route. */
-  #resuming(action: object): object {
     const { handler } = this.#execution
-    return handler === undefined ? action : { ...action, resume: handler }
+    const wait = { action: 'wait', name, any, timeout }
+    this.#record(handler === undefined ? wait : { ...wait, resume: handler })
   }
 
   #requestUri(): Address {

@@ -52,6 +52,11 @@ export function instanceOf(waitName: string): string {
   return waitName.slice(0, Math.max(0, waitName.lastIndexOf(':')))
 }
 
+/** The named handler an instance belongs to; undefined for the route. */
+export function handlerOf(instance: string): string | undefined {
+  return instance === ROUTE_INSTANCE ? undefined : instance.slice(0, instance.lastIndexOf('.'))
+}
+
 export function resultOf(wait: WaitOutcome): StepResult {
   if (wait.timedOut) return { of: wait.name, value: null, timedOut: true }
   if (wait.contacts) return { of: wait.name, value: wait.contacts }

@@ -8,7 +8,15 @@ import { Call } from './call.ts'
 import { type CallEvent, callEvent } from './event.ts'
 import { type Conclusion, Execution } from './execution.ts'
 import { serveInvocations } from './http.ts'
-import { instanceOf, type Journal, type JournalStart, ROUTE_INSTANCE, readContext, resultOf } from './journal.ts'
+import {
+  handlerOf,
+  instanceOf,
+  type Journal,
+  type JournalStart,
+  ROUTE_INSTANCE,
+  readContext,
+  resultOf,
+} from './journal.ts'
 import { Routes } from './routes.ts'
 
 /** What a router's handlers know of their platform and of each other. */
@@ -193,10 +201,12 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
    */
   async dispatch(path: string, invocation: Invocation, options: DispatchOptions = {}): Promise<DispatchResult> {
     if (invocation.type === 'transaction.cancelled') return this.#cancelled(invocation, options)
-    const found = this.#find(path)
+    const isTakenUp = invocation.type === 'wait.resumed' || invocation.type === 'wait.timed_out'
+    const resumed = isTakenUp ? handlerOf(instanceOf(invocation.data.wait?.name ?? '')) : undefined
+    const found = resumed === undefined ? this.#find(path) : this.#named(resumed)
     if (found === undefined) return { status: 204 }
     if ('code' in found) return refused(found)
-    const begun = beginning(found, invocation)
+    const begun = isTakenUp ? takenUp(invocation.data) : begunBy(found, invocation)
     if (begun === undefined) return forgotten(invocation.data)
     return this.#run(found, begun, invocation.data, options)
   }
@@ -263,9 +273,7 @@ interface Begun {
   canWait: boolean
 }
 
-/** @returns undefined when the handler to take up again has ended, or is not known */
-function beginning(found: Found, { type, time, data }: Invocation): Begun | undefined {
-  if (type === 'wait.resumed' || type === 'wait.timed_out') return takenUp(data)
+function begunBy(found: Found, { time, data }: Invocation): Begun {
   const start: JournalStart = { time }
   if (found.name !== undefined && data.event) start.event = data.event
   if (found.name !== undefined && data.branch) start.branch = data.branch
@@ -273,6 +281,7 @@ function beginning(found: Found, { type, time, data }: Invocation): Begun | unde
   return { instance, journal: newJournal(start), canWait: true }
 }
 
+/** @returns undefined when the handler to take up again has ended, or is not known */
 function takenUp({ wait, context }: InvocationData): Begun | undefined {
   const instance = instanceOf(wait?.name ?? '')
   const stored = readContext(context)?.journals?.[instance]
