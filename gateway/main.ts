@@ -19,6 +19,7 @@ import { createRandomIds, systemClock } from './system.ts'
 import { locate, locateNow } from './transport/locate.ts'
 import { createNodeNetwork } from './transport/node-network.ts'
 import { createNodeResolver } from './transport/node-resolver.ts'
+import { cachedResolver } from './transport/resolver-cache.ts'
 import type { Listener } from './transport/types.ts'
 
 /** The gateway as a process: reads the environment, opens the sockets, says where it listens, stops on SIGTERM and SIGINT. */
@@ -70,7 +71,7 @@ async function open(
   await manifest.start()
   stops.push(() => manifest.stop())
 
-  const resolver = createNodeResolver()
+  const resolver = cachedResolver(createNodeResolver(), clock)
   const network = createNodeNetwork()
   const gateway = await startGateway({
     options: {

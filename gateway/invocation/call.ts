@@ -133,8 +133,7 @@ export class Call implements ProxyOwner, DialogOwner {
 
   /** Forks to the contacts of the callee; 480 when there are none, 404 when it is nobody of ours. */
   routeByLocation(): void {
-    const isOurs = this.aor.startsWith('sip:') && this.#isLocal()
-    if (!isOurs) this.context.respondLocally(404)
+    if (!this.#isLocal()) this.context.respondLocally(404)
     else this.context.fork(this.location.bindings.map(bindingTarget), { mode: 'by-q' })
   }
 
@@ -557,7 +556,7 @@ export class Call implements ProxyOwner, DialogOwner {
   #invocation(job: Job, id: string, attempt: number, deadline: number): Invocation {
     const { parts, context, request } = this
     const now = parts.clock.now()
-    this.#requestData ??= requestData(request, this.uri, this.aor)
+    this.#requestData ??= requestData(request, this.uri, this.aor, this.#isLocal())
     const data: InvocationData = {
       contract: 1,
       attempt,

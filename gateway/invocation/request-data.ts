@@ -7,13 +7,19 @@ import type { Flow } from '../transport/types.ts'
 
 /** How SIP looks in the JSON contract: octets become UTF-8 text, tokens of push providers are left out. */
 
-export function requestData(request: SipMessage, uri: string, aor: string): InvocationData['request'] {
+export function requestData(
+  request: SipMessage,
+  uri: string,
+  aor: string,
+  isLocal: boolean,
+): InvocationData['request'] {
   const isAscii = onlyAscii(request.text)
   const body = isAscii ? request.body : utf8(request.body)
   return {
     method: request.method,
     uri: isAscii ? uri : (utf8(uri) ?? uri),
     aor,
+    isLocal,
     from: headerText(request, 'From', isAscii),
     to: headerText(request, 'To', isAscii),
     contact: withoutPush(contactUri(request)),

@@ -38,7 +38,9 @@ async function resolve(target: WireTarget, source: TargetSource): Promise<Target
   // What an event says of a contact is newer than what was read before the invocation.
   for (const aor of namedAors(target, source.event)) {
     const { bindings } = await source.store.lookup(aor)
-    const binding = bindings.find((candidate) => candidate.contact === uri)
+    const binding =
+      bindings.find((candidate) => candidate.contact === uri) ??
+      bindings.find((candidate) => sameAddress(candidate.contact, uri))
     if (binding) return [withQ(target, bindingTarget(binding))]
   }
   const known = knownBinding(target, source)
@@ -49,6 +51,19 @@ async function resolve(target: WireTarget, source: TargetSource): Promise<Target
     return bindings.map((binding) => withQ(target, bindingTarget(binding)))
   }
   return [withQ(target, { uri, q: 1, device: uri, binding: undefined })]
+}
+
+/** The same user, host and port: phones write other parameters into the Contact of an INVITE than into that of a REGISTER. */
+function sameAddress(a: string, b: string): boolean {
+  const left = parseUri(a)
+  const right = parseUri(b)
+  return (
+    left !== undefined &&
+    right !== undefined &&
+    left.user === right.user &&
+    left.host === right.host &&
+    left.port === right.port
+  )
 }
 
 function namedAors(target: WireTarget, event: RouseEvent | undefined): string[] {
