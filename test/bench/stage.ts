@@ -73,6 +73,7 @@ export async function measure(
 ): Promise<{ result: RunResult; cpuUs: number; generatorShare: number }> {
   const before = { at: performance.now(), router: router.cpuUs(), generator: generator.cpuUs }
   const result: RunResult = await generator.run<'calls' | 'wake' | 'register'>(job)
+  if (router.ended() !== undefined) throw new Error(`${router.name} ended by itself under load: ${router.ended()}`)
   const elapsedMs = performance.now() - before.at
   const cpuUs = (router.cpuUs() - before.router - idle * elapsedMs) / job.count
   const offeringMs = (job.count / job.rate) * 1000

@@ -15,6 +15,8 @@ import { type RunResult, Tally } from './tally.ts'
 /** What is still open so long after the last arrival has failed. */
 const DRAIN_MS = 5000
 const POLL_MS = 10
+/** A call that waits has to be left alone for so long: a failure may follow the 100. */
+const SETTLE_MS = 300
 
 let caller: Caller
 let callee: Callee
@@ -69,12 +71,15 @@ async function calls({ rate, count, user, odd }: Calls): Promise<RunResult> {
 async function wait({ rate, count, user }: Wait): Promise<RunResult> {
   const tally = new Tally()
   const run = ++runs
+  let proceeding = 0
   const lagMs = await pace({ rate, count, seed: run }, (nth) => {
     caller.call(callIdOf(run, nth), `${user}-${nth}`, tally, () => {
-      tally.completed++
+      proceeding++
     })
   })
-  await drained(tally)
+  await until(() => proceeding === count)
+  await sleep(SETTLE_MS)
+  tally.completed = proceeding - tally.failed
   return tally.close(lagMs)
 }
 
@@ -149,11 +154,17 @@ function finish(tally: Tally, lagMs: number): RunResult {
 }
 
 /** Resolves when every offered call has ended, or the time for it is over. */
-async function drained(tally: Tally): Promise<void> {
+function drained(tally: Tally): Promise<void> {
+  return until(() => tally.ended === tally.offered)
+}
+
+async function until(isDone: () => boolean): Promise<void> {
   const deadline = performance.now() + DRAIN_MS
-  while (tally.ended < tally.offered && performance.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
-  }
+  while (!isDone() && performance.now() < deadline) await sleep(POLL_MS)
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 /** Short on purpose: V8 copies strings below 13 characters instead of keeping the whole message alive with them. */

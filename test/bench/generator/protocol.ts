@@ -24,7 +24,7 @@ export interface Calls {
   odd?: { every: number; user: string }
 }
 
-/** INVITEs that are left waiting: one is complete with its first provisional response. Users are `<user>-0`, `<user>-1`… */
+/** INVITEs that are left waiting: one is complete when it has a response and has not failed. Users are `<user>-0`, `<user>-1`… */
 export interface Wait {
   job: 'wait'
   rate: number

@@ -14,12 +14,9 @@ interface Load {
   neverFor?: string
 }
 
-/** The rival of an asynchronous router is the asynchronous client; without it the task pool has to do. */
-const ASYNCHRONOUS: Flavour = kamailioMissing('http-async') === undefined ? 'http-async' : 'http-tasks'
-/** Rates that the flavours which block a worker or a task can be asked for. */
-const BLOCKING: Flavour[] = (['http-tasks', 'http-blocking'] as const).filter((flavour) => flavour !== ASYNCHRONOUS)
-const SLOW_RATE = 1000
+/** What the flavours that block a worker or a task can be asked for. */
 const BLOCKING_RATE = 500
+const SLOW_RATE = 1000
 
 export async function http(bench: Bench): Promise<void> {
   const { httpRates, routers } = bench.options
@@ -36,15 +33,21 @@ export async function http(bench: Bench): Promise<void> {
 }
 
 async function rivals(bench: Bench, url: string, quick: Load[]): Promise<void> {
-  for (const flavour of [ASYNCHRONOUS, ...BLOCKING, 'http-async'] as const) {
-    const missing = kamailioMissing(flavour)
-    if (missing !== undefined) bench.skip(`HTTP-routed calls through kamailio ${flavour}`, missing)
-    else if (flavour === ASYNCHRONOUS || BLOCKING.includes(flavour)) {
-      const first = flavour === ASYNCHRONOUS
-      const loads = first ? [...quick, ...slow()] : quick.filter(({ rate }) => rate <= BLOCKING_RATE)
-      await play(bench, () => startKamailio(flavour, PORTS.kamailio, url), loads, first)
-    }
-  }
+  const gentle = quick.filter(({ rate }) => rate <= BLOCKING_RATE)
+  await rival(bench, url, 'http-async', [...quick, ...slow()])
+  await rival(bench, url, 'http-tasks', gentle)
+  await rival(bench, url, 'http-blocking', gentle)
+}
+
+async function rival(bench: Bench, url: string, flavour: Flavour, loads: Load[]): Promise<void> {
+  const missing = kamailioMissing(flavour)
+  if (missing !== undefined) return bench.skip(`HTTP-routed calls through kamailio ${flavour}`, missing)
+  await play(bench, () => startKamailio(flavour, PORTS.kamailio, url), loads, flavour === baseline())
+}
+
+/** The rival of an asynchronous router is the asynchronous client; without it the task pool has to do. */
+function baseline(): Flavour {
+  return kamailioMissing('http-async') === undefined ? 'http-async' : 'http-tasks'
 }
 
 function slow(): Load[] {

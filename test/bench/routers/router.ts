@@ -14,6 +14,8 @@ export interface Router {
   cpuUs(): number
   /** Bytes; memory that its processes share counts once. */
   memoryBytes(): number
+  /** `undefined` while it runs, else how it ended. */
+  ended(): string | undefined
   /** Ends it and waits until it is gone. */
   stop(): Promise<void>
 }
@@ -40,14 +42,20 @@ export async function startProcess(
   child.on('error', (error) => said.push(error.message))
   const deadline = Date.now() + START_MS
   while (!(await isUp())) {
-    if (Date.now() > deadline || child.exitCode !== null || child.pid === undefined) {
+    if (Date.now() > deadline || endOf(child) !== undefined || child.pid === undefined) {
       await stopProcess(child)
       throw new Error(`${name} did not come up:\n${said.join('').slice(-4000)}`)
     }
     await sleep(50)
   }
   const pid = child.pid!
-  return { name, sip, http, cpuUs: () => cpuOf(pid), memoryBytes: () => memoryOf(pid), stop: () => stopProcess(child) }
+  return {
+    ...{ name, sip, http },
+    cpuUs: () => cpuOf(pid),
+    memoryBytes: () => memoryOf(pid),
+    ended: () => endOf(child),
+    stop: () => stopProcess(child),
+  }
 }
 
 /** Whether anything answers an OPTIONS there: the first sign of life of any SIP element. */
@@ -70,8 +78,13 @@ function optionsTo(sip: Address, port: number): string {
   return `OPTIONS sip:${sip.host}:${sip.port} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:${port};branch=z9hG4bKup${port}\r\nMax-Forwards: 5\r\nFrom: <sip:bench@${sip.host}>;tag=up\r\nTo: <sip:${sip.host}>\r\nCall-ID: up-${port}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n`
 }
 
+function endOf({ exitCode, signalCode }: ChildProcess): string | undefined {
+  if (exitCode === null && signalCode === null) return undefined
+  return signalCode ?? `code ${exitCode}`
+}
+
 async function stopProcess(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
+  if (endOf(child) !== undefined || child.pid === undefined) return
   const gone = once(child, 'exit')
   child.kill('SIGTERM')
   const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
