@@ -4,6 +4,7 @@ import { type Filter, filterFault } from './events.ts'
 import { compileFastCheck } from './fast-check.ts'
 import { type Fault, faultProblem, schemaFault } from './fault.ts'
 import type { ProblemCode, Result } from './problem.ts'
+import { PushMessage } from './push.ts'
 import { reactionFault } from './reaction.ts'
 
 export { resolveFromEvent } from './reaction.ts'
@@ -33,6 +34,11 @@ export function validateInvocation(json: unknown): Result<Invocation> {
 /** The body of `GET /.well-known/rouse`. Problem `handler.invalid_answer`, with a pointer to the first fault. */
 export function validateManifest(json: unknown): Result<Manifest> {
   return result(parsed(Manifest, json), 'handler.invalid_answer')
+}
+
+/** What comes to `POST /push`. Problem `request.invalid`, with a pointer to the first fault; no token is in it. */
+export function validatePushMessage(json: unknown): Result<PushMessage> {
+  return result(parsed(PushMessage, json), 'request.invalid')
 }
 
 type Parsed<T> = { data: T } | { fault: Fault }

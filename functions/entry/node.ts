@@ -1,0 +1,59 @@
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import type { Server } from 'node:http'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { serve } from '@hono/node-server'
+
+/**
+ * Serves an app over HTTP on Node: `node functions/entry/node.ts ./app.ts`.
+ * `PORT` (default 3000, 0 takes a free one) and `HOST` (default 127.0.0.1) say where; SIGTERM and SIGINT stop it.
+ */
+
+/** Milliseconds that invocations under way get when it stops: more than a gateway waits for any. */
+const STOP_WITHIN_MS = 5000
+
+interface App {
+  fetch(request: Request, env?: unknown): Response | Promise<Response>
+}
+
+const app = await loadApp(process.argv[2])
+const port = readPort(process.env['PORT'])
+const hostname = process.env['HOST'] || '127.0.0.1'
+const server = serve({ fetch: (request) => app.fetch(request, process.env), port, hostname }, ({ address, port }) => {
+  process.stdout.write(`listening on http://${address.includes(':') ? `[${address}]` : address}:${port}\n`)
+}) as Server
+server.on('error', (error) => refuse(`cannot listen on ${hostname}:${port}: ${error.message}`))
+process.once('SIGTERM', () => void stop())
+process.once('SIGINT', () => void stop())
+
+async function loadApp(path: string | undefined): Promise<App> {
+  if (path === undefined) refuse('which app? node functions/entry/node.ts ./app.ts')
+  const file = resolve(path)
+  if (!existsSync(file)) refuse(`${file} does not exist; name the module that exports the router`)
+  const { default: loaded } = await import(pathToFileURL(file).href)
+  if (typeof loaded?.fetch !== 'function')
+    refuse(`${file} has no default export with fetch; end it with: export default sip`)
+  return loaded
+}
+
+function readPort(text = '3000'): number {
+  const port = Number(text)
+  if (text === '' || !Number.isInteger(port) || port < 0 || port > 65_535)
+    refuse(`PORT: expected 0 to 65535, got "${text}"`)
+  return port
+}
+
+/** Invocations under way are answered; idle keep-alive connections would keep the process for seconds. */
+async function stop(): Promise<void> {
+  const deadline = setTimeout(() => server.closeAllConnections(), STOP_WITHIN_MS)
+  server.close()
+  server.closeIdleConnections()
+  await once(server, 'close')
+  clearTimeout(deadline)
+}
+
+function refuse(sentence: string): never {
+  process.stderr.write(`rouse: ${sentence}\n`)
+  process.exit(1)
+}
