@@ -16,6 +16,11 @@ export interface GatewayOptions {
   env?: Record<string, string>
 }
 
+interface Call {
+  id: string
+  state: string
+}
+
 /** The router as a process of its own, as a user starts it. */
 export class Gateway {
   readonly address: string
@@ -58,32 +63,33 @@ export class Gateway {
     return fetch(this.url('/events'), { method: 'POST', headers, body: JSON.stringify(event) })
   }
 
-  /** Waits until no call is left: every scenario ends with it, so that nothing that leaks goes unseen. */
+  /** Waits until no call is alive: every scenario ends with it, so that nothing that leaks goes unseen. */
   async isIdle(): Promise<void> {
-    let last: unknown
+    let alive: Call[] = []
     const look = async () => {
-      last = await this.get('/calls')
-      return listOf(last, 'calls').length === 0 || undefined
+      const { calls } = (await this.get('/calls?limit=1000')) as { calls: Call[] }
+      alive = calls.filter(({ state }) => state !== 'ended')
+      return alive.length === 0 || undefined
     }
-    await eventually('no call left', look, 5_000).catch(() =>
-      assert.fail(`calls left: ${JSON.stringify(last, null, 2)}`),
-    )
+    await eventually('no call alive', look, 5_000).catch(() => this.#failWith(alive))
   }
 
   /** Ends it: it must be alive and well until now, leave nothing behind, and end by itself when it is told to. */
   async stop(): Promise<void> {
-    assert.ok(this.program.isRunning, `the gateway ended by itself:\n${this.program.output.slice(-6_000)}`)
-    await this.isIdle()
-    this.program.signal('SIGTERM')
-    const { code } = await this.#endsWithin(10_000)
-    assert.equal(code, 0, `the gateway ended with ${code}:\n${this.program.output.slice(-6_000)}`)
+    try {
+      assert.ok(this.program.isRunning, `the gateway ended by itself:\n${this.program.output.slice(-6_000)}`)
+      await this.isIdle()
+      this.program.signal('SIGTERM')
+      const { code } = await this.program.endsWithin(5_000)
+      assert.equal(code, 0, `the gateway ended with ${code}:\n${this.program.output.slice(-6_000)}`)
+    } finally {
+      await this.program.stop()
+    }
   }
 
-  async #endsWithin(ms: number): Promise<{ code: number | null }> {
-    const insist = setTimeout(() => this.program.signal('SIGKILL'), ms)
-    const end = await this.program.exited
-    clearTimeout(insist)
-    return end
+  async #failWith(alive: Call[]): Promise<never> {
+    const details = await Promise.all(alive.map(({ id }) => this.get(`/calls/${id}`)))
+    assert.fail(`calls are still alive: ${JSON.stringify(details, null, 2)}`)
   }
 
   async #isHealthy(): Promise<true | undefined> {
@@ -104,11 +110,4 @@ function environment({ functions, domains, env }: GatewayOptions, address: strin
     ...(functions ? { FUNCTIONS: functions } : {}),
     ...env,
   }
-}
-
-/** A listing of the API, bare or under its name. */
-export function listOf(answer: unknown, name: string): unknown[] {
-  const list = Array.isArray(answer) ? answer : (answer as Record<string, unknown>)[name]
-  assert.ok(Array.isArray(list), `expected a list of ${name}, got ${JSON.stringify(answer)}`)
-  return list
 }

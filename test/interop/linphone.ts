@@ -104,8 +104,7 @@ export class Linphone {
   /** Unregisters and ends. */
   async stop(): Promise<void> {
     this.program.send('quit')
-    await Promise.race([this.program.exited, new Promise((resolve) => setTimeout(resolve, 3_000).unref())])
-    await this.program.stop()
+    await this.program.endsWithin(3_000)
   }
 
   #recording(): string {

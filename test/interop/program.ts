@@ -60,12 +60,18 @@ export class Program {
     this.#skipped = this.#output.length
   }
 
-  /** Asks the program to end, insists after `graceMs`, and returns when it is gone. */
-  async stop(graceMs = 3_000): Promise<void> {
-    this.signal('SIGTERM')
-    const insist = setTimeout(() => this.signal('SIGKILL'), graceMs)
-    await this.exited
+  /** Waits for its end, and brings it about after `ms`. */
+  async endsWithin(ms: number): Promise<{ code: number | null; signal: string | null }> {
+    const insist = setTimeout(() => this.signal('SIGKILL'), ms)
+    const end = await this.exited
     clearTimeout(insist)
+    return end
+  }
+
+  /** Asks the program to end, insists after three seconds, and returns when it is gone. */
+  async stop(): Promise<void> {
+    this.signal('SIGTERM')
+    await this.endsWithin(3_000)
   }
 
   /** Waits for `ready`; when that fails the program is stopped, so that nobody is left running. */

@@ -4,8 +4,11 @@
  */
 export type Step = string
 
-/** Sets up a call as `[caller]` to `[service]@[domain]`. */
-export function invite(headers: string[] = []): Step {
+/**
+ * Sets up a call as `[caller]` to `[service]@[domain]`.
+ * @param contactPort where the caller wants to be reached, when it is another port than it calls from
+ */
+export function invite(headers: string[] = [], contactPort?: number): Step {
   return send(
     [
       'INVITE sip:[service]@[domain] SIP/2.0',
@@ -14,7 +17,7 @@ export function invite(headers: string[] = []): Step {
       'To: <sip:[service]@[domain]>',
       'Call-ID: [call_id]',
       'CSeq: 1 INVITE',
-      CONTACT,
+      contactPort ? CONTACT.replace('[local_port]', String(contactPort)) : CONTACT,
       'Max-Forwards: 70',
       ...headers,
     ],
@@ -125,23 +128,23 @@ export function bye(): Step {
 /** The caller presses a digit, sent by SIP INFO. */
 export function digit(digit: string): Step {
   const lines = [...inDialog('INFO', 2), 'Content-Type: application/dtmf-relay']
-  return send(lines, { retransmits: true, body: `Signal=${digit}\nDuration=160` })
+  return send(lines, { retransmits: true, body: dtmfRelay(digit) })
 }
 
-/** The callee sends a request within the dialog it has accepted: BYE, or INFO with a digit. */
-export function calleeSends(method: 'BYE' | 'INFO', options: { headers?: string[]; body?: string } = {}): Step {
+/** The callee presses a digit, sent by SIP INFO as `application/dtmf-relay` or as `application/dtmf` (the digit alone). */
+export function calleeDigit(digit: string, type = 'application/dtmf-relay'): Step {
   const lines = [
-    `${method} [next_url] SIP/2.0`,
-    via(`callee-${method.toLowerCase()}`),
+    'INFO [next_url] SIP/2.0',
+    via('callee-info'),
     'From:[$to];tag=[pid]t[call_number]',
     'To:[$from]',
     'Call-ID: [call_id]',
-    `CSeq: ${method === 'BYE' ? 12 : 11} ${method}`,
+    'CSeq: 11 INFO',
     '[routes]',
     'Max-Forwards: 70',
-    ...(options.headers ?? []),
+    `Content-Type: ${type}`,
   ]
-  return send(lines, { retransmits: true, body: options.body })
+  return send(lines, { retransmits: true, body: type === 'application/dtmf' ? digit : dtmfRelay(digit) })
 }
 
 export function pauses(ms: number): Step {
@@ -149,7 +152,7 @@ export function pauses(ms: number): Step {
 }
 
 /** The scenario file. */
-export function scenarioOf(steps: Step[]): string {
+export function scenarioOf(steps: readonly Step[]): string {
   const used = ['vias', 'from', 'to', 'cseq', 'checked'].filter((name) =>
     steps.join('').includes(`assign_to="${name}"`),
   )
@@ -194,6 +197,10 @@ function inDialog(method: string, cseq: number): string[] {
     '[routes]',
     'Max-Forwards: 70',
   ]
+}
+
+function dtmfRelay(digit: string): string {
+  return `Signal=${digit}\nDuration=160`
 }
 
 function recv(attributes: string, actions: string[]): Step {

@@ -1,13 +1,13 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { listening, temporaryDirectory } from './network.ts'
-import { Program } from './program.ts'
+import { eventually, Program } from './program.ts'
 import { type Step, scenarioOf } from './sipp-steps.ts'
 
 export interface SippOptions {
   /** Who this end is, for messages. */
   name: string
-  steps: Step[]
+  steps: readonly Step[]
   transport: 'udp' | 'tcp'
   /** Address of this end. */
   address: string
@@ -76,6 +76,11 @@ export class Sipp {
     throw new Error(
       `${this.program.name} ended with ${code}:\n${result.errors || this.program.output}\n${result.messages}`,
     )
+  }
+
+  /** Waits until this end has sent or received a message that matches. */
+  async has(pattern: RegExp): Promise<void> {
+    await eventually(`${this.program.name}: ${pattern}`, () => pattern.test(this.messages) || undefined)
   }
 
   get messages(): string {
