@@ -52,7 +52,7 @@ export class DialogRelay {
     }
     if (request.method === 'INVITE') server.respond(buildResponse(request, 100, 'Trying', { received }), 100)
     const watch = new RelayedRequest(this.#parts, request, found)
-    const context = new ProxyContext(proxy, server, watch, routes, digest, false, received)
+    const context = new ProxyContext(proxy, server, watch, { routes, digest, received, recordRoutes: false })
     server.context = context
     watch.seen()
     context.fork([this.#target(routes, found)], { mode: 'parallel' })

@@ -1,5 +1,8 @@
 import type { CallDetail, CallSummary } from '../api/types.ts'
 import { branchData, type Call } from './call.ts'
+import type { Subscription, Wait } from './interests.ts'
+
+const NONE = { waits: new Map<string, Wait>(), subscriptions: new Map<string, Subscription>() }
 
 /** One line about a call, for people who look. */
 export function callSummary(call: Call): CallSummary & Record<string, unknown> {
@@ -18,7 +21,7 @@ export function callSummary(call: Call): CallSummary & Record<string, unknown> {
 
 /** The same with its branches, what it waits for, and what happened. */
 export function callDetail(call: Call): CallDetail {
-  const { waits, subscriptions } = call.interests
+  const { waits, subscriptions } = call.interests ?? NONE
   return {
     ...callSummary(call),
     branches: call.context.branches.map(branchData),
@@ -39,5 +42,5 @@ export function callDetail(call: Call): CallDetail {
 function stateOf(call: Call): string {
   if (call.dialogs.length > 0) return 'answered'
   if (call.context.finalStatus !== 0) return 'ended'
-  return call.interests.waits.size > 0 || call.isHalted ? 'suspended' : 'proceeding'
+  return (call.interests?.waits.size ?? 0) > 0 || call.isHalted ? 'suspended' : 'proceeding'
 }

@@ -4,6 +4,7 @@ import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { Delivery } from '../../functions/store/store.ts'
 import type { ForkPolicy } from '../proxy/fork.ts'
 import type { Target } from '../proxy/target.ts'
+import { canonicalAor } from '../sip/uri.ts'
 import type { Call } from './call.ts'
 import { challengeHeaders } from './credentials.ts'
 import { pushDevices } from './push-devices.ts'
@@ -32,9 +33,9 @@ const PERFORM: Performers = {
   cancel: (call, action) => cancel(call, action),
   halt: (call, action) => call.halt(durationMs(action.for)!),
   wait: () => {},
-  lookup: (call, action) => call.lookup(action),
+  lookup: (call, action) => call.lookup(action.name, canonicalAor(latin1(action.aor))),
   subscribe: () => {},
-  unsubscribe: (call, action) => call.unsubscribe(action.name),
+  unsubscribe: (call, action) => call.suspension.unsubscribe(action.name),
   publish: (call, action) => publish(call, action),
   push: (call, action) => pushDevices(call, action),
   hangup: (call, action) => call.hangUp(action),
@@ -59,7 +60,7 @@ export function perform(call: Call, actions: readonly Action[], event: RouseEven
 }
 
 async function performArmed(call: Call, actions: readonly Action[], event: RouseEvent | undefined): Promise<void> {
-  const missed: Delivery[] = await call.arm(actions)
+  const missed: Delivery[] = await call.suspension.arm(actions)
   await performFrom(call, actions, 0, event)
   for (const delivery of missed) call.deliver(delivery)
 }
@@ -108,7 +109,7 @@ function forkPolicy(call: Call, action: ActionOf<'fork'>): ForkPolicy {
   if (action.headers) policy.headers = latin1Edits(action.headers)
   if (action.retryOn) policy.retryOn = action.retryOn
   if (action.finalOn) policy.finalOn = action.finalOn
-  else if (action.id !== undefined && call.awaitsFork(action.id)) policy.finalOn = []
+  else if (action.id !== undefined && call.suspension.awaitsFork(action.id)) policy.finalOn = []
   if (action.id !== undefined) policy.id = action.id
   if (action.onFailed !== undefined) policy.onFailed = action.onFailed
   return policy

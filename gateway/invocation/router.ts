@@ -64,12 +64,22 @@ export class RequestRouter implements ServerUser {
     const received = receivedOf(request, server.flow.remoteAddress, server.flow.remotePort)
     const digest = loopDigest(request, routes.uri)
     if (isLoop(request, identity, digest)) return this.#refuse(server, { status: 482, reason: reasonPhrase(482) })
-    const facts: CallFacts = { routes, digest, received, ...routingKey(request, uri) }
+    const facts: CallFacts = { routes, digest, received, ...this.#subject(request, uri) }
     if (method === 'INVITE') server.respond(buildResponse(request, 100, 'Trying', { received }), 100)
     if (manifest.routes(method)) this.#calls.begin(server, facts).start()
     else if (method === 'REGISTER') void this.#register(request, server)
     else if (method === 'OPTIONS' && this.#isForUs(uri)) this.#answerOptions(server)
-    else this.#calls.begin(server, facts).startWithoutFunction()
+    else void this.#calls.begin(server, facts).startWithoutFunction()
+  }
+
+  /** Whose location the request asks for and under which path a function finds it: a REGISTER's To, everybody else's Request-URI. */
+  #subject(request: SipMessage, uri: SipUri): Pick<CallFacts, 'aor' | 'path' | 'isLocal'> {
+    const subject = request.method === 'REGISTER' ? (parseUri(request.to?.uri ?? '') ?? uri) : uri
+    return {
+      aor: canonicalAor(subject),
+      path: invocationPath(request.method, subject.host, subject.user),
+      isLocal: this.#parts.identity.isLocalDomain(subject.host, subject.port),
+    }
   }
 
   /** The Request-URI names the router itself: no user, and a host of ours. */
@@ -119,10 +129,4 @@ export class RequestRouter implements ServerUser {
       status,
     )
   }
-}
-
-/** Whose location the request asks for and under which path a function finds it: a REGISTER's To, everybody else's Request-URI. */
-function routingKey(request: SipMessage, uri: SipUri): { aor: string; path: string } {
-  const subject = request.method === 'REGISTER' ? (parseUri(request.to?.uri ?? '') ?? uri) : uri
-  return { aor: canonicalAor(subject), path: invocationPath(request.method, subject.host, subject.user) }
 }

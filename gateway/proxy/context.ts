@@ -28,6 +28,17 @@ export interface ProxyOwner {
   onFinal(status: number, from: SipMessage | undefined): void
 }
 
+/** What was read from a request before it is forwarded. */
+export interface ForwardFacts {
+  routes: RouteDecision
+  /** See loopDigest. */
+  digest: string
+  /** Our Record-Route goes into the forwarded request. */
+  recordRoutes: boolean
+  /** See receivedOf. */
+  received: { address: string; port: number } | null
+}
+
 /** Reason header values of the CANCELs we send (RFC 3326). */
 const COMPLETED_ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
 
@@ -57,22 +68,14 @@ export class ProxyContext {
   #holds = 0
   #tag = ''
 
-  constructor(
-    proxy: ProxyCore,
-    server: ServerTransaction,
-    owner: ProxyOwner,
-    routes: RouteDecision,
-    digest: string,
-    recordRoutes: boolean,
-    received: { address: string; port: number } | null,
-  ) {
+  constructor(proxy: ProxyCore, server: ServerTransaction, owner: ProxyOwner, facts: ForwardFacts) {
     this.proxy = proxy
     this.server = server
     this.owner = owner
-    this.routes = routes
-    this.digest = digest
-    this.recordRoutes = recordRoutes
-    this.received = received
+    this.routes = facts.routes
+    this.digest = facts.digest
+    this.recordRoutes = facts.recordRoutes
+    this.received = facts.received
   }
 
   get request(): SipMessage {

@@ -1,0 +1,135 @@
+import type {
+  Branch,
+  Invocation,
+  InvocationData,
+  InvocationType,
+  WaitOutcome,
+} from '../../functions/contract/envelope.ts'
+import type { RouseEvent } from '../../functions/contract/events.ts'
+import { branchData, type Call } from './call.ts'
+import { credentialsOf } from './credentials.ts'
+import { perform } from './perform.ts'
+import { contactData, eventData, receivedData, requestData } from './request-data.ts'
+
+/** One invocation that is due. */
+export interface Job {
+  type: InvocationType
+  /** Routing key: of the request's route, or of a named handler. */
+  path: string
+  event?: RouseEvent | undefined
+  wait?: WaitOutcome
+  branch?: Branch
+}
+
+/** The invocations of one call: one at a time, in order. While one is due, the response context stays open. */
+export class Invocations {
+  readonly #call: Call
+  readonly #due: Job[] = []
+  #isBusy = false
+  #abort: AbortController | undefined
+  #seq = 0
+  #request: InvocationData['request'] | undefined
+
+  constructor(call: Call) {
+    this.#call = call
+  }
+
+  get isBusy(): boolean {
+    return this.#isBusy
+  }
+
+  enqueue(job: Job): void {
+    this.#due.push(job)
+    if (this.#isBusy) return
+    this.#isBusy = true
+    this.#call.context.hold()
+    void this.#work()
+  }
+
+  /** The caller has cancelled: what is under way is dropped, and what is due too. */
+  cancel(): void {
+    this.#abort?.abort()
+    this.#due.length = 0
+  }
+
+  async #work(): Promise<void> {
+    for (let job = this.#due.shift(); job; job = this.#due.shift()) {
+      try {
+        await this.#run(job)
+      } catch (error) {
+        this.#call.troubled(error)
+      }
+    }
+    this.#isBusy = false
+    this.#call.context.release()
+    this.#call.finishIfDone()
+  }
+
+  async #run(job: Job): Promise<void> {
+    const call = this.#call
+    const { parts, context, request } = call
+    call.location = await parts.store.lookup(call.aor)
+    if (context.cancelled && job.type !== 'transaction.cancelled') return
+    this.#seq++
+    this.#abort = new AbortController()
+    const id = parts.ids.next('invocation')
+    const make = (attempt: number, deadline: number) => this.#invocation(job, id, attempt, deadline)
+    const result = await parts.invoker.invoke(job.path, make, { method: request.method, signal: this.#abort.signal })
+    this.#abort = undefined
+    if (result.kind === 'answer') {
+      if (result.answer.context !== undefined) call.functionContext = result.answer.context
+      await perform(call, result.answer.actions, job.event)
+    } else if (result.kind === 'none' && job.type === 'sip.request') call.routeByLocation()
+    else if (result.kind === 'failed') call.invocationFailed(job, result.problem.code)
+  }
+
+  /** The CloudEvent of one try (CloudEvents 1.0, structured mode). */
+  #invocation(job: Job, id: string, attempt: number, deadline: number): Invocation {
+    const { parts, request } = this.#call
+    const now = parts.clock.now()
+    return {
+      specversion: '1.0',
+      id,
+      source: `/gateways/${encodeURIComponent(parts.gatewayId)}`,
+      type: job.type,
+      subject: request.callId,
+      time: new Date(now).toISOString(),
+      datacontenttype: 'application/json',
+      data: this.#data(job, attempt, deadline, now),
+    }
+  }
+
+  #data(job: Job, attempt: number, deadline: number, now: number): InvocationData {
+    const call = this.#call
+    const { context, request } = call
+    this.#request ??= requestData(request, call.uri, call.aor, call.isLocal)
+    const data: InvocationData = {
+      contract: 1,
+      attempt,
+      deadline: new Date(deadline).toISOString(),
+      transaction: {
+        id: call.id,
+        rev: call.rev,
+        seq: this.#seq,
+        state: call.transactionState,
+        branches: context.branches.map(branchData),
+      },
+      call: {
+        id: request.callId,
+        callId: request.callId,
+        fromTag: request.fromTag,
+        toTag: call.dialogs[0]?.callee.tag ?? '',
+      },
+      request: this.#request,
+      received: receivedData(call.flow, context.received !== null),
+      contacts: call.location.bindings.map((binding) => contactData(binding, now)),
+    }
+    const auth = credentialsOf(request, call.parts.nonces)
+    if (auth) data.auth = auth
+    if (job.event) data.event = eventData(job.event)
+    if (job.wait) data.wait = job.wait
+    if (job.branch) data.branch = job.branch
+    if (call.functionContext !== undefined) data.context = call.functionContext
+    return data
+  }
+}
