@@ -256,6 +256,7 @@ export class Call implements ProxyOwner, DialogOwner {
   onTimer(): void {
     this.note('the halt is over')
     this.#haltTimer = undefined
+    this.context.nobodyCame = true
     this.context.release()
   }
 

@@ -61,6 +61,8 @@ export class ProxyContext {
   readonly branches: Branch[] = []
   readonly forks: Fork[] = []
   finalStatus = 0
+  /** Somebody was waited for and has not come in time: 480 stands among the failures to choose from. */
+  nobodyCame = false
   /** The caller has cancelled: the final response is 487 unless a 2xx crosses it. */
   cancelled = false
   /** The failure that ended the transaction early (6xx, finalOn): nothing is added any more. */
@@ -345,10 +347,7 @@ export class ProxyContext {
 
   #sendBest(): void {
     const failed = this.branches.filter((branch) => branch.status >= 300)
-    const best =
-      this.#closedBy?.status !== undefined && this.#closedBy.status < 600
-        ? this.#closedBy
-        : failed[bestResponse(failed.map((branch) => branch.status))]
+    const best = this.#best(failed)
     if (!best) return this.respondLocally(480)
     // RFC 4320 4.2: a late 408 to a non-INVITE only makes trouble; its sender has timed out as we have.
     if (best.status === 408 && !this.isInvite) return this.#finished(408, undefined)
@@ -358,6 +357,15 @@ export class ProxyContext {
     if (text === undefined) return this.respondLocally(best.status === 487 ? 480 : best.status)
     this.server.respond(this.#withChallenges(text, best, failed), best.status)
     this.#finished(best.status, best.final)
+  }
+
+  /** The branch whose failure goes up; undefined: 480 of our own. */
+  #best(failed: readonly Branch[]): Branch | undefined {
+    const closing = this.#closedBy
+    if (closing && closing.status < 600) return closing
+    const statuses = failed.map((branch) => branch.status)
+    if (this.nobodyCame) statuses.push(480)
+    return failed[bestResponse(statuses)]
   }
 
   /** RFC 3261 16.7 step 7: the challenges of all branches go into the one 401 or 407. */
