@@ -100,7 +100,7 @@ export function unquote(text: string, start: number, end: number): string {
 
 /**
  * End of the list element that starts at `pos`: the next comma outside quotes and angle brackets, else `end`.
- * A quote or bracket that is never closed hides nothing: the comma after it counts no more, the element runs to the end.
+ * A quote or bracket that is never closed takes everything up to the end.
  */
 export function elementEnd(text: string, pos: number, end: number): number {
   let at = pos

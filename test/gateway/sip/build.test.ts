@@ -174,6 +174,7 @@ test('received is asked for when sent-by is another address, by rport, and to un
     receivedOf(read(`OPTIONS sip:b SIP/2.0\r\nVia: SIP/2.0/UDP ${via}\r\n\r\n`), '192.0.2.1', 4000)
   const received = { address: '192.0.2.1', port: 4000 }
   assert.equal(from('192.0.2.1:9'), null)
+  assert.equal(from('192.0.2.1;received=192.0.2.1'), null)
   assert.deepEqual(from('192.0.2.2'), received)
   assert.deepEqual(from('host.example.com'), received)
   assert.deepEqual(from('192.0.2.1;rport'), received)
