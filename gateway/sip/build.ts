@@ -1,10 +1,9 @@
-import { assertOneLine } from './chars.ts'
 import { FOLDED, LINE_START, NAME_END, NUMBER, NUMBER_MASK, STRIDE, VALUE_START } from './header-index.ts'
+import { assertName, assertOneLine, headerLine } from './header-line.ts'
 import { CALL_ID, CSEQ, FROM, RECORD_ROUTE, ROUTE, TIMESTAMP, TO, VIA } from './header-names.ts'
 import type { SipMessage } from './message.ts'
 import { elementEnd } from './params.ts'
 import { fillReceived, type Received } from './received.ts'
-import { assertName, headerLine } from './splice.ts'
 import { Splicer } from './splicer.ts'
 
 export { reasonPhrase } from './reason-phrases.ts'

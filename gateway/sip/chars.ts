@@ -132,12 +132,3 @@ export function readNumber(text: string, start: number, end: number, max: number
   }
   return number
 }
-
-/** Throws on CR, LF or NUL in a value that is about to be written: whoever passes one has not validated its input. */
-export function assertOneLine(value: string): string {
-  for (let i = 0; i < value.length; i++) {
-    const code = value.charCodeAt(i)
-    if (code === CR || code === LF || code === 0) throw new Error('a header value must not hold CR, LF or NUL')
-  }
-  return value
-}

@@ -1,4 +1,4 @@
-import { lowerCode } from './chars.ts'
+import { hasAt, lowerCode } from './chars.ts'
 
 /** The headers this element looks for by number instead of by name. Their order is that of `NAMES`. */
 export const VIA = 0
@@ -66,14 +66,7 @@ export function headerNumber(text: string, start: number, end: number): number {
   if (length > LONGEST) return OTHER
   const candidates = byLength[length]!
   for (let i = 0; i < candidates.length; i++) {
-    if (isName(text, start, longNames[candidates[i]!]!)) return candidates[i]!
+    if (hasAt(text, start, longNames[candidates[i]!]!)) return candidates[i]!
   }
   return OTHER
-}
-
-function isName(text: string, start: number, lower: string): boolean {
-  for (let i = 0; i < lower.length; i++) {
-    if (lowerCode(text.charCodeAt(start + i)) !== lower.charCodeAt(i)) return false
-  }
-  return true
 }

@@ -1,17 +1,4 @@
-import {
-  BACKSLASH,
-  COMMA,
-  CR,
-  EQUAL,
-  GREATER,
-  isLws,
-  isToken,
-  isValueCharacter,
-  LESS,
-  LF,
-  QUOTE,
-  SEMICOLON,
-} from './chars.ts'
+import { BACKSLASH, COMMA, CR, EQUAL, GREATER, isLws, isToken, isValueCharacter, LESS, LF, QUOTE } from './chars.ts'
 
 /** Where `nextParam` found the last parameter. Read it before the next call; one object for all, so that reading allocates nothing. */
 export const param = {
@@ -129,17 +116,6 @@ export function splitList(text: string, elements: string[]): void {
     if (last > start) elements.push(text.slice(start, last))
     at = end + 1
   }
-}
-
-/** Whether every parameter from `pos` to `end` can be read. */
-export function isParams(text: string, pos: number, end: number): boolean {
-  let at = pos
-  while (at < end) {
-    if (text.charCodeAt(at) !== SEMICOLON) return false
-    at = nextParam(text, at, end)
-    if (at < 0) return false
-  }
-  return true
 }
 
 /** One line of text out of a folded one (RFC 3261 7.3.1): each run of CR and LF with the blanks after it becomes one space. */

@@ -1,4 +1,4 @@
-import { assertOneLine } from './chars.ts'
+import { assertOneLine } from './header-line.ts'
 import type { SipMessage } from './message.ts'
 import { trimLwsEnd } from './params.ts'
 import type { Splicer } from './splicer.ts'

@@ -1,5 +1,6 @@
-import { assertOneLine, COMMA, isToken } from './chars.ts'
+import { COMMA } from './chars.ts'
 import { LINE_START, NUMBER, NUMBER_MASK, STRIDE, VALUE_START } from './header-index.ts'
+import { assertName, assertOneLine, headerLine } from './header-line.ts'
 import { MAX_FORWARDS, ROUTE, VIA } from './header-names.ts'
 import type { SipMessage } from './message.ts'
 import { elementEnd, skipLws, trimLwsEnd } from './params.ts'
@@ -173,20 +174,6 @@ function headerLines(name: string, values: string[]): string {
   let lines = ''
   for (let i = 0; i < values.length; i++) lines += headerLine(name, values[i]!)
   return lines
-}
-
-/** One header line. Throws on CR, LF and NUL in the value. */
-export function headerLine(name: string, value: string): string {
-  return `${name}: ${assertOneLine(value)}\r\n`
-}
-
-/** Throws when `name` could not be a header's: whoever passes one has not validated its input. */
-export function assertName(name: string): string {
-  for (let at = 0; at < name.length; at++) {
-    if (!isToken(name.charCodeAt(at))) throw new Error(`not a header name: ${JSON.stringify(name)}`)
-  }
-  if (name === '') throw new Error('a header name must not be empty')
-  return name
 }
 
 /**
