@@ -110,6 +110,12 @@ export class Phone {
     await this.connect()
   }
 
+  /** Wakes as phones do that were started anew: at another port, with a REGISTER. */
+  async wakes(): Promise<WireMessage> {
+    await this.moveTo(this.port + 10)
+    return this.registers()
+  }
+
   send(text: string): void {
     this.options.onArrow('sent', new WireMessage(text))
     this.#send(Buffer.from(text, 'latin1'))

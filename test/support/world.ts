@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Action } from '../../functions/contract/actions.ts'
+import type { Invocation } from '../../functions/contract/envelope.ts'
 import type { PushMessage, PushResult } from '../../functions/contract/push.ts'
 import { createMemoryStore } from '../../functions/store/memory.ts'
 import type { Store } from '../../functions/store/store.ts'
@@ -45,6 +46,8 @@ export class World {
   readonly ladder = new Ladder(() => this.clock.now())
   readonly counters = new Counters()
   readonly pushes: PushMessage[] = []
+  /** Every try at a function. */
+  readonly invocations: Invocation[] = []
   readonly store: Store
   gateway!: Gateway
   readonly #options: WorldOptions
@@ -156,6 +159,7 @@ export class World {
     return {
       manifest: () => host.manifest(),
       invoke: (path, invocation, options) => {
+        this.invocations.push(invocation)
         this.ladder.add('gw', name, path + (invocation.type === 'sip.request' ? '' : ` ${invocation.type}`))
         return host.invoke(path, invocation, options)
       },
