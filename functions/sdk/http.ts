@@ -1,3 +1,4 @@
+import type { Hono } from 'hono'
 import type { Invocation } from '../contract/envelope.ts'
 import { PROBLEMS, type Problem, problemDetails, type Result } from '../contract/problem.ts'
 import type { Signer } from '../contract/sign.ts'
@@ -15,7 +16,7 @@ export interface ServeOptions {
 /** Octets of an invocation that are read at most: a SIP message and the context of a call, many times. */
 export const MAX_INVOCATION_BYTES = 4_194_304
 
-/** A POST below one of these is always an invocation; other methods are when a route names them. */
+/** A POST below one of these is always an invocation. */
 const SIP_METHODS = new Set([
   ...['INVITE', 'REGISTER', 'MESSAGE', 'OPTIONS', 'SUBSCRIBE', 'NOTIFY', 'PUBLISH', 'REFER', 'INFO', 'UPDATE', 'PRACK'],
   ...['ACK', 'BYE', 'CANCEL', 'ON'],
@@ -24,13 +25,14 @@ const SIP_METHODS = new Set([
 type Serve = (request: Request, env: unknown, ctx: unknown) => Promise<Response>
 
 /** `POST /{method}/{domain}/{user}`, `POST /on/{name}`, `GET /.well-known/rouse`; the rest is the developer's own. */
-export function serveInvocations({ router, signer, now, basePath }: ServeOptions): Serve {
+export function serveInvocations(options: ServeOptions): Serve {
+  const { router, signer, now, basePath } = options
   const base = basePath === '' ? '' : `/${basePath.replace(/^\/+|\/+$/g, '')}`
   router.http.notFound(() => problemResponse({ code: 'not_found', detail: 'there is nothing at this path' }))
   return async (request, env, ctx) => {
     const path = pathBelow(request.url, base)
     if (path === '/.well-known/rouse' && request.method === 'GET') return json(200, router.manifest())
-    if (path === undefined || request.method !== 'POST' || !isInvocationPath(path, router)) {
+    if (path === undefined || request.method !== 'POST' || !isInvocation(path, request, options)) {
       return router.http.fetch(request, env as object, ctx as never)
     }
     const invocation = await readInvocation(request, signer, now)
@@ -48,12 +50,17 @@ function pathBelow(url: string, base: string): string | undefined {
   return path.startsWith(`${base}/`) ? path.slice(base.length) : undefined
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: as above.
-function isInvocationPath(path: string, router: SipRouter<any>): boolean {
-  const slash = path.indexOf('/', 1)
-  if (slash < 0) return false
-  const method = path.slice(1, slash).toUpperCase()
-  return SIP_METHODS.has(method) || router.manifest().routes.some((route) => route.method === method)
+/** Below a SIP method, or below a method nobody has heard of when it comes as a CloudEvent and is not a path of the developer's. */
+function isInvocation(path: string, request: Request, { router }: ServeOptions): boolean {
+  const [, method = '', ...rest] = path.split('/', 4)
+  if (rest.length === 0) return false
+  if (SIP_METHODS.has(method.toUpperCase())) return true
+  const type = request.headers.get('content-type') ?? ''
+  return rest.length === 2 && type.startsWith('application/cloudevents+json') && !isOwnRoute(path, router.http)
+}
+
+function isOwnRoute(path: string, http: Hono): boolean {
+  return http.router.match('POST', path)[0].some(([[, route]]) => route.method === 'POST')
 }
 
 async function readInvocation(
