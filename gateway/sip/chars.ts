@@ -1,4 +1,7 @@
-/** Octets and character classes of RFC 3261 25.1, looked up instead of matched. All text is latin1: one character per octet. */
+/**
+ * Octets and character classes of RFC 3261 25.1, looked up instead of matched. All text is latin1: one character per octet, and a
+ * character beyond is in no class.
+ */
 
 export const TAB = 9
 export const LF = 10
@@ -29,7 +32,8 @@ const HOST = classOf(`${LETTERS}${DIGITS}-._`)
 const IPV6 = classOf('0123456789abcdefABCDEF:.')
 const SCHEME = classOf(`${LETTERS}${DIGITS}+-.`)
 const UNRESERVED = classOf(`${LETTERS}${DIGITS}-_.!~*'()`)
-const SEPARATOR = classOf(';,"<>')
+const VALUE = visibleBut(';,"<>')
+const URI = visibleBut('"<>')
 
 function classOf(members: string): Uint8Array {
   const table = new Uint8Array(256)
@@ -37,26 +41,31 @@ function classOf(members: string): Uint8Array {
   return table
 }
 
+function visibleBut(members: string): Uint8Array {
+  const excluded = classOf(members)
+  return excluded.map((isExcluded, code) => (isExcluded === 0 && isVisible(code) ? 1 : 0))
+}
+
 export function isToken(code: number): boolean {
-  return TOKEN[code & 255] === 1
+  return code < 256 && TOKEN[code] === 1
 }
 
 /** Letters, digits, `-`, `.` and the underscore that names in the field have. */
 export function isHostCharacter(code: number): boolean {
-  return HOST[code & 255] === 1
+  return code < 256 && HOST[code] === 1
 }
 
 export function isIpv6Character(code: number): boolean {
-  return IPV6[code & 255] === 1
+  return code < 256 && IPV6[code] === 1
 }
 
 export function isSchemeCharacter(code: number): boolean {
-  return SCHEME[code & 255] === 1
+  return code < 256 && SCHEME[code] === 1
 }
 
 /** `unreserved` of RFC 3261 25.1: the characters that mean the same escaped and unescaped. */
 export function isUnreserved(code: number): boolean {
-  return UNRESERVED[code & 255] === 1
+  return code < 256 && UNRESERVED[code] === 1
 }
 
 export function isDigit(code: number): boolean {
@@ -80,12 +89,12 @@ export function isVisible(code: number): boolean {
 
 /** What may stand in an unquoted parameter value: wider than `token` and `host`, since the field writes more than the grammar. */
 export function isValueCharacter(code: number): boolean {
-  return isVisible(code) && SEPARATOR[code & 255] === 0
+  return code < 256 && VALUE[code] === 1
 }
 
 /** What may stand in a URI at all; quotes and angle brackets would break out of the `<>` it is put into. */
 export function isUriCharacter(code: number): boolean {
-  return isVisible(code) && code !== QUOTE && code !== LESS && code !== GREATER
+  return code < 256 && URI[code] === 1
 }
 
 /** Value of a hexadecimal digit, -1 for anything else. */

@@ -1,6 +1,6 @@
 import { CR, isToken, LF } from './chars.ts'
 
-/** One header line. Throws on CR, LF and NUL in the value. */
+/** One header line. Throws on CR, LF, NUL and what is not latin1 in the value. */
 export function headerLine(name: string, value: string): string {
   return `${name}: ${assertOneLine(value)}\r\n`
 }
@@ -14,11 +14,16 @@ export function assertName(name: string): string {
   return name
 }
 
-/** Throws on CR, LF or NUL in a value that is about to be written: whoever passes one has not validated its input. */
+/**
+ * Throws on CR, LF and NUL in a value that is about to be written, and on what is not latin1, of which only the low octet would be
+ * sent (U+010A is a line feed then): whoever passes one has not validated its input.
+ */
 export function assertOneLine(value: string): string {
-  for (let i = 0; i < value.length; i++) {
-    const code = value.charCodeAt(i)
-    if (code === CR || code === LF || code === 0) throw new Error('a header value must not hold CR, LF or NUL')
+  for (let at = 0; at < value.length; at++) {
+    const code = value.charCodeAt(at)
+    if (code === CR || code === LF || code === 0 || code > 255) {
+      throw new Error('a header value must be latin1 text without CR, LF and NUL')
+    }
   }
   return value
 }

@@ -62,7 +62,7 @@ const longNames = NAMES.map(([long]) => long)
 /** Number of the header whose name stands in `text` from `start` to `end`, in any case, long or compact; `OTHER` for the rest. */
 export function headerNumber(text: string, start: number, end: number): number {
   const length = end - start
-  if (length === 1) return byCompact[lowerCode(text.charCodeAt(start)) & 127]!
+  if (length === 1) return byCompact[lowerCode(text.charCodeAt(start))] ?? OTHER
   if (length > LONGEST) return OTHER
   const candidates = byLength[length]!
   for (let i = 0; i < candidates.length; i++) {

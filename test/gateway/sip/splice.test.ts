@@ -116,9 +116,9 @@ test('headers are removed, set and added by name, long or compact', () => {
   assert.deepEqual(spliced(request, { headers }).slice(1), ['X-b: 3', 'Subject: new', 'X-b: 4'])
 })
 
-test('CR, LF and NUL in a value that is put in throw: nobody validated it', () => {
+test('CR, LF, NUL and what is not latin1 throw in a value that is put in: nobody validated it', () => {
   const request = invite('Via: SIP/2.0/UDP a', 'Max-Forwards: 70')
-  for (const evil of ['x\r\nEvil: 1', 'x\ny', 'x\ry', 'x\0']) {
+  for (const evil of ['x\r\nEvil: 1', 'x\ny', 'x\ry', 'x\0', 'x\u010a']) {
     const edits: Partial<RequestEdits>[] = [
       { via: evil },
       { uri: evil },

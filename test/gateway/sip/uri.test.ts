@@ -82,7 +82,7 @@ test('broken URIs and other schemes are undefined', () => {
     'tel:',
     'tel:;x',
   ]
-  for (const text of [...broken, ...hostile, 'http://example.com', 'isbn:123'])
+  for (const text of [...broken, ...hostile, 'http://example.com', 'isbn:123', 'sip:\u0161@b'])
     assert.equal(parseUri(text), undefined, text)
 })
 
