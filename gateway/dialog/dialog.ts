@@ -24,9 +24,9 @@ export class Dialog {
   /** Milliseconds since the epoch of the first 2xx. */
   readonly answeredAt: number
   /** The INVITE as the caller sent it. */
-  readonly inviteText: string
+  inviteText: string
   /** The 2xx as it came from the callee's side: our own Record-Route values are in it. */
-  readonly answerText: string
+  answerText: string
   /** Who is told of what happens in the dialog. */
   readonly owner: DialogOwner
   held = false
@@ -55,6 +55,12 @@ export class Dialog {
   /** The other end than `party`. */
   other(party: Party): Party {
     return party === this.caller ? this.callee : this.caller
+  }
+
+  /** It is over: lets go of what is large, since transactions may point here a while longer. */
+  forget(): void {
+    this.inviteText = ''
+    this.answerText = ''
   }
 
   onTimer(): void {

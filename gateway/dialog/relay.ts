@@ -54,7 +54,7 @@ export class DialogRelay {
     const watch = new RelayedRequest(this.#parts, request, found)
     const context = new ProxyContext(proxy, server, watch, { routes, digest, received, recordRoutes: false })
     server.context = context
-    watch.seen()
+    watch.seen(context)
     context.fork([this.#target(routes, found)], { mode: 'parallel' })
   }
 
@@ -91,6 +91,7 @@ class RelayedRequest implements ProxyOwner {
   readonly #parts: RelayParts
   readonly #request: SipMessage
   readonly #found: Found | undefined
+  #context: ProxyContext | undefined
 
   constructor(parts: RelayParts, request: SipMessage, found: Found | undefined) {
     this.#parts = parts
@@ -99,7 +100,8 @@ class RelayedRequest implements ProxyOwner {
   }
 
   /** On arrival, before the far end has answered. */
-  seen(): void {
+  seen(context: ProxyContext): void {
+    this.#context = context
     if (!this.#found) return
     const { dialog, sender } = this.#found
     sender.cseq = Math.max(sender.cseq, this.#request.cseq?.number ?? 0)
@@ -129,10 +131,13 @@ class RelayedRequest implements ProxyOwner {
     }
   }
 
-  /** BYE ends the dialog whatever is answered; 481 and 408 say that the far end has lost it (RFC 3261 12.2.1.2). */
   onFinal(status: number): void {
-    if (!this.#found) return
-    const { dialog } = this.#found
+    if (this.#found) this.#watchEnd(this.#found, status)
+    if (status < 300 && this.#request.method !== 'INVITE') this.#context?.retire()
+  }
+
+  /** BYE ends the dialog whatever is answered; 481 and 408 say that the far end has lost it (RFC 3261 12.2.1.2). */
+  #watchEnd({ dialog }: Found, status: number): void {
     const isBye = this.#request.method === 'BYE'
     if (!isBye && status !== 481 && status !== 408) return
     if (!this.#parts.dialogs.remove(dialog)) return

@@ -78,6 +78,7 @@ export class DialogTable {
       else this.#byCallId.delete(dialog.callId)
       if (dialog.timer !== undefined) this.#timers.stop(dialog.timer as TimerHandle)
       dialog.timer = undefined
+      dialog.forget()
       this.#size--
       return true
     }

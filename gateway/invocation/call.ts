@@ -159,7 +159,8 @@ export class Call implements ProxyOwner, DialogOwner {
   }
 
   onAnswered(branch: Branch, response: SipMessage): void {
-    if (this.request.method !== 'INVITE') return
+    // A 2xx that is repeated after the BYE makes no dialog.
+    if (this.request.method !== 'INVITE' || this.#isFinished) return
     const { dialogs, clock } = this.parts
     const flows = { caller: this.#callerFlow(), callee: flowOf(branch.transaction!.destination) }
     const { dialog, isNew } = dialogs.add(this.request, response, flows, this, clock.now())
@@ -385,6 +386,7 @@ export class Call implements ProxyOwner, DialogOwner {
       return
     this.#isFinished = true
     this.#suspension?.dropAfterFinal(() => true)
+    if (this.context.finalStatus < 300) this.context.retire()
     this.#onFinished(this)
   }
 

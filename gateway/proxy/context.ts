@@ -42,6 +42,17 @@ export interface ForwardFacts {
 /** Reason header values of the CANCELs we send (RFC 3326). */
 const COMPLETED_ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
 
+/** Nobody is told of anything any more. */
+const RETIRED: ProxyOwner = {
+  onRinging() {},
+  onAnswered() {},
+  onOrphan() {},
+  onBranchFailed() {},
+  onCancelled() {},
+  onForkEnded() {},
+  onFinal() {},
+}
+
 const DEFAULT_MAX_BREADTH = 60
 
 /**
@@ -51,7 +62,7 @@ const DEFAULT_MAX_BREADTH = 60
 export class ProxyContext {
   readonly proxy: ProxyCore
   readonly server: ServerTransaction
-  readonly owner: ProxyOwner
+  owner: ProxyOwner
   readonly routes: RouteDecision
   /** Digest of the routing fields, see loop.ts. */
   readonly digest: string
@@ -201,7 +212,10 @@ export class ProxyContext {
     this.server.respond(text, response.status)
     const wasOpen = this.finalStatus === 0
     this.finalStatus = response.status
-    if (wasOpen) this.cancelBranches(COMPLETED_ELSEWHERE)
+    if (wasOpen) {
+      this.#stopTrying()
+      this.cancelBranches(COMPLETED_ELSEWHERE)
+    }
     this.owner.onAnswered(branch, response)
     if (first && wasOpen) {
       this.owner.onForkEnded(branch.fork, true, response.status)
@@ -385,12 +399,29 @@ export class ProxyContext {
 
   #finished(status: number, from: SipMessage | undefined): void {
     this.finalStatus = status
+    this.#stopTrying()
+    this.cancelBranches(undefined)
+    this.owner.onFinal(status, from)
+  }
+
+  #stopTrying(): void {
     for (const fork of this.forks) {
       fork.abandon()
       this.proxy.stopForkTimer(fork)
     }
-    this.cancelBranches(undefined)
-    this.owner.onFinal(status, from)
+  }
+
+  /**
+   * Nobody asks about this request any more, but its transactions may live on for half a minute to absorb repeats: lets go of all that is
+   * large. For requests that were answered with a 2xx; late repeats of it still pass.
+   */
+  retire(): void {
+    this.owner = RETIRED
+    for (const branch of this.branches) {
+      branch.final = undefined
+      branch.transaction = undefined
+    }
+    this.server.forget()
   }
 
   /** The server transaction is over: stops every timer that belongs to it. */

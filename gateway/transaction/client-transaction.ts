@@ -25,7 +25,8 @@ export class LiveClientTransaction
   readonly method: string
   readonly destination: Destination
   readonly context: unknown
-  readonly requestText: string
+  /** Empty once a final response has come: nothing repeats it any more, and there may be many that only wait for their end. */
+  requestText: string
   readonly #user: ClientUser
   #reason: string | undefined = undefined
   #ack: string | undefined = undefined
@@ -75,6 +76,7 @@ export class LiveClientTransaction
       case 'start B':
         return this.startEnding('timer B', durations.patience)
       case 'start D':
+        this.#forgetRequest()
         return this.startEnding('timer D', durations.linger)
       case 'start E':
         return this.startRepeating('timer E', durations.cap)
@@ -83,8 +85,10 @@ export class LiveClientTransaction
       case 'start F':
         return this.startEnding('timer F', durations.patience)
       case 'start K':
+        this.#forgetRequest()
         return this.startEnding('timer K', durations.clear)
       case 'start M':
+        this.#forgetRequest()
         return this.startEnding('timer M', durations.patience)
       case 'start limit':
         return this.startEnding('timer limit', durations.patience)
@@ -108,6 +112,10 @@ export class LiveClientTransaction
     const request = this.#ack === undefined ? this.#readRequest() : undefined
     if (request !== undefined) this.#ack = buildAck(request, response)
     if (this.#ack !== undefined) this.host.transport.send(this.#ack, this.destination, this.#failed)
+  }
+
+  #forgetRequest(): void {
+    if (this.method !== 'INVITE' || this.state !== 'completed' || this.#ack !== undefined) this.requestText = ''
   }
 
   #sendCancel(): void {

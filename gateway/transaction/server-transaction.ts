@@ -1,4 +1,4 @@
-import type { SipMessage } from '../sip/message.ts'
+import { readMessage, type SipMessage } from '../sip/message.ts'
 import type { Via } from '../sip/via.ts'
 import type { Destination, Flow } from '../transport/types.ts'
 import { fallbackDestination, responseDestination } from './response-address.ts'
@@ -20,13 +20,22 @@ export interface ServerHost extends Shared {
   onServerEnd(transaction: LiveServerTransaction): void
 }
 
+/** Stands in for the request of a transaction that only waits for its end. */
+const FORGOTTEN = messageOf('FORGOTTEN sip:invalid SIP/2.0\r\nContent-Length: 0\r\n\r\n')
+
+function messageOf(text: string): SipMessage {
+  const read = readMessage(text)
+  return (read as { message: SipMessage }).message
+}
+
 export class LiveServerTransaction
   extends Transaction<ServerState, ServerInput, ServerEffect, ServerHost>
   implements ServerTransaction
 {
   /** What the layer finds it by. */
   readonly key: string
-  readonly request: SipMessage
+  readonly method: string
+  request: SipMessage
   readonly flow: Flow
   context: unknown = undefined
   isFinal = false
@@ -41,6 +50,7 @@ export class LiveServerTransaction
   constructor(host: ServerHost, key: string, request: SipMessage, via: Via, flow: Flow) {
     super(host, request.method === 'INVITE' ? inviteServer : nonInviteServer, 'initial', flow.transport)
     this.key = key
+    this.method = request.method
     this.request = request
     this.flow = flow
     this.#via = via
@@ -52,8 +62,10 @@ export class LiveServerTransaction
     return this.#id
   }
 
-  get method(): string {
-    return this.request.method
+  forget(): void {
+    if (!this.isFinal) return
+    this.request = FORGOTTEN
+    this.context = undefined
   }
 
   respond(text: string, status: number): boolean {
@@ -91,6 +103,8 @@ export class LiveServerTransaction
       case 'start J':
         return this.startEnding('timer J', durations.linger)
       case 'start L':
+        // A repeated INVITE is absorbed from now on; only a connection that breaks would ask for the 2xx again.
+        if (durations.retransmit !== undefined) this.lastResponse = undefined
         return this.startEnding('timer L', durations.patience)
       case 'start limit':
         return this.startEnding('timer limit', durations.patience)

@@ -38,6 +38,8 @@ export interface ServerTransaction {
    * (RFC 3261 16.7 step 5).
    */
   respond(text: string, status: number): boolean
+  /** Lets go of the request and of `context`: only after the final response, when the user has no more to do with either. */
+  forget(): void
 }
 
 /** The response side of a transaction user: one object per client transaction or one for many, told apart by `context`. */
