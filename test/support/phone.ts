@@ -218,7 +218,7 @@ export class Phone {
   respond(
     request: WireMessage,
     status: number,
-    options: { tag?: string; body?: string; headers?: [string, string][] } = {},
+    options: { tag?: string; body?: string; headers?: [string, string][]; recordRoute?: string } = {},
   ): void {
     const to = request.header('To')
     this.send(
@@ -226,6 +226,7 @@ export class Phone {
         start: `SIP/2.0 ${status} ${status < 200 ? 'Ringing' : status < 300 ? 'OK' : 'Failed'}`,
         headers: [
           ...request.headers('Via').map((via): [string, string] => ['Via', via]),
+          ...(options.recordRoute ? [['Record-Route', options.recordRoute] as [string, string]] : []),
           ...request.headers('Record-Route').map((route): [string, string] => ['Record-Route', route]),
           ['From', request.header('From')],
           ['To', options.tag && !to.includes(';tag=') ? `${to};tag=${options.tag}` : to],
