@@ -96,12 +96,12 @@ function article(type: string): string {
   return /^[aeiou]/.test(type) ? `an ${type}` : `a ${type}`
 }
 
-/** Values of headers, bodies and payloads may be secrets: their faults are told without them. */
+/** Values of headers, bodies, payloads and tokens may be secrets: their faults are told without them. */
 function isPrivate(path: readonly PropertyKey[]): boolean {
-  return path.some(
-    (part) => part === 'set' || part === 'add' || part === 'body' || part === 'data' || part === 'values',
-  )
+  return path.some((part) => PRIVATE.has(part))
 }
+
+const PRIVATE = new Set<PropertyKey>(['set', 'add', 'body', 'data', 'values', 'prid', 'param'])
 
 function preview(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)

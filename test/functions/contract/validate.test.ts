@@ -1,0 +1,408 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { Action, Answer } from '../../../functions/contract/actions.ts'
+import { Invocation } from '../../../functions/contract/envelope.ts'
+import { compileFastCheck } from '../../../functions/contract/fast-check.ts'
+import {
+  resolveFromEvent,
+  validateAnswer,
+  validateInvocation,
+  validateManifest,
+  validatePushMessage,
+} from '../../../functions/contract/validate.ts'
+import { invocation } from '../invocations.ts'
+
+const AOR = 'sip:bob@example.com'
+
+/** One answer for each action, with every field. */
+const EVERY_ACTION: Record<Action['action'], Record<string, unknown>> = {
+  reply: { status: 486, reason: 'Busy', headers: { add: [['X-A', '1']] }, contentType: 'text/plain', body: 'x' },
+  redirect: { targets: [AOR], status: 302 },
+  challenge: { realm: 'example.com', algorithms: ['MD5'], proxy: true, stale: false },
+  save: { aor: AOR, minExpires: '60s', maxExpires: 3_600_000, maxContacts: 5 },
+  remove: { aor: AOR, contact: 'sip:bob@192.0.2.7' },
+  fork: {
+    targets: [AOR, { uri: 'sip:bob@192.0.2.7', q: 0.5, aor: AOR }],
+    mode: 'by-q',
+    ringFor: '20s',
+    noReplyFor: 500,
+    headers: { remove: ['X-B'], set: { 'X-C': '' }, add: [['X-D', 'é']] },
+    retryOn: [486],
+    finalOn: [],
+    id: 'desk',
+    onFailed: 'failed',
+  },
+  cancel: { fork: 'desk', contact: 'sip:bob@192.0.2.7', reason: 'Elsewhere' },
+  halt: { for: '30s' },
+  wait: {
+    name: 'w',
+    any: [{ event: 'dtmf', filter: { digit: ['1', 2] } }, { fork: 'desk' }],
+    timeout: '5s',
+    resume: 'handler',
+  },
+  lookup: { name: 'l', aor: AOR },
+  subscribe: { event: 'contact.*', filter: { aor: AOR }, name: 's', handler: 'h', for: '1h', until: 'ended' },
+  unsubscribe: { name: 's' },
+  publish: { type: 'pickup', attributes: { by: 'carol', n: 1, b: true } },
+  push: { aor: AOR, data: { why: 'call' } },
+  hangup: { reason: 'fax', status: 603 },
+  send: { method: 'NOTIFY', target: AOR, from: AOR, headers: {}, contentType: 'text/plain', body: '' },
+  annotate: { values: { tenant: 'acme' } },
+}
+
+describe('validateAnswer', () => {
+  test('every action with every field is taken, as it is', () => {
+    assert.deepEqual(
+      Object.keys(EVERY_ACTION).sort(),
+      Action._zod.def.options.map((option) => option._zod.def.shape.action._zod.def.values[0]).sort(),
+    )
+    for (const [action, fields] of Object.entries(EVERY_ACTION)) {
+      const answer = { actions: [{ action, ...fields }], context: { any: ['thing'] } }
+      const checked = validateAnswer(answer)
+      assert.deepEqual(checked, { ok: true, value: answer }, action)
+    }
+  })
+
+  test('unknown fields are dropped, wherever they are', () => {
+    const checked = validateAnswer({
+      actions: [{ action: 'fork', targets: [{ uri: AOR, weight: 3 }], colour: 'red', headers: { sort: true } }],
+      took: 3,
+    })
+    assert.deepEqual(checked, {
+      ok: true,
+      value: { actions: [{ action: 'fork', targets: [{ uri: AOR }], headers: {} }] },
+    })
+  })
+
+  const faults: [string, unknown, string, string][] = [
+    [
+      'an unknown action',
+      [{ action: 'frok' }],
+      '/actions/0/action',
+      'actions[0].action: unknown action "frok"; known are reply,',
+    ],
+    ['an action without a name', [{}], '/actions/0/action', 'actions[0].action: is missing'],
+    ['no action at all', [null], '/actions/0', 'actions[0]: expected an object, got null'],
+    [
+      'a header of the gateway’s',
+      [fork({ set: { Via: 'x' } })],
+      '/actions/0/headers/set/Via',
+      'actions[0].headers.set: "Via" belongs to the gateway',
+    ],
+    [
+      'a header of the gateway’s in compact form',
+      [fork({ remove: ['v'] })],
+      '/actions/0/headers/remove/0',
+      'actions[0].headers.remove[0]: "v" belongs to the gateway',
+    ],
+    [
+      'a header of the gateway’s that is added',
+      [fork({ add: [['CSEQ', '1 INVITE']] })],
+      '/actions/0/headers/add/0/0',
+      'actions[0].headers.add[0][0]: "CSEQ" belongs to the gateway',
+    ],
+    [
+      'CR and LF in a header value: told without it',
+      [fork({ set: { 'X-A': 'key\r\nVia: y' } })],
+      '/actions/0/headers/set/X-A',
+      'actions[0].headers.set.X-A: a header value may not hold CR, LF or NUL',
+    ],
+    [
+      'a header name that is none',
+      [fork({ set: { 'X A': 'b' } })],
+      '/actions/0/headers/set/X A',
+      'actions[0].headers.set: "X A" is not a name that may be used here: expected a header name',
+    ],
+    [
+      'the second target, no URI',
+      [{ action: 'fork', targets: [AOR, 'bob'] }],
+      '/actions/0/targets/1',
+      'actions[0].targets[1]: expected a sip:, sips: or tel: URI, got "bob"',
+    ],
+    [
+      'a URI that would end its header',
+      [{ action: 'fork', targets: [{ uri: 'sip:a@b>\r\nX: y' }] }],
+      '/actions/0/targets/0/uri',
+      'actions[0].targets[0].uri: expected a sip:, sips: or tel: URI, got "sip:a@b>\\r\\nX: y"',
+    ],
+    [
+      'a target of another kind',
+      [{ action: 'fork', targets: [7] }],
+      '/actions/0/targets/0',
+      'actions[0].targets[0]: expected a string or an object, got 7',
+    ],
+    ['targets that are missing', [{ action: 'fork' }], '/actions/0/targets', 'actions[0].targets: is missing'],
+    [
+      'a duration without unit',
+      [{ action: 'halt', for: '30' }],
+      '/actions/0/for',
+      'actions[0].for: expected milliseconds or a string such as "30s", "500ms", "2m", at most 24h, got "30"',
+    ],
+    [
+      'a duration that is too long',
+      [{ action: 'halt', for: '25h' }],
+      '/actions/0/for',
+      'actions[0].for: expected milliseconds',
+    ],
+    [
+      'a status that is none',
+      [{ action: 'reply', status: 100 }],
+      '/actions/0/status',
+      'actions[0].status: expected at least 101, got 100',
+    ],
+    [
+      'a status with a fraction',
+      [{ action: 'reply', status: 486.5 }],
+      '/actions/0/status',
+      'actions[0].status: expected a whole number',
+    ],
+    [
+      'a filter on what the event does not have',
+      [{ action: 'subscribe', event: 'dtmf', filter: { caller: 'x' }, handler: 'h' }],
+      '/actions/0/filter/caller',
+      'actions[0].filter.caller: dtmf has no attribute "caller"; it has callId, digit, duration, source',
+    ],
+    [
+      'a filter of a wait, on a family',
+      [
+        {
+          action: 'wait',
+          name: 'w',
+          timeout: 1,
+          any: [{ event: 'pickup' }, { event: 'contact.*', filter: { digit: '1' } }],
+        },
+      ],
+      '/actions/0/any/1/filter/digit',
+      'actions[0].any[1].filter.digit: contact.* has no attribute "digit"',
+    ],
+    [
+      'an empty value of a filter',
+      [{ action: 'subscribe', event: 'dtmf', filter: { digit: '' }, handler: 'h' }],
+      '/actions/0/filter/digit',
+      'actions[0].filter.digit: expected something, got ""',
+    ],
+    [
+      'a subscription without reaction',
+      [{ action: 'subscribe', event: 'dtmf' }],
+      '/actions/0',
+      'actions[0]: expected either a handler or actions',
+    ],
+    [
+      'a subscription with two',
+      [{ action: 'subscribe', event: 'dtmf', handler: 'h', actions: [{ action: 'hangup' }] }],
+      '/actions/0',
+      'actions[0]: expected either a handler or actions',
+    ],
+    [
+      'a body that is no text',
+      [{ action: 'reply', status: 200, body: 3 }],
+      '/actions/0/body',
+      'actions[0].body: expected a string',
+    ],
+  ]
+  for (const [what, actions, pointer, detail] of faults) {
+    test(`${what} is refused, with a pointer`, () => {
+      const checked = validateAnswer({ actions })
+      assert.ok(!checked.ok)
+      assert.equal(checked.problem.code, 'handler.invalid_answer')
+      assert.equal(checked.problem.pointer, pointer)
+      assert.ok(checked.problem.detail.startsWith(detail), checked.problem.detail)
+    })
+  }
+
+  test('what is no answer at all', () => {
+    for (const json of [undefined, null, 7, 'ok', [], {}, { actions: {} }, { actions: 'fork' }]) {
+      assert.equal(validateAnswer(json).ok, false, JSON.stringify(json))
+    }
+  })
+
+  test('65 actions, and a name that belongs to every object, are refused', () => {
+    const halt = { action: 'halt', for: 1 }
+    assert.equal(validateAnswer({ actions: Array(64).fill(halt) }).ok, true)
+    assert.equal(validateAnswer({ actions: Array(65).fill(halt) }).ok, false)
+    assert.equal(validateAnswer({ actions: [{ action: 'constructor' }] }).ok, false)
+    assert.equal(validateAnswer({ actions: [{ action: 'toString' }] }).ok, false)
+  })
+
+  test('a predefined event is one of the table’s own: constructor is not', () => {
+    assert.equal(
+      validateAnswer({ actions: [{ action: 'subscribe', event: 'constructor', filter: { a: 1 }, handler: 'h' }] }).ok,
+      true,
+    )
+  })
+
+  test('values nested a hundred thousand levels deep are refused or passed on, and break nothing', () => {
+    const deep = JSON.parse('['.repeat(100_000) + ']'.repeat(100_000))
+    assert.equal(validateAnswer({ actions: [], context: deep }).ok, true)
+    assert.equal(validateAnswer({ actions: [{ action: 'fork', targets: deep }] }).ok, false)
+    const checked = validateAnswer({
+      actions: [{ action: 'subscribe', event: 'dtmf', actions: [{ action: 'fork', targets: deep }] }],
+    })
+    assert.ok(!checked.ok)
+    assert.match(checked.problem.detail, /nested too deeply/)
+  })
+})
+
+describe('inline reactions', () => {
+  const reaction = (...actions: unknown[]) =>
+    validateAnswer({ actions: [{ action: 'subscribe', event: 'contact.registered', actions }] })
+
+  test('fromEvent stands for a URI, a header value, a text', () => {
+    const checked = reaction(
+      {
+        action: 'fork',
+        targets: [{ fromEvent: 'contact' }],
+        headers: { set: { 'X-Device': { fromEvent: 'instance' } } },
+      },
+      { action: 'publish', type: 'woken', attributes: { contact: { fromEvent: 'contact' } } },
+      { action: 'hangup', reason: { fromEvent: 'kind' } },
+    )
+    assert.equal(checked.ok, true)
+  })
+
+  for (const action of ['wait', 'lookup', 'subscribe', 'save', 'challenge', 'redirect'] as const) {
+    test(`${action} is refused: nobody is there to do it`, () => {
+      const checked = reaction({ action: 'hangup' }, { action, ...EVERY_ACTION[action] })
+      assert.ok(!checked.ok)
+      assert.equal(checked.problem.pointer, '/actions/0/actions/1/action')
+      assert.match(checked.problem.detail, new RegExp(`"${action}" is not possible in an inline reaction`))
+    })
+  }
+
+  test('faults inside have their pointer', () => {
+    for (const [action, pointer] of [
+      [{ action: 'fork', targets: ['bob'] }, '/actions/0/actions/0/targets/0'],
+      [{ action: 'fork', targets: [{ fromEvent: 'contcat' }] }, '/actions/0/actions/0/targets/0/fromEvent'],
+      [{ action: 'fork', targets: [{ fromEvent: 7 }] }, '/actions/0/actions/0/targets/0/fromEvent'],
+      [
+        { action: 'fork', targets: [], headers: { set: { Via: { fromEvent: 'contact' } } } },
+        '/actions/0/actions/0/headers/set/Via',
+      ],
+      [{ action: 'reply', status: { fromEvent: 'expires' } }, '/actions/0/actions/0/status'],
+    ] as const) {
+      const checked = reaction(action)
+      assert.ok(!checked.ok)
+      assert.equal(checked.problem.pointer, pointer)
+    }
+  })
+
+  test('resolveFromEvent fills in the attributes, numbers as text', () => {
+    const resolved = resolveFromEvent(
+      [
+        { action: 'fork', targets: [{ uri: { fromEvent: 'contact' }, aor: AOR }] },
+        { action: 'annotate', values: { digit: { fromEvent: 'digit' } } },
+      ],
+      { contact: 'sip:bob@192.0.2.7', digit: 5 },
+    )
+    assert.deepEqual(resolved, {
+      ok: true,
+      value: [
+        { action: 'fork', targets: [{ uri: 'sip:bob@192.0.2.7', aor: AOR }] },
+        { action: 'annotate', values: { digit: '5' } },
+      ],
+    })
+  })
+
+  test('resolveFromEvent: an attribute that is missing, or not what may stand there', () => {
+    const missing = resolveFromEvent([{ action: 'fork', targets: [{ fromEvent: 'contact' }] }], {})
+    assert.ok(!missing.ok)
+    assert.equal(missing.problem.pointer, '/0/targets/0/fromEvent')
+    assert.match(missing.problem.detail, /the event has no attribute "contact"/)
+    const inherited = resolveFromEvent([{ action: 'hangup', reason: { fromEvent: 'toString' } }], {})
+    assert.equal(inherited.ok, false)
+    const hostile = resolveFromEvent([{ action: 'hangup', reason: { fromEvent: 'x' } }], { x: 'a\r\nVia: y' })
+    assert.ok(!hostile.ok)
+    assert.equal(hostile.problem.pointer, '/0/reason')
+  })
+})
+
+describe('the fast check says yes only where the schema does, and changes nothing', () => {
+  const isAnswer = compileFastCheck(Answer)
+
+  test('every action, whole and with each field spoilt, is judged alike', () => {
+    const spoilers = [
+      null,
+      '',
+      'x',
+      -1,
+      0.5,
+      1e9,
+      Number.NaN,
+      true,
+      [],
+      {},
+      ['x'],
+      [''],
+      { x: '' },
+      { __proto__: null },
+      [[1]],
+      'a\r\nb',
+    ]
+    let accepted = 0
+    for (const [action, fields] of Object.entries(EVERY_ACTION)) {
+      for (const name of Object.keys(fields)) {
+        for (const spoilt of spoilers) {
+          const answer = { actions: [{ action, ...fields, [name]: spoilt }] }
+          const read = Answer.safeParse(answer)
+          if (!isAnswer(answer)) continue
+          accepted++
+          assert.ok(read.success, JSON.stringify(answer))
+          assert.deepEqual(read.data, answer)
+        }
+      }
+    }
+    assert.ok(accepted > 30, `only ${accepted} were accepted`)
+  })
+
+  test('every whole action takes the fast way', () => {
+    for (const [action, fields] of Object.entries(EVERY_ACTION)) {
+      assert.equal(isAnswer({ actions: [{ action, ...fields }] }), true, action)
+    }
+    assert.equal(compileFastCheck(Invocation)(invocation()), true)
+  })
+
+  test('a key __proto__ does not slip through', () => {
+    const answer = JSON.parse('{"actions":[{"action":"publish","type":"x","attributes":{"__proto__":{"a":1}}}]}')
+    assert.equal(isAnswer(answer), false)
+    const checked = validateAnswer(answer)
+    if (checked.ok) assert.deepEqual(Object.keys((checked.value.actions[0] as { attributes: object }).attributes), [])
+  })
+})
+
+describe('the other bodies', () => {
+  test('validateInvocation: as it is, or a pointer', () => {
+    const good = invocation()
+    assert.deepEqual(validateInvocation(good), { ok: true, value: good })
+    assert.deepEqual(validateInvocation({ ...good, more: 1 }), { ok: true, value: good })
+    const bad = validateInvocation({ ...good, type: 'sip.response' })
+    assert.ok(!bad.ok)
+    assert.deepEqual([bad.problem.code, bad.problem.pointer], ['request.invalid', '/type'])
+  })
+
+  test('validateManifest', () => {
+    const good = { contract: 1, routes: [{ method: '*', path: '/:domain/:user' }], handlers: ['a'] }
+    assert.deepEqual(validateManifest(good), { ok: true, value: good })
+    const bad = validateManifest({ ...good, contract: 2 })
+    assert.ok(!bad.ok)
+    assert.equal(bad.problem.detail, 'contract: expected 1, got 2')
+  })
+
+  test('validatePushMessage: the fault of a token is told without it', () => {
+    const bad = validatePushMessage({
+      id: 'p',
+      aor: AOR,
+      device: 'd',
+      provider: 'fcm',
+      prid: 't'.repeat(5000),
+      param: '',
+      ttlSeconds: 30,
+    })
+    assert.ok(!bad.ok)
+    assert.equal(bad.problem.pointer, '/prid')
+    assert.doesNotMatch(bad.problem.detail, /tttt/)
+  })
+})
+
+function fork(headers: unknown) {
+  return { action: 'fork', targets: [AOR], headers }
+}
