@@ -21,6 +21,7 @@ export function createApp({ messageFor = '15s', wakeFor = '30s', ...linear }: Ap
   const sip = new SipRouter()
   callPickup(sip)
   sip.invite('/:domain/:user{\\*43.*}', async (call) => {
+    if (!call.isLocal) return call.reply(404)
     const user = call.user.slice('*43'.length)
     if (user === '') return ringThenWake(call, { wakeFor, ...linear })
     const contacts = await call.lookup(`sip:${user}@${call.domain}`)

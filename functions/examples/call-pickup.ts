@@ -17,6 +17,7 @@ export function callPickup(sip: SipRouter): void {
     call.unsubscribe('late-fork')
     call.cancel({ reason: 'Picked up' })
     call.fork({ uri: event.contact, aor: event.by })
+    call.halt(0) // nobody else is waited for any more
   })
 }
 

@@ -13,7 +13,10 @@ export interface LinearOptions {
  * Wait, resume and time out as linear code: ring the desk, then push and wait, then voicemail. No function runs while the call waits;
  * it may go on in another process, or after a restart.
  */
-export async function ringThenWake(call: Call, { ringFor = '15s', wakeFor = '25s', voicemail }: LinearOptions = {}): Promise<void> {
+export async function ringThenWake(
+  call: Call,
+  { ringFor = '15s', wakeFor = '25s', voicemail }: LinearOptions = {},
+): Promise<void> {
   const desk = await call.ring(call.contacts, { for: ringFor })
   if (desk.answered) return
   const registered = call.wait('contact.registered', { aor: call.aor }, wakeFor) // armed here, before the push

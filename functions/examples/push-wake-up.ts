@@ -14,12 +14,12 @@ export function pushWakeUp(sip: SipRouter, { wakeFor = '30s' }: PushWakeUpOption
   sip.on('late-fork', (call, event) => call.fork(event.contact))
 }
 
-/** Rings the registered contacts of the callee, wakes the others, and keeps the call open for them. */
+/** Rings the registered contacts of the callee, wakes the others, and keeps the call open for those who can still come. */
 export function wakeAndRing(call: Call, wakeFor: string): void {
   call.subscribe('contact.registered', { aor: call.aor }, 'late-fork', { for: wakeFor, name: 'late-fork' })
   call.push(call.aor)
   call.fork(call.contacts)
-  call.halt(wakeFor)
+  if (call.contacts.length === 0 || call.contacts.some(({ push }) => push)) call.halt(wakeFor)
 }
 
 const sip = new SipRouter()

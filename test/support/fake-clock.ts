@@ -62,8 +62,8 @@ export class FakeClock implements Clock {
   }
 }
 
-/** Lets promises, and whatever they set off, run out: turns of the event loop, no time passes. */
-export async function settled(turns = 3): Promise<void> {
+/** Lets promises, and whatever they set off, run out: turns of the event loop, no time passes. A replayed handler takes one for each await. */
+export async function settled(turns = 8): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 

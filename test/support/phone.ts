@@ -275,8 +275,8 @@ export class Phone {
     })
   }
 
-  async messages(user: string, text: string): Promise<void> {
-    const uri = `sip:${user}@${this.options.domain}`
+  async messages(user: string, text: string, { domain = this.options.domain } = {}): Promise<void> {
+    const uri = `sip:${user}@${domain}`
     this.send(
       write({
         start: `MESSAGE ${uri} SIP/2.0`,
