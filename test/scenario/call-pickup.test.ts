@@ -87,6 +87,7 @@ test('carol does not answer what she has picked up and the caller gives up: her 
 test('carol declines what she has picked up: the caller hears it at once', async () => {
   const { w, alice, carol } = await ringing()
   await carol.invites('*8bob')
+  await w.advance(1)
   await carol.declines(486)
   assert.equal(alice.finalStatus, 486)
   await w.assertQuiet()
