@@ -1,5 +1,5 @@
 import type { SipMessage } from '../sip/message.ts'
-import { parseVia } from '../sip/via.ts'
+import { parseVia, type Via } from '../sip/via.ts'
 import type { Identity } from './identity.ts'
 
 /**
@@ -26,12 +26,15 @@ export function branchWithDigest(random: string, digest: string): string {
 
 /** Whether the request has been here before with the same routing fields. */
 export function isLoop(request: SipMessage, identity: Identity, digest: string): boolean {
+  const ending = SEPARATOR + digest
+  if (isOwn(request.via, identity, ending)) return true
   const vias = request.values('Via')
-  for (let index = 1; index < vias.length; index++) {
-    const via = parseVia(vias[index]!)
-    if (via && identity.isSelf(via.host, via.port) && via.branch.endsWith(SEPARATOR + digest)) return true
-  }
+  for (let index = 1; index < vias.length; index++) if (isOwn(parseVia(vias[index]!), identity, ending)) return true
   return false
+}
+
+function isOwn(via: Via | undefined, identity: Identity, ending: string): boolean {
+  return via?.branch.endsWith(ending) === true && identity.isSelf(via.host, via.port)
 }
 
 /** FNV-1a, with a separator so that fields do not run into each other. */
