@@ -1,5 +1,6 @@
 import { buildResponse, receivedOf } from './sip/build.ts'
-import { readMessage } from './sip/message.ts'
+import { readMessage, type SipMessage } from './sip/message.ts'
+import { responseDestination } from './transaction/response-address.ts'
 import type { TransactionLayer } from './transaction/types.ts'
 import type { Flow, TransportLayer } from './transport/types.ts'
 
@@ -33,8 +34,15 @@ export class Ingress {
       return
     }
     this.#onMessage?.(text, flow)
-    if (read.message.isRequest) this.#transactions.receiveRequest(read.message, flow)
+    if (read.message.isRequest) this.#receiveRequest(read.message, flow)
     else if (!this.#transactions.receiveResponse(read.message, flow)) this.#count('unmatched responses')
+  }
+
+  /** Without a Via that can be read there is no transaction, and only the request's source to answer to. */
+  #receiveRequest(request: SipMessage, flow: Flow): void {
+    if (request.via !== undefined) return this.#transactions.receiveRequest(request, flow)
+    this.#count('broken requests')
+    if (request.header('Via') !== undefined) this.#answer(request, flow, 400, 'Broken Via')
   }
 
   /** What a stream could not frame; the transport closes the connection after the answer. */
@@ -45,9 +53,11 @@ export class Ingress {
     if (message?.isRequest && message.method !== 'ACK') this.#answer(message, flow, status, reason)
   }
 
-  #answer(request: Parameters<typeof buildResponse>[0], flow: Flow, status: number, reason: string): void {
-    if (request.method === 'ACK' || request.via === undefined) return
+  #answer(request: SipMessage, flow: Flow, status: number, reason: string): void {
+    if (request.method === 'ACK') return
+    const { via } = request
     const received = receivedOf(request, flow.remoteAddress, flow.remotePort)
-    this.#transport.send(buildResponse(request, status, reason, { toTag: 'broken', received }), flow)
+    const destination = via === undefined ? flow : responseDestination(via, flow)
+    this.#transport.send(buildResponse(request, status, reason, { toTag: 'broken', received }), destination)
   }
 }
