@@ -27,6 +27,9 @@ import type { Listener } from './transport/types.ts'
 /** Milliseconds by which timers may be late so that several fire together: nothing next to T1. */
 const TIMER_SLACK_MS = 4
 
+/** Longer than any invocation may take: an event that comes meanwhile still counts for what its answer subscribes to. */
+const RECENT_EVENTS_MS = 6000
+
 const config = readConfig(process.env)
 if (!config.ok) refuse(config.problem.map(({ message }) => message))
 await run(config.value)
@@ -61,7 +64,7 @@ async function open(
   const clock = systemClock
   const ids = createRandomIds()
   const common = { clock, count: counters.count, log }
-  const store = createMemoryStore({ clock, ids })
+  const store = createMemoryStore({ clock, ids, limits: { recentMs: RECENT_EVENTS_MS } })
   const { source, fallbackUrl, fallbackActions, webhookSecret } = settings.functions
   const primary = source.kind === 'url' ? httpHost(source.url) : await moduleHost(source.path)
   const fallback = fallbackUrl === undefined ? undefined : httpHost(fallbackUrl)

@@ -21,10 +21,22 @@ export interface TargetSource {
  * this router's domains, or any other URI as it is. Reads the store only for what the call's own location does not tell.
  */
 export function resolveTargets(targets: readonly WireTarget[], source: TargetSource): Target[] | Promise<Target[]> {
-  if (!source.event && targets.every((target) => knownBinding(target, source))) {
-    return targets.map((target) => withQ(target, bindingTarget(knownBinding(target, source)!)))
+  const resolved: Target[] = []
+  for (const target of targets) {
+    const here = resolveHere(target, source)
+    if (!here) return resolveAll(targets, source)
+    resolved.push(here)
   }
-  return resolveAll(targets, source)
+  return resolved
+}
+
+/** What a target stands for, when nobody has to be asked. */
+function resolveHere(target: WireTarget, source: TargetSource): Target | undefined {
+  if (namedAors(target, source.event).length > 0) return undefined
+  const uri = latin1(uriOf(target))
+  const known = source.bindings.find(({ contact }) => contact === uri)
+  if (known) return withQ(target, bindingTarget(known))
+  return localAor(uri, source.identity) === undefined ? withQ(target, plainTarget(uri)) : undefined
 }
 
 async function resolveAll(targets: readonly WireTarget[], source: TargetSource): Promise<Target[]> {
@@ -39,18 +51,26 @@ async function resolve(target: WireTarget, source: TargetSource): Promise<Target
   for (const aor of namedAors(target, source.event)) {
     const { bindings } = await source.store.lookup(aor)
     const binding =
-      bindings.find((candidate) => candidate.contact === uri) ??
-      bindings.find((candidate) => sameAddress(candidate.contact, uri))
+      bindings.find(({ contact }) => contact === uri) ?? bindings.find(({ contact }) => sameAddress(contact, uri))
     if (binding) return [withQ(target, bindingTarget(binding))]
   }
-  const known = knownBinding(target, source)
+  const known = source.bindings.find(({ contact }) => contact === uri)
   if (known) return [withQ(target, bindingTarget(known))]
+  const aor = localAor(uri, source.identity)
+  if (aor === undefined) return [withQ(target, plainTarget(uri))]
+  const { bindings } = await source.store.lookup(aor)
+  return bindings.map((binding) => withQ(target, bindingTarget(binding)))
+}
+
+/** The AOR that a URI of this router's domains names; undefined for any other URI. */
+function localAor(uri: string, identity: Identity): string | undefined {
   const parsed = parseUri(uri)
-  if (parsed && parsed.user !== '' && source.identity.isLocalDomain(parsed.host, parsed.port)) {
-    const { bindings } = await source.store.lookup(canonicalAor(parsed))
-    return bindings.map((binding) => withQ(target, bindingTarget(binding)))
-  }
-  return [withQ(target, { uri, q: 1, device: uri, binding: undefined })]
+  if (!parsed || parsed.user === '' || !identity.isLocalDomain(parsed.host, parsed.port)) return undefined
+  return canonicalAor(parsed)
+}
+
+function plainTarget(uri: string): Target {
+  return { uri, q: 1, device: uri, binding: undefined }
 }
 
 /** The same user, host and port: phones write other parameters into the Contact of an INVITE than into that of a REGISTER. */
@@ -72,12 +92,6 @@ function namedAors(target: WireTarget, event: RouseEvent | undefined): string[] 
   const fromEvent = event?.attributes.aor
   if (typeof fromEvent === 'string') aors.push(canonicalAor(fromEvent))
   return aors
-}
-
-function knownBinding(target: WireTarget, source: TargetSource): Binding | undefined {
-  const uri = uriOf(target)
-  for (const binding of source.bindings) if (binding.contact === uri) return binding
-  return undefined
 }
 
 function withQ(target: WireTarget, resolved: Target): Target {

@@ -125,12 +125,9 @@ export class ProxyContext {
    */
   fork(targets: readonly Target[], policy: ForkPolicy): Fork | undefined {
     if (!this.isOpen) return undefined
-    const seen = new Set<string>()
     const wanted: Target[] = []
     for (const target of targets) {
-      if (seen.has(target.uri) || !this.#makeRoomFor(target)) continue
-      seen.add(target.uri)
-      wanted.push(target)
+      if (!wanted.some(({ uri }) => uri === target.uri) && this.#makeRoomFor(target)) wanted.push(target)
     }
     const fork = new Fork(wanted, policy)
     this.forks.push(fork)

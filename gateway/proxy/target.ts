@@ -24,7 +24,7 @@ export type ForkMode = 'parallel' | 'sequential' | 'by-q'
  */
 export function groupTargets(targets: readonly Target[], mode: ForkMode): Target[][] {
   if (targets.length === 0) return []
-  if (mode === 'parallel') return [[...targets]]
+  if (mode === 'parallel' || targets.length === 1) return [[...targets]]
   if (mode === 'sequential') return targets.map((target) => [target])
   const groups = new Map<number, Target[]>()
   for (const target of targets) {

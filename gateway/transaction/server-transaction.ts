@@ -41,7 +41,7 @@ export class LiveServerTransaction
   isFinal = false
   /** The response that a repeated request is answered with. */
   lastResponse: string | undefined = undefined
-  readonly #via: Via
+  #via: Via | undefined
   #id: string | undefined = undefined
   #destination: Destination | undefined = undefined
   #fallback: Destination | undefined = undefined
@@ -64,6 +64,7 @@ export class LiveServerTransaction
 
   forget(): void {
     if (!this.isFinal) return
+    this.#via = undefined
     this.request = FORGOTTEN
     this.context = undefined
   }
@@ -123,13 +124,13 @@ export class LiveServerTransaction
 
   #send(text: string): void {
     if (this.#fallback !== undefined) return this.#sendFallback(text, this.#fallback)
-    this.#destination ??= responseDestination(this.#via, this.flow)
-    this.host.transport.send(text, this.#destination, this.#failed)
+    if (this.#via !== undefined) this.#destination ??= responseDestination(this.#via, this.flow)
+    if (this.#destination !== undefined) this.host.transport.send(text, this.#destination, this.#failed)
   }
 
   /** The connection is gone, or the datagram was refused: RFC 3261 18.2.2, RFC 3263 5. */
   #fallBack(): void {
-    if (this.#fallback !== undefined || this.state === 'terminated') return
+    if (this.#fallback !== undefined || this.#via === undefined || this.state === 'terminated') return
     this.#fallback = fallbackDestination(this.#via, this.flow)
     if (this.#fallback === undefined) this.failSoon()
     else if (this.lastResponse !== undefined) this.#sendFallback(this.lastResponse, this.#fallback)
