@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import type { Server } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { serve } from '@hono/node-server'
@@ -23,6 +23,9 @@ const hostname = process.env['HOST'] || '127.0.0.1'
 const server = serve({ fetch: (request) => app.fetch(request, process.env), port, hostname }, ({ address, port }) => {
   process.stdout.write(`listening on http://${address.includes(':') ? `[${address}]` : address}:${port}\n`)
 }) as Server
+let underWay = 0
+let isStopping = false
+server.on('request', (_request, response) => count(response))
 server.on('error', (error) => refuse(`cannot listen on ${hostname}:${port}: ${error.message}`))
 process.once('SIGTERM', () => void stop())
 process.once('SIGINT', () => void stop())
@@ -44,13 +47,22 @@ function readPort(text = '3000'): number {
   return port
 }
 
-/** Invocations under way are answered; idle keep-alive connections would keep the process for seconds. */
+/** Invocations under way are answered; connections that wait for nothing would keep the process for seconds. */
 async function stop(): Promise<void> {
+  isStopping = true
   const deadline = setTimeout(() => server.closeAllConnections(), STOP_WITHIN_MS)
   server.close()
-  server.closeIdleConnections()
+  if (underWay === 0) server.closeAllConnections()
   await once(server, 'close')
   clearTimeout(deadline)
+}
+
+function count(response: ServerResponse): void {
+  underWay++
+  response.once('close', () => {
+    underWay--
+    if (isStopping && underWay === 0) server.closeAllConnections()
+  })
 }
 
 function refuse(sentence: string): never {

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { invocation } from '../invocations.ts'
+
+const ENTRY = fileURLToPath(new URL('../../../functions/entry/node.ts', import.meta.url))
+const APP = fileURLToPath(new URL('./app-for-node.ts', import.meta.url))
+const children: ChildProcess[] = []
+
+after(() => {
+  for (const child of children) child.kill('SIGKILL')
+})
+
+function start(args: string[], env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [ENTRY, ...args], { env: { ...process.env, PORT: '0', ...env } })
+  children.push(child)
+  let errors = ''
+  child.stderr.on('data', (text) => {
+    errors += text
+  })
+  const listening = new Promise<string>((resolve) => {
+    child.stdout.on('data', (text) => {
+      const url = /http:\S+/.exec(String(text))
+      if (url) resolve(url[0])
+    })
+  })
+  return { child, listening, errors: () => errors, exited: once(child, 'exit') }
+}
+
+test('an app is served over HTTP; SIGTERM ends it at once, idle connections or not', async () => {
+  const { child, listening, exited } = start([APP], { REGION: 'eu' })
+  const url = await listening
+  assert.match(url, /^http:\/\/127\.0\.0\.1:\d+$/)
+  const manifest = (await (await fetch(`${url}/.well-known/rouse`)).json()) as { handlers: string[] }
+  assert.deepEqual(manifest.handlers, ['late-fork'])
+  const invoked = { method: 'POST', body: JSON.stringify(invocation()) }
+  const answer = await (await fetch(`${url}/invite/example.com/bob`, invoked)).json()
+  assert.deepEqual(answer, { actions: [{ action: 'annotate', values: { region: 'eu' } }] })
+  const idle = connect(Number(new URL(url).port), '127.0.0.1')
+  await once(idle, 'connect')
+  const started = performance.now()
+  child.kill('SIGTERM')
+  assert.deepEqual(await exited, [0, null])
+  assert.ok(performance.now() - started < 4000)
+})
+
+test('an invocation that is under way when it is stopped is answered', async () => {
+  const { listening, exited } = start([APP])
+  const invoked = { method: 'POST', body: JSON.stringify(invocation()) }
+  const answer = await (await fetch(`${await listening}/message/example.com/bob`, invoked)).json()
+  assert.deepEqual(answer, { actions: [{ action: 'reply', status: 202 }] })
+  assert.deepEqual(await exited, [0, null])
+})
+
+test('what is wrong is said in one sentence', async () => {
+  const cases: [string[], Record<string, string>, RegExp][] = [
+    [[], {}, /which app\? node functions\/entry\/node.ts \.\/app.ts/],
+    [['./nowhere.ts'], {}, /nowhere.ts does not exist/],
+    [[fileURLToPath(import.meta.resolve('../invocations.ts'))], {}, /no default export with fetch/],
+    [[APP], { PORT: 'http' }, /PORT: expected 0 to 65535, got "http"/],
+  ]
+  const runs = cases.map(([args, env]) => start(args, env))
+  for (const [index, { exited, errors }] of runs.entries()) {
+    assert.deepEqual(await exited, [1, null])
+    assert.match(errors(), cases[index]![2])
+    assert.equal(errors().trim().split('\n').length, 1)
+  }
+})
