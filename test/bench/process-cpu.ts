@@ -22,6 +22,14 @@ export function memoryOf(pid: number): number {
   return processTree(pid).reduce((sum, each) => sum + memoryOfProcess(each), 0)
 }
 
+/** User and system time of everything on the machine, microseconds, by the kernel's ticks. */
+export function cpuOfMachine(): number {
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = words(read('/proc/stat').split('\n', 1)[0]!)
+    .slice(1)
+    .map(Number)
+  return (user + nice + system + irq + softirq) * TICK_US
+}
+
 /**
  * `/proc/<pid>/stat` counts in ticks of 10 ms; the scheduler's own nanoseconds of the living threads are finer.
  * Threads that have ended are only in the former, so the larger of the two is right within a tick.

@@ -3,18 +3,19 @@ import { Generator } from './generator/generator.ts'
 import type { Calls, Register, Wake } from './generator/protocol.ts'
 import type { RunResult } from './generator/tally.ts'
 import type { Options } from './options.ts'
+import { cpuOfMachine } from './process-cpu.ts'
 import type { Row } from './report.ts'
 import { DOMAIN } from './routers/gateway.ts'
 import { type Router, sleep, startProcess } from './routers/router.ts'
 
 /** Loopback ports of a run; nothing else is ever called. */
 export const PORTS = {
-  gateway: 15_060,
-  gatewayHttp: 15_080,
-  kamailio: 15_070,
-  callee: 15_061,
-  otherCallee: 15_062,
-  functions: 15_090,
+  gateway: 27_060,
+  gatewayHttp: 27_080,
+  kamailio: 27_070,
+  callee: 27_061,
+  otherCallee: 27_062,
+  functions: 27_090,
 }
 
 const FUNCTION_SERVER = fileURLToPath(new URL('function-server.ts', import.meta.url))
@@ -66,18 +67,45 @@ export async function withFunctionServer(play: (url: string) => Promise<void>): 
   }
 }
 
-/** Runs one load and says what the router's processes used for it, per thing offered. */
-export async function measure(
-  { router, generator, idle }: Stage,
-  job: Calls | Wake | Register,
-): Promise<{ result: RunResult; cpuUs: number; generatorShare: number }> {
-  const before = { at: performance.now(), router: router.cpuUs(), generator: generator.cpuUs }
+/** What a run cost beside what it counted. Shares are of one core, while the load was offered. */
+export interface Measured {
+  result: RunResult
+  /** CPU of the router's processes per thing offered, microseconds, its CPU at rest subtracted. */
+  cpuUs: number
+  /** What the figures have to be read with: a generator at its limit, or other programs that took the cores. */
+  note: string | undefined
+}
+
+/** Runs one load and says what the router's processes used for it. */
+export async function measure({ router, generator, idle }: Stage, job: Calls | Wake | Register): Promise<Measured> {
+  const before = readings(router, generator)
   const result: RunResult = await generator.run<'calls' | 'wake' | 'register'>(job)
   if (router.ended() !== undefined) throw new Error(`${router.name} ended by itself under load: ${router.ended()}`)
-  const elapsedMs = performance.now() - before.at
-  const cpuUs = (router.cpuUs() - before.router - idle * elapsedMs) / job.count
-  const offeringMs = (job.count / job.rate) * 1000
-  return { result, cpuUs, generatorShare: (generator.cpuUs - before.generator) / 1000 / offeringMs }
+  const after = readings(router, generator)
+  const elapsedMs = after.atMs - before.atMs
+  const routerUs = after.router - before.router
+  const generatorUs = after.generator - before.generator
+  const elsewhereUs = after.machine - before.machine - routerUs - generatorUs
+  const shares = { generator: generatorUs / 1000 / elapsedMs, elsewhere: elsewhereUs / 1000 / elapsedMs }
+  return { result, cpuUs: (routerUs - idle * elapsedMs) / job.count, note: noteOf(shares) }
+}
+
+function readings(router: Router, generator: Generator) {
+  return { atMs: performance.now(), router: router.cpuUs(), generator: generator.cpuUs, machine: cpuOfMachine() }
+}
+
+/** Beyond this share of a core the generator may be what limits a run. */
+const GENERATOR_FULL = 0.8
+/** Beyond this share of a core other programs spoil latencies, and make the highest rate meaningless. */
+const ELSEWHERE_BUSY = 0.15
+
+function noteOf({ generator, elsewhere }: { generator: number; elsewhere: number }): string | undefined {
+  const percent = (share: number) => `${Math.round(share * 100)} % of a core`
+  const notes = [
+    generator > GENERATOR_FULL ? `the generator used ${percent(generator)}` : '',
+    elsewhere > ELSEWHERE_BUSY ? `other programs used ${percent(elsewhere)}` : '',
+  ].filter((each) => each !== '')
+  return notes.length > 0 ? notes.join('; ') : undefined
 }
 
 /** Lets just-in-time compilers, caches and pools settle before anything counts. */

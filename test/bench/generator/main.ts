@@ -12,9 +12,9 @@ import { type RunResult, Tally } from './tally.ts'
  * and answers with what it counted. One run at a time, but for `late`, which only listens.
  */
 
-/** What is still open so long after the last arrival has failed. */
 const DRAIN_MS = 5000
 const POLL_MS = 10
+const GENERATOR = `${process.pid.toString(36)}.`
 /** A call that waits has to be left alone for so long: a failure may follow the 100. */
 const SETTLE_MS = 300
 
@@ -56,7 +56,7 @@ async function start({ router, domain, calleePort, direct }: Start): Promise<voi
   callee = new Callee(called, domain)
 }
 
-async function calls({ rate, count, user, odd }: Calls): Promise<RunResult> {
+async function calls({ rate, count, user, odd, drainMs }: Calls): Promise<RunResult> {
   const tally = new Tally()
   const aside = new Tally()
   const run = begin()
@@ -64,7 +64,7 @@ async function calls({ rate, count, user, odd }: Calls): Promise<RunResult> {
     const isOdd = odd !== undefined && nth % odd.every === odd.every - 1
     caller.call(callIdOf(run, nth), isOdd ? odd.user : user, isOdd ? aside : tally)
   })
-  await drained(tally)
+  await drained(tally, drainMs)
   return finish(tally, lagMs)
 }
 
@@ -154,12 +154,12 @@ function finish(tally: Tally, lagMs: number): RunResult {
 }
 
 /** Resolves when every offered call has ended, or the time for it is over. */
-function drained(tally: Tally): Promise<void> {
-  return until(() => tally.ended === tally.offered)
+function drained(tally: Tally, withinMs = DRAIN_MS): Promise<void> {
+  return until(() => tally.ended === tally.offered, withinMs)
 }
 
-async function until(isDone: () => boolean): Promise<void> {
-  const deadline = performance.now() + DRAIN_MS
+async function until(isDone: () => boolean, withinMs = DRAIN_MS): Promise<void> {
+  const deadline = performance.now() + withinMs
   while (!isDone() && performance.now() < deadline) await sleep(POLL_MS)
 }
 
@@ -167,7 +167,10 @@ function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-/** Short on purpose: V8 copies strings below 13 characters instead of keeping the whole message alive with them. */
+/**
+ * Unlike that of any other generator: two may call through one router. Short on purpose: V8 copies strings below 13 characters instead
+ * of keeping the whole message alive with them.
+ */
 function callIdOf(run: number, nth: number): string {
-  return `${run.toString(36)}-${nth.toString(36)}.b`
+  return `${GENERATOR}${run.toString(36)}-${nth.toString(36)}.b`
 }

@@ -22,6 +22,8 @@ export interface Calls {
   user: string
   /** Every so many calls go to this user instead, and are left out of the latencies and of the tally. */
   odd?: { every: number; user: string }
+  /** A call that is still open so long after the last arrival has failed; default 5000. */
+  drainMs?: number
 }
 
 /** INVITEs that are left waiting: one is complete when it has a response and has not failed. Users are `<user>-0`, `<user>-1`… */

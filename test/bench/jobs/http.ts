@@ -74,9 +74,9 @@ async function offer(
   const odd = neverFor === undefined ? {} : { odd: { every: 100, user: neverFor } }
   await warmUp(stage, { rate, user }, 1)
   const count = Math.round(rate * bench.options.seconds)
-  const { result, cpuUs } = await measure(stage, { job: 'calls', rate, count, user, ...odd })
+  const { result, cpuUs, note } = await measure(stage, { job: 'calls', rate, count, user, ...odd })
   bench.add({
     ...{ job: 'http', load: name, router: stage.router.name, baseline, cpuUs, ...countsOf(result) },
-    ...{ ringing: result.ringing, answered: result.answered, memoryBytes: stage.router.memoryBytes() },
+    ...{ ringing: result.ringing, answered: result.answered, memoryBytes: stage.router.memoryBytes(), note },
   })
 }

@@ -26,10 +26,10 @@ function at(bench: Bench, router: () => Promise<Router>, baseline: boolean): Pro
   return onStage(router, async (stage) => {
     const load = { job: 'register', rate: RATE, user: 'phone', users: USERS } as const
     await stage.generator.run({ ...load, count: RATE * 4 })
-    const { result, cpuUs } = await measure(stage, { ...load, count: RATE * bench.options.seconds })
+    const { result, cpuUs, note } = await measure(stage, { ...load, count: RATE * bench.options.seconds })
     bench.add({
       ...{ job: 'register', load: `${RATE}/s`, router: stage.router.name, baseline, cpuUs, ...countsOf(result) },
-      ...{ answered: result.answered, memoryBytes: stage.router.memoryBytes() },
+      ...{ answered: result.answered, memoryBytes: stage.router.memoryBytes(), note },
     })
   })
 }

@@ -41,19 +41,14 @@ async function rates(bench: Bench, stage: Stage, baseline: boolean): Promise<voi
 async function atRate(stage: Stage, rate: number, seconds: number, baseline: boolean): Promise<Row> {
   await warmUp(stage, { rate, user: CALLEE }, 1)
   const job = { job: 'calls', rate, count: Math.round(rate * seconds), user: CALLEE } as const
-  const { result, cpuUs, generatorShare } = await measure(stage, job)
+  const { result, cpuUs, note } = await measure(stage, job)
   return {
     ...{ job: 'relay', load: `${rate}/s`, router: stage.router.name, baseline, cpuUs, ...countsOf(result) },
     ...{ ringing: result.ringing, answered: result.answered, memoryBytes: stage.router.memoryBytes() },
-    note:
-      generatorShare > GENERATOR_FULL
-        ? `the generator used ${Math.round(generatorShare * 100)} % of a core`
-        : undefined,
+    note,
   }
 }
 
-/** Beyond this share of a core the generator may be what limits a run. */
-const GENERATOR_FULL = 0.8
 const FIRST_RATE = 2000
 const STEP = 1.2
 const SEARCH_SECONDS = 2

@@ -90,7 +90,7 @@ async function wakes(
 ): Promise<void> {
   const count = RATE * bench.options.seconds
   const job = { job: 'wake', rate: RATE, count, user: `${waits}-${waiting}`, asleepMs: ASLEEP_MS } as const
-  const { result, cpuUs } = await measure(stage, job)
+  const { result, cpuUs, note } = await measure(stage, job)
   bench.add({
     ...{
       job: 'wake',
@@ -98,6 +98,6 @@ async function wakes(
       router: `${stage.router.name.split(' ')[0]}: ${label}`,
       baseline,
     },
-    ...{ cpuUs, ...countsOf(result), ringing: result.ringing, memoryBytes: stage.router.memoryBytes() },
+    ...{ cpuUs, ...countsOf(result), ringing: result.ringing, memoryBytes: stage.router.memoryBytes(), note },
   })
 }
