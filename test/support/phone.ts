@@ -38,6 +38,7 @@ let counter = 0
 export class Phone {
   readonly options: PhoneOptions
   readonly received: WireMessage[] = []
+  readonly sent: WireMessage[] = []
   readonly incoming: IncomingCall[] = []
   /** The call this phone has made. */
   outgoing:
@@ -117,7 +118,9 @@ export class Phone {
   }
 
   send(text: string): void {
-    this.options.onArrow('sent', new WireMessage(text))
+    const message = new WireMessage(text)
+    this.sent.push(message)
+    this.options.onArrow('sent', message)
     this.#send(Buffer.from(text, 'latin1'))
   }
 
@@ -276,20 +279,29 @@ export class Phone {
   }
 
   async messages(user: string, text: string, { domain = this.options.domain } = {}): Promise<void> {
-    const uri = `sip:${user}@${domain}`
+    await this.requests('MESSAGE', `sip:${user}@${domain}`, { headers: [['Content-Type', 'text/plain']], body: text })
+  }
+
+  /** A request outside of any dialog. */
+  async requests(
+    method: string,
+    uri: string,
+    { headers = [], body = '' }: { headers?: [string, string][]; body?: string } = {},
+  ): Promise<void> {
     this.send(
       write({
-        start: `MESSAGE ${uri} SIP/2.0`,
+        start: `${method} ${uri} SIP/2.0`,
         headers: [
           this.#via(),
           ['Max-Forwards', '70'],
-          ['From', `<${this.aor}>;tag=msg${++counter}`],
+          ['From', `<${this.aor}>;tag=req${++counter}`],
           ['To', `<${uri}>`],
-          ['Call-ID', `message-${++counter}`],
-          ['CSeq', '1 MESSAGE'],
-          ['Content-Type', 'text/plain'],
+          ['Call-ID', `request-${++counter}`],
+          ['CSeq', `1 ${method}`],
+          ['Contact', `<${this.shownContact}>`],
+          ...headers,
         ],
-        body: text,
+        body,
       }),
     )
     await settled()
