@@ -26,6 +26,8 @@ export interface RequestParts {
   cseq?: number
   /** null: no such header. */
   maxForwards?: number | null
+  /** Value of Contact, `''`: none. */
+  contact?: string
   headers?: [string, string][]
   body?: string
 }
@@ -311,6 +313,7 @@ interface Named {
 function requestOf(sentBy: string, { name, address, port }: Named, method: string, parts: RequestParts): string {
   count++
   const { uri = 'sip:bob@example.com', branch = `z9hG4bK-${name}-${count}`, maxForwards = 70 } = parts
+  const { contact = `<sip:${name}@${address}:${port}>` } = parts
   const via = parts.via ?? `${sentBy}${branch === '' ? '' : `;branch=${branch}`}`
   return write({
     start: `${method} ${uri} SIP/2.0`,
@@ -321,7 +324,7 @@ function requestOf(sentBy: string, { name, address, port }: Named, method: strin
       ['To', `<sip:bob@example.com>${parts.toTag ? `;tag=${parts.toTag}` : ''}`],
       ['Call-ID', parts.callId ?? `call-${count}`],
       ['CSeq', `${parts.cseq ?? 1} ${method}`],
-      ['Contact', `<sip:${name}@${address}:${port}>`],
+      ...(contact === '' ? [] : [['Contact', contact] as [string, string]]),
       ...(parts.headers ?? []),
     ],
     body: parts.body ?? '',
