@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+/** Which room may import from which: arrows point one way. */
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+
+/** A room is the longest of these that a path begins with. */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  'functions/contract': [],
+  'functions/store': ['functions/contract'],
+  'functions/sdk': ['functions/contract'],
+  'functions/push': ['functions/contract'],
+  'functions/examples': ['functions/sdk'],
+  'functions/entry': ['functions/contract', 'functions/sdk', 'functions/push'],
+  'gateway/sip': [],
+  'gateway/transport': ['gateway/sip', 'functions/contract'],
+  'gateway/transaction': ['gateway/sip', 'gateway/transport', 'functions/contract'],
+  'gateway/proxy': ['gateway/sip', 'gateway/transport', 'gateway/transaction', 'functions/contract', 'functions/store'],
+  'gateway/registrar': [
+    'gateway/sip',
+    'gateway/transport',
+    'gateway/transaction',
+    'functions/contract',
+    'functions/store',
+  ],
+  'gateway/dialog': ['gateway/sip', 'gateway/transport', 'gateway/transaction', 'gateway/proxy', 'functions/contract'],
+  'gateway/observe': ['functions/contract'],
+  'gateway/api': ['gateway/observe', 'gateway/sip', 'functions/contract', 'functions/store'],
+  'gateway/invocation': [
+    'gateway/sip',
+    'gateway/transport',
+    'gateway/transaction',
+    'gateway/proxy',
+    'gateway/registrar',
+    'gateway/dialog',
+    'gateway/observe',
+    'gateway/api',
+    'functions/contract',
+    'functions/store',
+  ],
+}
+/** Files that tie the rooms together, and so may import from all of them. */
+const ENTRIES = /^(gateway\/[^/]+\.ts|functions\/entry\/.*)$/
+/** The one thing that only entry files may do. */
+const IMPURE = /\b(Date\.now|setTimeout|setInterval|Math\.random|randomUUID|randomFillSync|randomBytes|process\.env)\b/
+/** What developers construct without any parts has its defaults in one place each. */
+const DEFAULTS: Record<string, string> = {
+  'functions/sdk/drain.ts': 'notices that a handler only waits for the gateway: a turn of the event loop, no time',
+  'functions/sdk/router.ts': 'default of the option `now`, the age of signatures',
+  'functions/push/clock.ts': 'default of the option `clock`, deadlines of pushes',
+}
+
+const files = globSync(['gateway/**/*.ts', 'functions/**/*.ts'], { cwd: ROOT })
+
+test('imports between rooms point one way', () => {
+  const wrong: string[] = []
+  for (const file of files) {
+    if (ENTRIES.test(file)) continue
+    const room = roomOf(file)
+    for (const target of importsOf(file)) {
+      const to = roomOf(target)
+      if (to !== room && !MAY_IMPORT[room]?.includes(to)) wrong.push(`${file} imports ${target}`)
+    }
+  }
+  assert.deepEqual(wrong, [])
+})
+
+test('functions never import from the gateway', () => {
+  const wrong = files.filter(
+    (file) => file.startsWith('functions/') && importsOf(file).some((target) => target.startsWith('gateway/')),
+  )
+  assert.deepEqual(wrong, [])
+})
+
+test('nothing below an entry file reads the wall clock, randomness or the environment', () => {
+  const wrong = files.filter(
+    (file) =>
+      !ENTRIES.test(file) &&
+      !(file in DEFAULTS) &&
+      IMPURE.test(withoutComments(readFileSync(join(ROOT, file), 'utf8'))),
+  )
+  assert.deepEqual(wrong, [])
+})
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(ROOT, file), 'utf8')
+  return [...text.matchAll(/(?:from|import)\s+'([^']+)'/g)].flatMap(([, name]) => {
+    if (name === 'rouse') return ['functions/sdk/index.ts']
+    return name!.startsWith('.') ? [normalize(join(dirname(file), name!))] : []
+  })
+}
+
+function roomOf(file: string): string {
+  return Object.keys(MAY_IMPORT).find((room) => file.startsWith(`${room}/`)) ?? file
+}
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/.*$/gm, '')
+}
