@@ -141,7 +141,8 @@ export class ProxyContext {
       if (branch.target.device !== target.device) continue
       if (branch.isLive) {
         if (samePlace(branch.target, target)) {
-          if (branch.status === 0 && branch.transaction) this.proxy.resend(branch.transaction)
+          if (branch.status === 0 && branch.transaction && isRegisteredAnew(branch.target, target))
+            this.proxy.resend(branch.transaction)
           return false
         }
         this.#giveUp(branch, 'SIP;cause=487;text="Registered anew"')
@@ -364,8 +365,10 @@ export class ProxyContext {
     if (best.status === 408 && !this.isInvite) return this.#finished(408, undefined)
     // RFC 3261 16.7 step 6: a 503 of one next hop says nothing about the others this proxy could use.
     if (best.status === 503) return this.respondLocally(500)
+    // 487 answers our CANCEL, and the caller has sent none: the owner did not want the branch.
+    if (best.status === 487 && best.state === 'cancelled') return this.respondLocally(480)
     const text = best.final && spliceResponse(best.final)
-    if (text === undefined) return this.respondLocally(best.status === 487 ? 480 : best.status)
+    if (text === undefined) return this.respondLocally(best.status)
     this.server.respond(this.#withChallenges(text, best, failed), best.status)
     this.#finished(best.status, best.final)
   }
@@ -426,6 +429,13 @@ export class ProxyContext {
     for (const fork of this.forks) this.proxy.stopForkTimer(fork)
     for (const branch of this.branches) this.proxy.stopBranchTimers(branch)
   }
+}
+
+/** Whether the device has registered between `before` and `now`. */
+function isRegisteredAnew(before: Target, now: Target): boolean {
+  const from = before.binding
+  const to = now.binding
+  return to !== undefined && (to.registeredAt !== from?.registeredAt || to.cseq !== from.cseq)
 }
 
 /** Whether two targets of one device would be reached at the same place. */
