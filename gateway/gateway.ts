@@ -19,6 +19,7 @@ import { isOwnRoute } from './proxy/route.ts'
 import { createRegistrar, type Registrar, type RegistrarOptions } from './registrar/registrar.ts'
 import { createTransactionLayer } from './transaction/layer.ts'
 import { createTimerQueue } from './transaction/timer-queue.ts'
+import { DeadTargets } from './transport/dead-targets.ts'
 import { createTransportLayer } from './transport/layer.ts'
 import type { TransportOptions } from './transport/options.ts'
 import type { Flow, Listener, Network } from './transport/types.ts'
@@ -107,6 +108,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     timers,
     ids,
     locator: parts.locator,
+    dead: new DeadTargets(clock),
     options: { timerCMs: options.timerCMs ?? 185_000 },
   })
   const dialogs = new DialogTable(timers, { maxDialogMs: options.maxDialogMs ?? 12 * 3_600_000 })

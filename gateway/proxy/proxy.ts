@@ -4,6 +4,7 @@ import { type RequestEdits, spliceRequest } from '../sip/splice.ts'
 import { parseUri, type SipUri } from '../sip/uri.ts'
 import type { TimerHandle, TimerQueue } from '../transaction/timer-queue.ts'
 import type { ClientTransaction, ClientUser, TransactionLayer } from '../transaction/types.ts'
+import type { DeadTargets } from '../transport/dead-targets.ts'
 import type { Destination, Listener, TransportLayer } from '../transport/types.ts'
 import type { Branch } from './branch.ts'
 import type { ProxyContext } from './context.ts'
@@ -32,6 +33,8 @@ export interface ProxyParts {
   timers: TimerQueue
   ids: IdSource
   locator: Locator
+  /** Remembers the servers that failed, so that the next request tries them last. */
+  dead: DeadTargets
   options: ProxyOptions
 }
 
@@ -83,7 +86,8 @@ export class ProxyCore implements ClientUser {
     this.#send(branch, this.#nextHop(branch.context, branch.target), destinations, undefined)
   }
 
-  #send(branch: Branch, hop: NextHop, destinations: Destination[], maxBreadth: number | undefined): void {
+  #send(branch: Branch, hop: NextHop, located: Destination[], maxBreadth: number | undefined): void {
+    const destinations = this.#parts.dead.order(located)
     const destination = destinations[0]
     const listener = destination && this.#parts.transport.listenerFor(destination)
     if (!destination || !listener) return this.#failSoon(branch, 503)
@@ -157,6 +161,7 @@ export class ProxyCore implements ClientUser {
   onResponse(response: SipMessage, transaction: ClientTransaction): void {
     const branch = transaction.context as Branch
     const { status } = response
+    this.#parts.dead.remove(transaction.destination)
     if (status >= 300) return branch.context.failed(branch, status, response)
     if (status >= 200) {
       this.stopBranchTimers(branch)
@@ -173,11 +178,13 @@ export class ProxyCore implements ClientUser {
 
   onTimeout(transaction: ClientTransaction): void {
     const branch = transaction.context as Branch
+    if (branch.status === 0) this.#parts.dead.add(transaction.destination)
     branch.context.failed(branch, branch.state === 'cancelling' ? 487 : 408, undefined)
   }
 
   onTransportFailure(transaction: ClientTransaction): void {
     const branch = transaction.context as Branch
+    this.#parts.dead.add(transaction.destination)
     branch.context.failed(branch, 503, undefined)
   }
 
