@@ -69,8 +69,7 @@ test('the same device registers from three addresses: one live branch, one INVIT
     await phone.wakes()
   }
   assert.deepEqual(places, [5070, 5080, 5090])
-  const [call] = w.gateway.calls.list(1)
-  const branches = w.gateway.calls.get(call!.id)!.branches as { state: string; uri: string }[]
+  const branches = w.newestCall.branches as { state: string; uri: string }[]
   assert.deepEqual(
     branches.filter(({ state }) => state === 'ringing').map(({ uri }) => uri),
     [phone.shownContact],

@@ -124,6 +124,12 @@ export class World {
     return matched
   }
 
+  /** What people see of the newest call. */
+  get newestCall(): Record<string, unknown> {
+    const [newest] = this.gateway.calls.list(1)
+    return { ...this.gateway.calls.get(newest!.id) }
+  }
+
   /** Lets every transaction run out and asserts that nothing is left alive: no call, transaction, dialog or timer. */
   async assertQuiet(ms = 200_000): Promise<void> {
     await this.advance(ms)
