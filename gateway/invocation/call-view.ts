@@ -15,7 +15,7 @@ export function callSummary(call: Call): CallSummary & Record<string, unknown> {
     state: stateOf(call),
     startedAt: new Date(call.startedAt).toISOString(),
     status: call.context.finalStatus,
-    annotations: Object.fromEntries(call.annotations),
+    annotations: Object.fromEntries(call.annotations ?? []),
   }
 }
 

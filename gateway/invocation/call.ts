@@ -66,10 +66,11 @@ export class Call implements ProxyOwner, DialogOwner {
   /** Milliseconds since the epoch. */
   readonly startedAt: number
   readonly dialogs: Dialog[] = []
-  readonly annotations = new Map<string, string>()
+  /** What handlers noted about the call; undefined while they have not. */
+  annotations: Map<string, string> | undefined
   readonly timeline: TimelineEntry[] = []
   /** Devices that were sent a push for this call. */
-  readonly pushed = new Set<string>()
+  readonly pushed: string[] = []
   /** The location of the callee as it was before the last invocation. */
   location: Location = NOWHERE
   /** The function's own, echoed back in every invocation. */
@@ -183,7 +184,7 @@ export class Call implements ProxyOwner, DialogOwner {
     const { onFailed } = branch.fork.policy
     if (onFailed !== undefined)
       this.#invocations.enqueue({ type: 'branch.failed', path: handlerPath(onFailed), branch: branchData(branch) })
-    if (this.#haltTimer && this.pushed.size > 0 && this.#everyPushedDeviceSaidNo()) this.#endHalt()
+    if (this.#haltTimer && this.pushed.length > 0 && this.#everyPushedDeviceSaidNo()) this.#endHalt()
   }
 
   onForkEnded(fork: Fork, answered: boolean, status: number): void {

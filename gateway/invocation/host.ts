@@ -1,5 +1,6 @@
 import type { Invocation, Manifest } from '../../functions/contract/envelope.ts'
 import type { Problem, Result } from '../../functions/contract/problem.ts'
+import type { CancelSignal } from './cancellation.ts'
 
 /** Where functions run: in this process, or behind an http(s) URL. The same JSON either way. */
 export interface FunctionHost {
@@ -17,7 +18,7 @@ export interface FunctionHost {
 
 export interface InvokeOptions {
   /** Aborts when the answer is not wanted any more (CANCEL). */
-  signal: AbortSignal | undefined
+  signal: CancelSignal | undefined
   /** Milliseconds. */
   timeoutMs: number
 }

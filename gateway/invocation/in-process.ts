@@ -1,6 +1,7 @@
 import type { Clock } from '../../functions/contract/clock.ts'
 import type { Invocation, Manifest } from '../../functions/contract/envelope.ts'
 import type { Result } from '../../functions/contract/problem.ts'
+import { abortSignalOf, type CancelSignal } from './cancellation.ts'
 import { type FunctionHost, type HostReply, type InvokeOptions, MANIFEST_PATH, MANIFEST_TIMEOUT_MS } from './host.ts'
 import { manifestOfReply } from './invoker-manifest.ts'
 import { PendingReply } from './invoker-pending.ts'
@@ -59,10 +60,15 @@ async function fetched(
   app: FunctionApp,
   path: string,
   invocation: Invocation,
-  signal: AbortSignal | undefined,
+  signal: CancelSignal | undefined,
 ): Promise<HostReply> {
   const headers = { 'content-type': 'application/cloudevents+json', 'webhook-id': invocation.id }
-  const init = { method: 'POST', headers, body: JSON.stringify(invocation), ...(signal ? { signal } : {}) }
+  const init = {
+    method: 'POST',
+    headers,
+    body: JSON.stringify(invocation),
+    ...(signal ? { signal: abortSignalOf(signal) } : {}),
+  }
   try {
     return await replyOf(await app.fetch(new Request(ORIGIN + path, init)))
   } catch (error) {

@@ -7,6 +7,7 @@ import type {
 } from '../../functions/contract/envelope.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
 import { branchData, type Call } from './call.ts'
+import { Cancellation } from './cancellation.ts'
 import { credentialsOf } from './credentials.ts'
 import { perform } from './perform.ts'
 import { contactData, eventData, receivedData, requestData } from './request-data.ts'
@@ -26,7 +27,7 @@ export class Invocations {
   readonly #call: Call
   readonly #due: Job[] = []
   #isBusy = false
-  #abort: AbortController | undefined
+  #cancellation: Cancellation | undefined
   #seq = 0
   #request: InvocationData['request'] | undefined
 
@@ -48,7 +49,7 @@ export class Invocations {
 
   /** The caller has cancelled: what is under way is dropped, and what is due too. */
   cancel(): void {
-    this.#abort?.abort()
+    this.#cancellation?.cancel()
     this.#due.length = 0
   }
 
@@ -71,11 +72,12 @@ export class Invocations {
     call.location = await parts.store.lookup(call.aor)
     if (context.cancelled && job.type !== 'transaction.cancelled') return
     this.#seq++
-    this.#abort = new AbortController()
+    const signal = new Cancellation()
+    this.#cancellation = signal
     const id = parts.ids.next('invocation')
     const make = (attempt: number, deadline: number) => this.#invocation(job, id, attempt, deadline)
-    const result = await parts.invoker.invoke(job.path, make, { method: request.method, signal: this.#abort.signal })
-    this.#abort = undefined
+    const result = await parts.invoker.invoke(job.path, make, { method: request.method, signal })
+    this.#cancellation = undefined
     if (result.kind === 'answer') {
       if (result.answer.context !== undefined) call.functionContext = result.answer.context
       await perform(call, result.answer.actions, job.event)

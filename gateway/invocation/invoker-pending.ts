@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../../functions/contract/clock.ts'
+import type { CancelSignal } from './cancellation.ts'
 import type { HostReply, InvokeOptions } from './host.ts'
 
 /**
@@ -12,7 +13,7 @@ export class PendingReply {
   giveUp: (() => void) | undefined
   #resolve!: (reply: HostReply) => void
   #timer: Timer | undefined
-  #signal: AbortSignal | undefined
+  #signal: CancelSignal | undefined
   #onAbort: (() => void) | undefined
 
   constructor() {

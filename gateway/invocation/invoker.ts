@@ -4,6 +4,7 @@ import type { Invocation } from '../../functions/contract/envelope.ts'
 import type { Problem } from '../../functions/contract/problem.ts'
 import { validateAnswer } from '../../functions/contract/validate.ts'
 import type { Log } from '../observe/log.ts'
+import type { CancelSignal } from './cancellation.ts'
 import type { FunctionHost, HostReply } from './host.ts'
 import { createReport, type Report, type Side } from './invoker-report.ts'
 
@@ -50,7 +51,7 @@ export interface InvokeRequest {
   /** SIP method: chooses the budget. */
   method: string
   /** Aborts on CANCEL. */
-  signal?: AbortSignal | undefined
+  signal?: CancelSignal | undefined
 }
 
 export type InvocationResult =
@@ -75,7 +76,7 @@ type FailedTry = Extract<TryResult, { kind: 'problem' }>
 interface Call {
   path: string
   make: MakeInvocation
-  signal: AbortSignal | undefined
+  signal: CancelSignal | undefined
   /** When the function's budget is over, milliseconds since the epoch. */
   endsAt: number
   type: Invocation['type']

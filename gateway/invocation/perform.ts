@@ -41,6 +41,7 @@ const PERFORM: Performers = {
   hangup: (call, action) => call.hangUp(action),
   send: (call, action, event) => sendRequest(call, action, event),
   annotate: (call, action) => {
+    call.annotations ??= new Map()
     for (const [name, value] of Object.entries(action.values)) call.annotations.set(name, value)
   },
 }

@@ -15,8 +15,8 @@ const TTL_SECONDS = 30
 export async function pushDevices(call: Call, action: ActionOf<'push'>): Promise<void> {
   if (!call.context.isOpen) return
   for (const binding of await call.bindingsOf(canonicalAor(latin1(action.aor)))) {
-    if (!binding.push || call.pushed.has(binding.device) || rings(call, binding)) continue
-    call.pushed.add(binding.device)
+    if (!binding.push || call.pushed.includes(binding.device) || rings(call, binding)) continue
+    call.pushed.push(binding.device)
     call.note(`pushed ${binding.contact}`)
     void call.parts.push.send(messageFor(call, binding, action.data)).then((result) => report(call, binding, result))
   }

@@ -34,12 +34,16 @@ export function requestData(
 /** Every header in order; credentials stay with the gateway, and a Contact is shown without its push parameters. */
 function shownHeaders(request: SipMessage, isAscii: boolean): [string, string][] {
   const headers = request.all()
-  const hasPush = request.text.includes('pn-')
+  const hasSecrets =
+    request.text.includes('pn-') ||
+    request.header('Authorization') !== undefined ||
+    request.header('Proxy-Authorization') !== undefined
+  if (!hasSecrets) return isAscii ? headers : headers.map(([name, value]) => [name, utf8(value) ?? value])
   const shown: [string, string][] = []
   for (const [name, value] of headers) {
     const lower = name.toLowerCase()
     if (lower === 'authorization' || lower === 'proxy-authorization') continue
-    const plain = hasPush && (lower === 'contact' || lower === 'm') ? withoutPush(value) : value
+    const plain = lower === 'contact' || lower === 'm' ? withoutPush(value) : value
     shown.push([name, isAscii ? plain : (utf8(plain) ?? plain)])
   }
   return shown
