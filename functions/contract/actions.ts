@@ -145,7 +145,7 @@ export type Wait = z.infer<typeof Wait>
 export const Lookup = z.object({ action: z.literal('lookup'), name: Token, aor: Uri })
 export type Lookup = z.infer<typeof Lookup>
 
-/** Ends the subscription or the wait of that name; without a name, every subscription of the transaction. */
+/** Ends the subscription or the wait of that name; without a name, every subscription and wait of the transaction. */
 export const Unsubscribe = z.object({ action: z.literal('unsubscribe'), name: z.optional(Token) })
 export const Publish = z.object({ action: z.literal('publish'), type: EventType, attributes: z.optional(Attributes) })
 /** Wakes the sleeping devices of an AOR: every binding with push parameters that is not ringing already. */

@@ -1,5 +1,6 @@
 import { type Action, Actions } from './actions.ts'
 import { type Attributes, EventAttribute, filterFault } from './events.ts'
+import { compileFastCheck } from './fast-check.ts'
 import { type Fault, faultProblem, schemaFault } from './fault.ts'
 import type { Result } from './problem.ts'
 
@@ -9,6 +10,8 @@ const REFUSED = new Set(['wait', 'lookup', 'subscribe', 'save', 'challenge', 're
 const SAMPLE = 'sip:sample'
 /** Levels of nesting that are looked through; no action needs more. */
 const MAX_DEPTH = 8
+
+const isActions = compileFastCheck(Actions)
 
 type Raw = readonly Readonly<Record<string, unknown>>[]
 /** The value of an attribute, or a fault when there is none. */
@@ -46,7 +49,7 @@ function substituted(actions: Raw, look: Look): { actions: Action[] } | { fault:
   const faults: Fault[] = []
   const values = replaceFromEvent(actions, look, [], faults)
   if (faults[0]) return { fault: faults[0] }
-  const read = Actions.safeParse(values)
+  const read = isActions(values) ? { success: true as const, data: values as Action[] } : Actions.safeParse(values)
   if (!read.success) return { fault: schemaFault(read.error.issues, values) }
   const refused = read.data.findIndex(({ action }) => REFUSED.has(action))
   if (refused === -1) return { actions: read.data }

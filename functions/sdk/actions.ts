@@ -81,7 +81,7 @@ export function halt(duration: Duration) {
   return { action: 'halt', for: duration }
 }
 
-/** Ends the subscription of that name, or all of the transaction. */
+/** Ends the subscription of that name; without a name every one of the call, and whatever its handlers wait for. */
 export function unsubscribe(name?: string) {
   return extended({ action: 'unsubscribe' }, { name })
 }

@@ -1,6 +1,6 @@
 import type { Action, ActionOf } from '../contract/actions.ts'
 import type { Duration } from '../contract/duration.ts'
-import type { Branch, Contact, Credentials, EventData, InvocationData, WaitOutcome } from '../contract/envelope.ts'
+import type { Contact, EventData, WaitOutcome } from '../contract/envelope.ts'
 import type { Filter } from '../contract/events.ts'
 import {
   annotate,
@@ -29,11 +29,9 @@ import {
   unsubscribe,
   type Values,
 } from './actions.ts'
-import { Address } from './address.ts'
 import { type AuthenticateOptions, checkCredentials } from './authenticate.ts'
+import { CallView } from './call-view.ts'
 import { type CallEvent, callEvent } from './event.ts'
-import type { Execution } from './execution.ts'
-import { longName } from './header-name.ts'
 
 /** One condition of a wait: an event with its filter, or the outcome of the fork of that id. */
 export type WaitCondition = { event: string; filter?: Filter } | { fork: string }
@@ -58,152 +56,15 @@ export interface SubscribeOptions {
   until?: 'answered' | 'ended'
 }
 
-/** What a Call is made of. */
-export interface CallParts {
-  data: InvocationData
-  execution: Execution
-  env: unknown
-  signal: AbortSignal | undefined
-  /** Path parameters. */
-  param(name: string): string | undefined
-}
-
 /**
  * One call, as a handler sees it. Its verbs record actions, which the gateway performs in this order once the handler has
  * returned or can only wait. `wait`, `ring`, `lookup`, `run` and `authenticate` are durable: the handler comes back to them.
  */
-export class Call<Param extends string = string, Env = unknown, Context extends object = Record<string, unknown>> {
-  readonly #parts: CallParts
-  readonly #data: InvocationData
-  readonly #execution: Execution
-  #from: Address | undefined
-  #to: Address | undefined
-  #requested: Address | undefined
-
-  constructor(parts: CallParts) {
-    this.#parts = parts
-    this.#data = parts.data
-    this.#execution = parts.execution
-  }
-
-  /** The SIP Call-ID: the attribute `callId` of events. */
-  get id(): string {
-    return this.#data.call.id
-  }
-  /** The SIP Call-ID. */
-  get callId(): string {
-    return this.#data.call.callId
-  }
-  /** `INVITE`, `REGISTER`, … */
-  get method(): string {
-    return this.#data.request.method
-  }
-  /** The request as the gateway tells it. */
-  get request(): Readonly<InvocationData['request']> {
-    return this.#data.request
-  }
-  /** Whether the Request-URI is in a domain of this router. True when the gateway does not say. */
-  get isLocal(): boolean {
-    return this.#data.request.isLocal !== false
-  }
-  /** The Request-URI as received. */
-  get uri(): string {
-    return this.#data.request.uri
-  }
-  /** The address-of-record that is called, or registered. */
-  get aor(): string {
-    return this.#data.request.aor
-  }
-  /** User part of the Request-URI, unescaped; `''` when there is none. */
-  get user(): string {
-    return this.#requestUri().user
-  }
-  /** Host of the Request-URI, lower case. */
-  get domain(): string {
-    return this.#requestUri().host
-  }
-  get from(): Address {
-    this.#from ??= new Address(this.#data.request.from)
-    return this.#from
-  }
-  get to(): Address {
-    this.#to ??= new Address(this.#data.request.to)
-    return this.#to
-  }
-  /** Every header of the request in order, with repeats. */
-  get headers(): readonly (readonly [string, string])[] {
-    return this.#data.request.headers
-  }
-  /** The body as text; `''` when it is not UTF-8, see `bodyBase64`. */
-  get body(): string {
-    return this.#data.request.body
-  }
-  /** A body that is not UTF-8. */
-  get bodyBase64(): string | undefined {
-    return this.#data.request.bodyBase64
-  }
-  /** Where the request came from. */
-  get received(): Readonly<InvocationData['received']> {
-    return this.#data.received
-  }
-  /** Digest credentials of the request, if any. To check them use `authenticate`. */
-  get auth(): Readonly<Credentials> | undefined {
-    return this.#data.auth
-  }
-  /** The registered contacts of the AOR, best first; `[]` when nobody is registered. Fresh after each await. */
-  get contacts(): readonly Readonly<Contact>[] {
-    return this.#execution.observe('contacts', this.#data.contacts)
-  }
-  /** The branches of the call so far. Fresh after each await. */
-  get branches(): readonly Readonly<Branch>[] {
-    return this.#execution.observe('branches', this.#data.transaction.branches)
-  }
-  /** `proceeding`, `answered` or `ended`. Fresh after each await. */
-  get state(): InvocationData['transaction']['state'] {
-    return this.#execution.observe('state', this.#data.transaction.state)
-  }
-  /** The event a named handler was invoked for. */
-  get event(): CallEvent | undefined {
-    const { event } = this.#execution.journal.start
-    return event && callEvent(event)
-  }
-  /** The branch that failed, in a handler named by `onFailed`. */
-  get branch(): Readonly<Branch> | undefined {
-    return this.#execution.journal.start.branch
-  }
-  /** When the handler was invoked first: the same after every await, unlike the wall clock. */
-  get time(): Date {
-    return new Date(this.#execution.journal.start.time)
-  }
-  /** JSON data kept with the call and shared by its handlers. */
-  get context(): Context {
-    return this.#execution.context.object as Context
-  }
-  /** Aborts when the answer is not wanted any more (CANCEL). */
-  get signal(): AbortSignal | undefined {
-    return this.#parts.signal
-  }
-  /** Bindings of the platform the function runs on: the second argument of `fetch`. */
-  get env(): Env {
-    return this.#parts.env as Env
-  }
-
-  /** A parameter of the route's path, unescaped: `call.param("user")` for `/:domain/:user`. */
-  param(name: Param): string {
-    return this.#parts.param(name) ?? ''
-  }
-
-  /** The first header of that name, in any case, long or compact. */
-  header(name: string): string | undefined {
-    return this.headersNamed(name)[0]
-  }
-
-  /** Every header of that name, in order. */
-  headersNamed(name: string): string[] {
-    const wanted = longName(name)
-    return this.headers.filter(([header]) => longName(header) === wanted).map(([, value]) => value)
-  }
-
+export class Call<
+  Param extends string = string,
+  Env = unknown,
+  Context extends object = Record<string, unknown>,
+> extends CallView<Param, Env, Context> {
   /** Answers the request: `call.reply(486)`, `call.reply(200, "OK", { body })`. */
   reply(status: number, reason?: string, options?: ReplyOptions): void {
     this.#record(reply(status, reason, options))
@@ -255,12 +116,12 @@ export class Call<Param extends string = string, Env = unknown, Context extends 
     options?: SubscribeOptions,
   ): void {
     const subscribe: Record<string, unknown> = { action: 'subscribe', event, filter }
-    if (typeof reaction === 'string') subscribe['handler'] = reaction
-    else subscribe['actions'] = reaction
+    if (typeof reaction === 'string') subscribe.handler = reaction
+    else subscribe.actions = reaction
     this.#record({ ...subscribe, ...options })
   }
 
-  /** Ends the subscription of that name; without a name, all of this call. */
+  /** Ends the subscription of that name; without a name every one of this call, and whatever its handlers wait for. */
   unsubscribe(name?: string): void {
     this.#record(unsubscribe(name))
   }
@@ -303,9 +164,9 @@ export class Call<Param extends string = string, Env = unknown, Context extends 
     timeout?: Duration,
   ): Promise<CallEvent | null> {
     const any = typeof what === 'string' ? [{ event: what, filter: filterOrTimeout as Filter }] : [...what]
-    const name = this.#execution.nextName('wait')
+    const name = this.parts.execution.nextName('wait')
     this.#arm(name, any, typeof what === 'string' ? timeout! : (filterOrTimeout as Duration))
-    return this.#execution.durable('wait', name, readEvent)
+    return this.parts.execution.durable('wait', name, readEvent)
   }
 
   /**
@@ -315,19 +176,19 @@ export class Call<Param extends string = string, Env = unknown, Context extends 
    */
   ring(targets: Targets, options: RingOptions): Promise<RingOutcome> {
     const { for: timeout, ...forkOptions } = options
-    const name = this.#execution.nextName('ring')
+    const name = this.parts.execution.nextName('ring')
     const id = forkOptions.id ?? name
     this.#record(fork(targets, { ...forkOptions, id }))
     this.#arm(name, [{ fork: id }], timeout)
     const value: RingOutcome = { answered: false, status: 408 }
-    return this.#execution.durable('ring', name, readOutcome, { action: { action: 'cancel', fork: id }, value })
+    return this.parts.execution.durable('ring', name, readOutcome, { action: { action: 'cancel', fork: id }, value })
   }
 
   /** Reads the location of another AOR. */
   lookup(aor: string): Promise<readonly Readonly<Contact>[]> {
-    const name = this.#execution.nextName('lookup')
+    const name = this.parts.execution.nextName('lookup')
     this.#record({ action: 'lookup', name, aor })
-    return this.#execution.durable('lookup', name, (value) => value as Contact[])
+    return this.parts.execution.durable('lookup', name, (value) => value as Contact[])
   }
 
   /**
@@ -335,7 +196,7 @@ export class Call<Param extends string = string, Env = unknown, Context extends 
    * function of the call belongs in it: requests to other services, the time, chance.
    */
   run<T>(name: string, task: () => T | Promise<T>): Promise<T> {
-    return this.#execution.task(name, task)
+    return this.parts.execution.task(name, task)
   }
 
   /**
@@ -344,7 +205,7 @@ export class Call<Param extends string = string, Env = unknown, Context extends 
    */
   async authenticate(options: AuthenticateOptions): Promise<string | undefined> {
     const { auth, method } = this
-    const check = () => checkCredentials(auth, method, this.#data.request, options)
+    const check = () => checkCredentials(auth, method, this.parts.data.request, options)
     const { username, stale } = await this.run('authenticate', check)
     if (username !== undefined) return username
     const { realm, algorithms } = options
@@ -353,18 +214,13 @@ export class Call<Param extends string = string, Env = unknown, Context extends 
   }
 
   #record(action: object): void {
-    this.#execution.record(action as Action)
+    this.parts.execution.record(action as Action)
   }
 
   #arm(name: string, any: readonly WaitCondition[], timeout: Duration): void {
-    const { handler } = this.#execution
+    const { handler } = this.parts.execution
     const wait = { action: 'wait', name, any, timeout }
     this.#record(handler === undefined ? wait : { ...wait, resume: handler })
-  }
-
-  #requestUri(): Address {
-    this.#requested ??= new Address(this.uri)
-    return this.#requested
   }
 }
 

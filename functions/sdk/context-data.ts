@@ -51,13 +51,13 @@ export class ContextData {
   #takeCurrent(): void {
     const data = copied(this.#current ?? {})
     this.#fill(data)
-    this.#journal.seen['context'] ??= []
-    const seen = this.#journal.seen['context']
+    this.#journal.seen.context ??= []
+    const seen = this.#journal.seen.context
     if (!seen.some(([epoch]) => epoch === this.#epoch)) seen.push([this.#epoch, copied(data)])
   }
 
   #takeSeen(): void {
-    const seen = this.#journal.seen['context']?.find(([epoch]) => epoch === this.#epoch)
+    const seen = this.#journal.seen.context?.find(([epoch]) => epoch === this.#epoch)
     if (seen) this.#fill(copied(seen[1] as Data))
   }
 

@@ -24,16 +24,16 @@ const HASHES: Readonly<Record<string, { name: string; hexDigits: number }>> = {
  */
 export function isRightResponse({ params, method, uri, password, algorithms }: DigestCheck): boolean {
   const { username = '', realm = '', nonce = '', nc = '', cnonce = '', qop = '', response = '' } = params
-  const algorithm = (params['algorithm'] ?? 'MD5').toUpperCase()
+  const algorithm = (params.algorithm ?? 'MD5').toUpperCase()
   const hash = algorithms.includes(algorithm) ? HASHES[algorithm] : undefined
   if (!hash || qop.toLowerCase() !== 'auth' || cnonce === '' || nonce === '' || !/^[0-9a-f]{8}$/i.test(nc)) return false
   const digest = (text: string) => createHash(hash.name).update(text).digest('hex')
   const ha1 =
     typeof password === 'object' ? password.ha1.toLowerCase() : digest(`${username}:${realm}:${password ?? ''}`)
   if (ha1.length !== hash.hexDigits) return false
-  const ha2 = digest(`${method}:${params['uri'] ?? ''}`)
+  const ha2 = digest(`${method}:${params.uri ?? ''}`)
   const expected = digest(`${ha1}:${nonce}:${nc}:${cnonce}:${qop}:${ha2}`)
-  return isSame(expected, response.toLowerCase()) && password !== undefined && isSameTarget(params['uri'] ?? '', uri)
+  return isSame(expected, response.toLowerCase()) && password !== undefined && isSameTarget(params.uri ?? '', uri)
 }
 
 /** In constant time. */

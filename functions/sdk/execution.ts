@@ -2,33 +2,16 @@ import type { Action, ActionOf } from '../contract/actions.ts'
 import type { InvocationData } from '../contract/envelope.ts'
 import { ContextData } from './context-data.ts'
 import { afterMicrotasks } from './drain.ts'
-import { DurablePromise, type Outcome } from './durable-promise.ts'
-import { type Journal, ROUTE_INSTANCE, readContext, type StepResult, type StoredContext, stepOf } from './journal.ts'
+import { asError, Durable, type DurableKind, type OnTimeout, taskResult } from './durable.ts'
+import { type Journal, ROUTE_INSTANCE, readContext, type StepResult, type StoredContext } from './journal.ts'
 import { plainData } from './plain-data.ts'
+import { type Step, Steps } from './steps.ts'
 
 /** What one invocation comes to. `context` undefined: there is nothing to keep. */
 export type Conclusion =
   | { kind: 'answer'; actions: Action[]; context?: unknown }
   | { kind: 'diverged'; detail: string }
   | { kind: 'threw'; error: unknown }
-
-/** A verb that may outlive the invocation. */
-interface Durable {
-  name: string
-  kind: DurableKind
-  settle(outcome: Outcome): void
-  /** What the handler gets for the result's value. */
-  read(value: unknown): unknown
-  onTimeout: OnTimeout | undefined
-  isWatched: boolean
-  isSettled: boolean
-}
-type DurableKind = 'wait' | 'ring' | 'lookup' | 'run'
-/** What is done, and what the handler gets, when the deadline came first. */
-interface OnTimeout {
-  action: Action
-  value: unknown
-}
 
 export interface ExecutionOptions {
   data: InvocationData
@@ -57,30 +40,27 @@ export class Execution {
   readonly #stored: StoredContext | undefined
   readonly #onLate: (error: Error) => void
   readonly #canWait: boolean
-  /** Everything recorded: actions, and runs by name. */
-  readonly #recorded: (Action | string)[] = []
+  readonly #steps: Steps
   readonly #durables = new Map<string, Durable>()
-  /** Steps of earlier invocations that the replay has not come by yet are not sent again. */
-  readonly #replayedSteps: number
+  /** How many results were known when this invocation began. */
   readonly #replayedResults: number
   #delivered = 0
-  #count = 0
   #runsUnderWay = 0
   #isTurnDue = false
   #conclude: ((conclusion: Conclusion) => void) | undefined
   #diverged: string | undefined
   #isOver = false
 
-  constructor(options: ExecutionOptions) {
-    this.instance = options.instance
-    this.handler = options.handler
-    this.journal = options.journal
-    this.#stored = readContext(options.data.context)
-    this.#onLate = options.onLate
-    this.#canWait = options.canWait
-    this.#replayedSteps = this.journal.steps.length
-    this.#replayedResults = this.journal.results.length
-    this.context = new ContextData(this.#stored?.data, this.journal)
+  constructor({ data, instance, handler, journal, canWait, onLate }: ExecutionOptions) {
+    this.instance = instance
+    this.handler = handler
+    this.journal = journal
+    this.#stored = readContext(data.context)
+    this.#onLate = onLate
+    this.#canWait = canWait
+    this.#steps = new Steps(journal.steps)
+    this.#replayedResults = journal.results.length
+    this.context = new ContextData(this.#stored?.data, journal)
     if (this.#replayedResults === 0) this.context.goLive(0)
   }
 
@@ -94,10 +74,10 @@ export class Execution {
     }
   }
 
-  record(action: Action): void {
-    if (this.#isOver) return this.#late(action.action)
-    if (this.#replayedSteps > 0) this.#compare(action)
-    this.#recorded.push(action)
+  record(step: Step): void {
+    if (this.#isOver) return this.#late(step)
+    const difference = this.#steps.add(step)
+    if (difference !== undefined) this.#diverge(difference)
   }
 
   /** A value of the changing world: on replay, what the handler saw then. */
@@ -116,28 +96,22 @@ export class Execution {
     if (!this.#canWait && kind !== 'run') {
       throw new TypeError(`call.${kind} is not possible in onCancel: the transaction has ended`)
     }
-    const name = `${kind}-${++this.#count}`
+    const name = `${kind}-${this.#durables.size + 1}`
     return this.instance === ROUTE_INSTANCE ? name : `${this.instance}:${name}`
   }
 
   /** A promise of what comes of the wait, ring or lookup of that name; its actions have been recorded. */
   durable<T>(kind: DurableKind, name: string, read: (value: unknown) => T, onTimeout?: OnTimeout): Promise<T> {
-    const { promise, settle } = DurablePromise.create<T>(() => this.#watched(durable))
-    const durable: Durable = { name, kind, settle, read, onTimeout, isWatched: false, isSettled: false }
+    const durable = new Durable(kind, name, read, onTimeout, () => this.#turnSoon())
     this.#durables.set(name, durable)
     this.#turnSoon()
-    return promise
+    return durable.promise
   }
 
   /** Runs `task` once in the life of the handler: on replay, its first result. */
   task<T>(label: string, task: () => T | Promise<T>): Promise<T> {
     const name = this.nextName('run')
-    const step = `run ${label}`
-    if (this.#isOver) this.#late(step)
-    else {
-      if (this.#replayedSteps > 0) this.#compare(step)
-      this.#recorded.push(step)
-    }
+    this.record(`run ${label}`)
     const promise = this.durable('run', name, (value) => value as T)
     const isKnown = this.journal.results.some(({ of }) => of === name)
     if (!isKnown && this.#diverged === undefined && !this.#isOver) void this.#perform(name, label, task)
@@ -161,12 +135,6 @@ export class Execution {
         (error) => (this.#isOver ? this.#onLate(asError(error)) : resolve(this.#threw(error))),
       )
     })
-  }
-
-  #watched(durable: Durable): void {
-    if (durable.isWatched) return
-    durable.isWatched = true
-    this.#turnSoon()
   }
 
   #turnSoon(): void {
@@ -193,7 +161,7 @@ export class Execution {
   }
 
   #isWaiting(): boolean {
-    for (const durable of this.#durables.values()) if (durable.isWatched && !durable.isSettled) return true
+    for (const { isWatched, isSettled } of this.#durables.values()) if (isWatched && !isSettled) return true
     return false
   }
 
@@ -201,25 +169,16 @@ export class Execution {
     this.#delivered++
     this.context.at(this.#delivered)
     if (this.#delivered === this.#replayedResults) this.context.goLive(this.#delivered)
-    durable.isSettled = true
     if (durable.onTimeout && result.timedOut) this.record(durable.onTimeout.action)
-    durable.settle(outcomeOf(durable, result))
-  }
-
-  #compare(step: Action | string): void {
-    const before = this.journal.steps[this.#recorded.length]
-    if (before === undefined || this.#diverged !== undefined) return
-    const now = typeof step === 'string' ? step : stepOf(step)
-    if (before !== now) this.#diverge(`step ${this.#recorded.length + 1} was ${before} and is now ${now}`)
+    durable.settle(result)
   }
 
   /** From here on the handler runs into the void: nothing it does counts, nothing it waits for comes. */
-  #diverge(detail: string): void {
-    this.#diverged ??= `${detail}; between awaits a handler may only depend on the call and on what call.run returned`
-    if (this.#conclude) {
-      this.#isOver = true
-      this.#conclude({ kind: 'diverged', detail: this.#diverged })
-    }
+  #diverge(difference: string): void {
+    this.#diverged ??= `${difference}; between awaits a handler may only depend on the call and on what call.run returned`
+    if (!this.#conclude) return
+    this.#isOver = true
+    this.#conclude({ kind: 'diverged', detail: this.#diverged })
   }
 
   /** What cannot be written as JSON (a cycle in the context, a bigint) is the handler's fault. */
@@ -236,51 +195,46 @@ export class Execution {
     return this.#diverged === undefined ? { kind: 'threw', error } : { kind: 'diverged', detail: this.#diverged }
   }
 
+  /** The handler has returned: whatever it no longer waits for is ended, its journal is not needed any more. */
   #finish(): Conclusion {
-    this.#checkComplete()
-    this.#isOver = true
-    if (this.#diverged !== undefined) return { kind: 'diverged', detail: this.#diverged }
-    const actions = this.#durables.size === 0 ? this.#newActions() : this.#withoutPendingWaits(this.#newActions())
-    return answer(actions, this.#contextWith(undefined))
+    return this.#answer(() => {
+      const actions = this.#steps.newActions()
+      return answer(
+        this.#durables.size === 0 ? actions : this.#withoutPendingWaits(actions),
+        this.#contextWith(undefined),
+      )
+    })
   }
 
   #suspend(): Conclusion {
-    this.#checkComplete()
+    return this.#answer(() => {
+      const journal = { ...this.journal, steps: [...this.journal.steps, ...this.#steps.newTexts()] }
+      return answer(this.#steps.newActions(), this.#contextWith(journal))
+    })
+  }
+
+  #answer(make: () => Conclusion): Conclusion {
+    const missing = this.#steps.missing()
+    if (missing !== undefined) this.#diverge(missing)
     this.#isOver = true
-    if (this.#diverged !== undefined) return { kind: 'diverged', detail: this.#diverged }
-    const actions = this.#newActions()
-    for (const step of this.#recorded.slice(this.#replayedSteps)) {
-      this.journal.steps.push(typeof step === 'string' ? step : stepOf(step))
-    }
-    return answer(actions, this.#contextWith(this.journal))
-  }
-
-  #checkComplete(): void {
-    const missing = this.journal.steps[this.#recorded.length]
-    if (missing !== undefined)
-      this.#diverge(`step ${this.#recorded.length + 1} was ${missing} and is not there any more`)
-  }
-
-  #newActions(): Action[] {
-    if (this.#replayedSteps === 0 && this.#durables.size === 0) return this.#recorded as Action[]
-    return this.#recorded.slice(this.#replayedSteps).filter((step) => typeof step !== 'string')
+    return this.#diverged === undefined ? make() : { kind: 'diverged', detail: this.#diverged }
   }
 
   /** What was armed and is not wanted any more: not sent at all, or ended when an earlier answer has sent it. */
   #withoutPendingWaits(actions: Action[]): Action[] {
     const pending = new Set<string>()
     for (const { name, kind, isSettled } of this.#durables.values()) if (!isSettled && kind !== 'run') pending.add(name)
-    const known = new Set(this.journal.results.map(({ of }) => of))
     const kept = actions.filter((action) => !(isArming(action) && pending.delete(action.name)))
+    const known = new Set(this.journal.results.map(({ of }) => of))
     const armedBefore = [...pending].filter((name) => !known.has(name))
     return kept.concat(armedBefore.map((name) => ({ action: 'unsubscribe', name })))
   }
 
+  /** What the call keeps: the handlers' data, the journals of other handlers, and this one's when it is suspended. */
   #contextWith(journal: Journal | undefined): unknown {
     const data = this.context.toStore()
-    const others = this.#stored?.journals
     if (journal === undefined && data === undefined && this.#stored === undefined) return undefined
-    const journals = { ...others }
+    const journals = { ...this.#stored?.journals }
     delete journals[this.instance]
     if (journal) journals[this.instance] = journal
     const stored: StoredContext = { sdk: 1 }
@@ -289,7 +243,8 @@ export class Execution {
     return stored
   }
 
-  #late(what: string): void {
+  #late(step: Step): void {
+    const what = typeof step === 'string' ? step : step.action
     this.#onLate(
       new Error(
         `${what}: recorded after the answer had been given, so it is lost; await the promise that leads to it, and put other asynchronous work beside a wait into call.run`,
@@ -309,25 +264,4 @@ function isArming(action: Action): action is ActionOf<'wait'> | ActionOf<'lookup
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
-}
-
-function outcomeOf({ read, onTimeout }: Durable, result: StepResult): Outcome {
-  if (result.error) return { error: Object.assign(new Error(result.error.message), { name: result.error.name }) }
-  return { value: onTimeout && result.timedOut ? onTimeout.value : read(result.value) }
-}
-
-/** The result as it will be on replay: what JSON keeps of it. */
-async function taskResult(of: string, label: string, task: () => unknown): Promise<StepResult> {
-  try {
-    const value = await task()
-    const text = JSON.stringify(value)
-    return text === undefined ? { of } : { of, value: JSON.parse(text) }
-  } catch (error) {
-    const { name, message } = asError(error)
-    return { of, error: { name, message: message || `call.run("${label}") failed` } }
-  }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }

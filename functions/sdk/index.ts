@@ -32,15 +32,15 @@ export type { Address } from './address.ts'
 export type { AuthenticateOptions, Password } from './authenticate.ts'
 export type { Call, RingOptions, RingOutcome, SubscribeOptions, WaitCondition } from './call.ts'
 export type { CallEvent } from './event.ts'
-export {
-  type BranchHandler,
-  type CancelHandler,
-  type DispatchOptions,
-  type DispatchResult,
-  type EventHandler,
-  type ParamsOf,
-  type RouteHandler,
-  type RouterTypes,
-  SipRouter,
-  type SipRouterOptions,
-} from './router.ts'
+export { SipRouter } from './router.ts'
+export type {
+  BranchHandler,
+  CancelHandler,
+  DispatchOptions,
+  DispatchResult,
+  EventHandler,
+  ParamsOf,
+  RouteHandler,
+  RouterTypes,
+  SipRouterOptions,
+} from './router-types.ts'

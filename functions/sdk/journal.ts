@@ -47,6 +47,15 @@ export function readContext(context: unknown): StoredContext | undefined {
     : undefined
 }
 
+/** The journal of a suspended handler; undefined when there is none, or when it is not what this SDK has written. */
+export function readJournal(context: unknown, instance: string): Journal | undefined {
+  const journals = readContext(context)?.journals
+  if (!journals || !Object.hasOwn(journals, instance)) return undefined
+  const journal = journals[instance]
+  const isWhole = Array.isArray(journal?.steps) && Array.isArray(journal.results) && !!journal.seen && !!journal.start
+  return isWhole ? journal : undefined
+}
+
 /** `late-fork.4:wait-1` belongs to `late-fork.4`, `wait-1` to the route. */
 export function instanceOf(waitName: string): string {
   return waitName.slice(0, Math.max(0, waitName.lastIndexOf(':')))

@@ -1,78 +1,25 @@
 import { Hono } from 'hono'
-import type { Answer } from '../contract/actions.ts'
-import type { Branch, Invocation, InvocationData, Manifest } from '../contract/envelope.ts'
+import type { Invocation, InvocationData, Manifest } from '../contract/envelope.ts'
 import { CONTRACT } from '../contract/envelope.ts'
-import { PROBLEMS, type Problem, type ProblemCode, problemDetails } from '../contract/problem.ts'
+import { PROBLEMS, type Problem, problemDetails } from '../contract/problem.ts'
 import { createSigner, type Signer } from '../contract/sign.ts'
+import { type Begun, begunBy, newJournal, takenUp } from './beginning.ts'
 import { Call } from './call.ts'
-import { type CallEvent, callEvent } from './event.ts'
+import { callEvent } from './event.ts'
 import { type Conclusion, Execution } from './execution.ts'
 import { serveInvocations } from './http.ts'
-import {
-  handlerOf,
-  instanceOf,
-  type Journal,
-  type JournalStart,
-  ROUTE_INSTANCE,
-  readContext,
-  resultOf,
-} from './journal.ts'
+import { handlerOf, instanceOf, readContext } from './journal.ts'
+import type {
+  BranchHandler,
+  CancelHandler,
+  DispatchOptions,
+  DispatchResult,
+  EventHandler,
+  RouteHandler,
+  RouterTypes,
+  SipRouterOptions,
+} from './router-types.ts'
 import { Routes } from './routes.ts'
-
-/** What a router's handlers know of their platform and of each other. */
-export interface RouterTypes {
-  /** Second argument of `fetch`. */
-  env?: unknown
-  /** Shape of `call.context`. */
-  context?: object
-}
-
-export interface SipRouterOptions {
-  /** Verifies the gateway's signature: `whsec_…`, two separated by a space while rotating. Absent: everybody may invoke. */
-  secret?: string
-  /** Where the functions are mounted, `/app`; default the root. */
-  basePath?: string
-  /** Told of every error of a handler, once; default `console.error`. */
-  onError?(error: unknown): void
-  /** Milliseconds since the epoch, to check the age of signatures. */
-  now?(): number
-}
-
-export interface DispatchOptions {
-  env?: unknown
-  /** Aborts when the answer is not wanted any more. */
-  signal?: AbortSignal
-}
-
-/** What an invocation came to: 200 with an answer, 204 without, else the body is a problem (RFC 9457). */
-export interface DispatchResult {
-  status: number
-  body?: Answer | Record<string, unknown>
-}
-
-type ParamOf<Segment extends string> = Segment extends `:${infer Name}{${string}`
-  ? Name
-  : Segment extends `:${infer Name}?`
-    ? Name
-    : Segment extends `:${infer Name}`
-      ? Name
-      : never
-/** The names of a path's parameters: `"domain" | "user"` for `/:domain/:user`. */
-export type ParamsOf<Path extends string> = Path extends `${infer Segment}/${infer Rest}`
-  ? ParamOf<Segment> | ParamsOf<Rest>
-  : ParamOf<Path>
-
-type CallOf<Types extends RouterTypes, Param extends string = string> = Call<
-  Param,
-  Types['env'],
-  Types['context'] extends object ? Types['context'] : Record<string, unknown>
->
-export type RouteHandler<Path extends string, Types extends RouterTypes = RouterTypes> = (
-  call: CallOf<Types, ParamsOf<Path>>,
-) => unknown
-export type EventHandler<Types extends RouterTypes = RouterTypes> = (call: CallOf<Types>, event: CallEvent) => unknown
-export type BranchHandler<Types extends RouterTypes = RouterTypes> = (call: CallOf<Types>, branch: Branch) => unknown
-export type CancelHandler<Types extends RouterTypes = RouterTypes> = (call: CallOf<Types>) => unknown
 
 type AnyHandler = (call: Call, cause?: unknown) => unknown
 
@@ -206,7 +153,7 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
     const found = resumed === undefined ? this.#find(path) : this.#named(resumed)
     if (found === undefined) return { status: 204 }
     if ('code' in found) return refused(found)
-    const begun = isTakenUp ? takenUp(invocation.data) : begunBy(found, invocation)
+    const begun = isTakenUp ? takenUp(invocation.data) : begunBy(found.name, invocation)
     if (begun === undefined) return forgotten(invocation.data)
     return this.#run(found, begun, invocation.data, options)
   }
@@ -224,8 +171,9 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
   }
 
   #named(segment: string): Found | Problem {
-    const handler = this.#handlers.get(segment) ?? this.#handlers.get(safelyDecoded(segment))
-    if (handler) return { handler, name: segment, label: `on ${segment}`, param: noParam }
+    const name = segment.includes('%') ? safelyDecoded(segment) : segment
+    const handler = this.#handlers.get(name)
+    if (handler) return { handler, name, label: `on ${name}`, param: noParam }
     const known = [...this.#handlers.keys()].join(', ') || 'none'
     return { code: 'handler.unknown', detail: `no handler is registered under this name; registered are: ${known}` }
   }
@@ -266,37 +214,6 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
   }
 }
 
-/** Where a handler starts, or starts again. */
-interface Begun {
-  instance: string
-  journal: Journal
-  canWait: boolean
-}
-
-function begunBy(found: Found, { time, data }: Invocation): Begun {
-  const start: JournalStart = { time }
-  if (found.name !== undefined && data.event) start.event = data.event
-  if (found.name !== undefined && data.branch) start.branch = data.branch
-  const instance = found.name === undefined ? ROUTE_INSTANCE : `${found.name}.${data.transaction.seq}`
-  return { instance, journal: newJournal(start), canWait: true }
-}
-
-/** @returns undefined when the handler to take up again has ended, or is not known */
-function takenUp({ wait, context }: InvocationData): Begun | undefined {
-  const instance = instanceOf(wait?.name ?? '')
-  const stored = readContext(context)?.journals?.[instance]
-  if (!wait || !stored) return undefined
-  const isKnown = stored.results.some(({ of }) => of === wait.name)
-  const results = isKnown ? [...stored.results] : [...stored.results, resultOf(wait)]
-  return { instance, journal: { ...structuredCopy(stored), results }, canWait: true }
-}
-
-/** The gateway's invocation is not changed: what grows is copied. */
-function structuredCopy({ steps, seen, start, results }: Journal): Journal {
-  const copiedSeen = Object.fromEntries(Object.entries(seen).map(([name, log]) => [name, [...log]]))
-  return { steps: [...steps], seen: copiedSeen, start, results }
-}
-
 /** A wait of a handler that has ended meanwhile is nothing to do; a context that was lost is a fault. */
 function forgotten({ context, wait }: InvocationData): DispatchResult {
   if (readContext(context)) return { status: 200, body: { actions: [], context } }
@@ -304,16 +221,8 @@ function forgotten({ context, wait }: InvocationData): DispatchResult {
   return refused({ code: 'replay.diverged', detail })
 }
 
-function newJournal(start: JournalStart): Journal {
-  return { steps: [], results: [], seen: {}, start }
-}
-
-export function refused(problem: Problem): DispatchResult {
-  return { status: statusOf(problem.code), body: problemDetails(problem) }
-}
-
-function statusOf(code: ProblemCode): number {
-  return PROBLEMS[code].http
+function refused(problem: Problem): DispatchResult {
+  return { status: PROBLEMS[problem.code].http, body: problemDetails(problem) }
 }
 
 function requireHandler(handler: unknown, where: string): AnyHandler {

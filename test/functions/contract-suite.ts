@@ -208,13 +208,13 @@ export function contractSuite(way: Way): void {
     test('context is kept from handler to handler', async () => {
       const s = session(
         (call) => {
-          call.context['tries'] = 1
+          call.context.tries = 1
           call.subscribe('dtmf', { callId: call.id }, 'digit')
         },
         (sip) =>
           sip.on('digit', (call, event: CallEvent) => {
-            const digits = (call.context['digits'] as string[] | undefined) ?? []
-            call.context['digits'] = [...digits, event.digit]
+            const digits = (call.context.digits as string[] | undefined) ?? []
+            call.context.digits = [...digits, event.digit]
           }),
       )
       await s.start()
@@ -343,7 +343,7 @@ export function contractSuite(way: Way): void {
     test('context that no JSON can hold is the handler’s fault', async () => {
       for (const isAsync of [false, true]) {
         const s = session((call) => {
-          call.context['self'] = call.context
+          call.context.self = call.context
           return isAsync ? Promise.resolve() : undefined
         })
         assert.equal((await s.result({}, '/invite/example.com/bob')).status, 500)
@@ -358,7 +358,7 @@ export function contractSuite(way: Way): void {
         (sip) =>
           sip.on('screen', (call, event) => {
             if (event.digit !== '2')
-              call.hangup(`${event.type} ${event.digit} ${event.duration + 1} ${event.attributes['source']}`)
+              call.hangup(`${event.type} ${event.digit} ${event.duration + 1} ${event.attributes.source}`)
           }),
       )
       assert.deepEqual(await s.fire('screen', 'dtmf', { digit: '2' }), [])
@@ -371,7 +371,7 @@ export function contractSuite(way: Way): void {
       const s = session(
         () => {},
         (sip) =>
-          sip.on('failed', (call, branch) => call.annotate({ failed: branch['uri'], was: call.branch?.status ?? 0 })),
+          sip.on('failed', (call, branch) => call.annotate({ failed: branch.uri, was: call.branch?.status ?? 0 })),
       )
       const branch = { id: 'b1', uri: BOB_PHONE.uri, state: 'failed' as const, status: 486 }
       const { body } = await s.result({ type: 'branch.failed', data: { branch } }, '/on/failed')
@@ -447,7 +447,7 @@ export function contractSuite(way: Way): void {
           [{ event: 'contact.registered', filter: { aor: call.aor } }, { event: 'pickup' }, { fork: 'desk' }],
           5000,
         )
-        call.annotate({ first: first?.type ?? 'none', status: String(first?.['status'] ?? '') })
+        call.annotate({ first: first?.type ?? 'none', status: String(first?.status ?? '') })
       })
       const [wait] = await s.start()
       assert.deepEqual(wait, {
@@ -561,6 +561,23 @@ export function contractSuite(way: Way): void {
       const { status, body } = await s.resumeResult('wait-1', { timedOut: true })
       assert.equal(status, 409)
       assert.match((body as { detail: string }).detail, /no journal for wait-1/)
+    })
+
+    test('a context that nobody of this SDK has written is refused or left alone, and breaks nothing', async () => {
+      const wait = { name: 'wait-1', timedOut: true }
+      const { invoke } = pushAndWait()
+      for (const [context, status] of [
+        [7, 409],
+        ['x', 409],
+        [{ mine: true }, 409],
+        [{ sdk: 1 }, 200],
+        [{ sdk: 1, journals: 7 }, 200],
+        [{ sdk: 1, journals: { '': {} } }, 200],
+        [{ sdk: 1, journals: { '': { steps: [], results: 'none', seen: {}, start: {} } } }, 200],
+      ] as const) {
+        const resumed = invocation({ type: 'wait.timed_out', data: { context, wait } })
+        assert.equal((await invoke('/invite/example.com/bob', resumed)).status, status, JSON.stringify(context))
+      }
     })
 
     test('the promise may be returned instead of awaited', async () => {
@@ -795,15 +812,15 @@ export function contractSuite(way: Way): void {
       const s = session(
         async (call) => {
           const { context } = call
-          context['n'] = ((context['n'] as number) ?? 0) + 1
+          context.n = ((context.n as number) ?? 0) + 1
           await call.wait('a', {}, '60s')
-          context['n'] = (context['n'] as number) + 10
+          context.n = (context.n as number) + 10
           await call.wait('b', {}, '60s')
-          call.annotate({ n: context['n'] as number })
+          call.annotate({ n: context.n as number })
         },
         (sip) =>
           sip.on('other', (call) => {
-            call.context['n'] = (call.context['n'] as number) + 100
+            call.context.n = (call.context.n as number) + 100
           }),
       )
       await s.start()
@@ -938,6 +955,18 @@ export function contractSuite(way: Way): void {
       ])
       assert.deepEqual(s.context, { sdk: 1 })
     })
+  })
+
+  test('a handler’s name may hold dots and colons, and may come escaped', async () => {
+    const sip = new SipRouter()
+    sip.on('team.a:late', async (call) => {
+      await call.lookup(AOR)
+      call.reply(480)
+    })
+    const s = new Session(way(sip))
+    const [lookup] = await s.fire('team.a%3Alate', 'x', {})
+    assert.deepEqual(lookup, { action: 'lookup', name: 'team.a:late.0:lookup-1', aor: AOR })
+    assert.deepEqual(await s.resume('team.a:late.0:lookup-1', { contacts: [] }), [{ action: 'reply', status: 480 }])
   })
 
   test('what comes after the answer is lost, and the developer is told', async () => {

@@ -20,7 +20,7 @@ async function example(room: string, name: string): Promise<Record<string, unkno
 }
 
 async function router(name: string): Promise<SipRouter> {
-  return (await example('sdk', name))['default'] as SipRouter
+  return (await example('sdk', name)).default as SipRouter
 }
 
 const AOR = 'sip:bob@example.com'
@@ -104,7 +104,7 @@ test('the example of functions/contract/README.md', async () => {
 })
 
 test('the example of functions/push/README.md', async () => {
-  const push = (await example('push', 'push'))['push'] as Push
+  const push = (await example('push', 'push')).push as Push
   const message = { id: 'p', aor: AOR, device: 'd', provider: 'pager', prid: 't', param: '', ttlSeconds: 30 }
   assert.deepEqual(await push.send(message), { outcome: 'accepted' })
   assert.deepEqual(await push.send({ ...message, prid: '' }), { outcome: 'token_invalid' })

@@ -33,12 +33,12 @@ const PATH = '/invite/example.com/bob'
 
 /** What a gateway keeps of one call between its invocations: the context, and their number. */
 export class Session {
-  readonly #invoke: Invoke
+  readonly invoke: Invoke
   context: unknown
   #seq = 0
 
   constructor(invoke: Invoke) {
-    this.#invoke = invoke
+    this.invoke = invoke
   }
 
   /** @returns the actions of the answer, which has been validated */
@@ -66,7 +66,7 @@ export class Session {
   result(parts: InvocationParts, path: string): Promise<DispatchResult> {
     const context = this.context === undefined ? {} : { context: this.context }
     const transaction = { seq: this.#seq++, ...parts.transaction }
-    return this.#invoke(path, invocation({ ...parts, transaction, data: { ...context, ...parts.data } }))
+    return this.invoke(path, invocation({ ...parts, transaction, data: { ...context, ...parts.data } }))
   }
 
   #answered({ status, body }: DispatchResult): Action[] {

@@ -38,9 +38,9 @@ function credentials({
     nc: '00000001',
     cnonce: 'c1',
   }
-  const ha1 = hash(`${p['username']}:${REALM}:${password}`)
-  const ha2 = hash(`${method ?? 'REGISTER'}:${params?.['uri'] ?? p['uri']}`)
-  p['response'] = hash(`${ha1}:n1:00000001:c1:auth:${ha2}`)
+  const ha1 = hash(`${p.username}:${REALM}:${password}`)
+  const ha2 = hash(`${method ?? 'REGISTER'}:${params?.uri ?? p.uri}`)
+  p.response = hash(`${ha1}:n1:00000001:c1:auth:${ha2}`)
   for (const [name, value] of Object.entries(params ?? {})) {
     if (value === undefined) delete p[name]
     else p[name] = value

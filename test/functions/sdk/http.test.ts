@@ -90,7 +90,7 @@ describe('paths', () => {
     assert.equal(await (await post(app(), '/hooks/stripe', '{}')).text(), 'hook stripe')
     const response = await post(app(), '/nothing', '{}')
     assert.equal(response.status, 404)
-    assert.equal((await problem(response))['title'], 'not_found')
+    assert.equal((await problem(response)).title, 'not_found')
     assert.equal((await app().fetch(new Request(`${ORIGIN}/invite/example.com/bob`))).status, 404)
   })
 
@@ -149,7 +149,7 @@ describe('with a secret every invocation has to be signed (Standard Webhooks)', 
     assert.equal((await post(sip(), '/invite/example.com/bob', body, { ...wrong })).status, 401)
     assert.equal((await post(sip(), '/invite/example.com/bob', `${body} `, { ...good })).status, 401)
     const response = await post(sip(), '/invite/example.com/bob', body, { ...old })
-    assert.equal((await problem(response))['title'], 'request.unauthorized')
+    assert.equal((await problem(response)).title, 'request.unauthorized')
   })
 })
 

@@ -32,7 +32,7 @@ describe('route paths', () => {
   })
 
   test('a domain is matched in any case, a user only as written (RFC 3261 19.1.4)', () => {
-    assert.equal(matched(['/Example.COM/:user'], '/example.com/bob')?.[1]['user'], 'bob')
+    assert.equal(matched(['/Example.COM/:user'], '/example.com/bob')?.[1].user, 'bob')
     assert.equal(matched(['/example.com/Bob'], '/example.com/bob'), undefined)
   })
 
@@ -60,8 +60,8 @@ describe('route paths', () => {
   })
 
   test('an escape that is none, dots and empty segments match what they are or nothing, and throw nothing', () => {
-    assert.equal(matched(['/:domain/:user'], '/a/%zz')?.[1]['user'], '%zz')
-    assert.equal(matched(['/:domain/:user'], '/a/%ff')?.[1]['user'], '%ff')
+    assert.equal(matched(['/:domain/:user'], '/a/%zz')?.[1].user, '%zz')
+    assert.equal(matched(['/:domain/:user'], '/a/%ff')?.[1].user, '%ff')
     assert.equal(matched(['/:domain/:user'], '/a/'), undefined)
     assert.equal(matched(['/:domain/:user'], '/a/b/c'), undefined)
     assert.equal(matched(['/:domain/:user'], '/'), undefined)

@@ -1,0 +1,38 @@
+import type { Invocation, InvocationData } from '../contract/envelope.ts'
+import { instanceOf, type Journal, type JournalStart, ROUTE_INSTANCE, readJournal, resultOf } from './journal.ts'
+
+/** Where a handler starts, or starts again. */
+export interface Begun {
+  instance: string
+  journal: Journal
+  canWait: boolean
+}
+
+/** @param handler the named handler; undefined for a route */
+export function begunBy(handler: string | undefined, { time, data }: Invocation): Begun {
+  const start: JournalStart = { time }
+  if (handler !== undefined && data.event) start.event = data.event
+  if (handler !== undefined && data.branch) start.branch = data.branch
+  const instance = handler === undefined ? ROUTE_INSTANCE : `${handler}.${data.transaction.seq}`
+  return { instance, journal: newJournal(start), canWait: true }
+}
+
+/** @returns undefined when the handler to take up again has ended, or is not known */
+export function takenUp({ wait, context }: InvocationData): Begun | undefined {
+  const instance = instanceOf(wait?.name ?? '')
+  const stored = readJournal(context, instance)
+  if (!wait || !stored) return undefined
+  const isKnown = stored.results.some(({ of }) => of === wait.name)
+  const results = isKnown ? [...stored.results] : [...stored.results, resultOf(wait)]
+  return { instance, journal: { ...copied(stored), results }, canWait: true }
+}
+
+/** The gateway's invocation is not changed: what grows is copied. */
+function copied({ steps, seen, start, results }: Journal): Journal {
+  const copiedSeen = Object.fromEntries(Object.entries(seen).map(([name, log]) => [name, [...log]]))
+  return { steps: [...steps], seen: copiedSeen, start, results }
+}
+
+export function newJournal(start: JournalStart): Journal {
+  return { steps: [], results: [], seen: {}, start }
+}

@@ -1,0 +1,59 @@
+import type { Answer } from '../contract/actions.ts'
+import type { Branch } from '../contract/envelope.ts'
+import type { Call } from './call.ts'
+import type { CallEvent } from './event.ts'
+
+/** What a router's handlers know of their platform and of each other. */
+export interface RouterTypes {
+  /** Second argument of `fetch`. */
+  env?: unknown
+  /** Shape of `call.context`. */
+  context?: object
+}
+
+export interface SipRouterOptions {
+  /** Verifies the gateway's signature: `whsec_…`, two separated by a space while rotating. Absent: everybody may invoke. */
+  secret?: string
+  /** Where the functions are mounted, `/app`; default the root. */
+  basePath?: string
+  /** Told of every error of a handler, once; default `console.error`. */
+  onError?(error: unknown): void
+  /** Milliseconds since the epoch, to check the age of signatures. */
+  now?(): number
+}
+
+export interface DispatchOptions {
+  env?: unknown
+  /** Aborts when the answer is not wanted any more. */
+  signal?: AbortSignal
+}
+
+/** What an invocation came to: 200 with an answer, 204 without, else the body is a problem (RFC 9457). */
+export interface DispatchResult {
+  status: number
+  body?: Answer | Record<string, unknown>
+}
+
+type ParamOf<Segment extends string> = Segment extends `:${infer Name}{${string}`
+  ? Name
+  : Segment extends `:${infer Name}?`
+    ? Name
+    : Segment extends `:${infer Name}`
+      ? Name
+      : never
+/** The names of a path's parameters: `"domain" | "user"` for `/:domain/:user`. */
+export type ParamsOf<Path extends string> = Path extends `${infer Segment}/${infer Rest}`
+  ? ParamOf<Segment> | ParamsOf<Rest>
+  : ParamOf<Path>
+
+type CallOf<Types extends RouterTypes, Param extends string = string> = Call<
+  Param,
+  Types['env'],
+  Types['context'] extends object ? Types['context'] : Record<string, unknown>
+>
+export type RouteHandler<Path extends string, Types extends RouterTypes = RouterTypes> = (
+  call: CallOf<Types, ParamsOf<Path>>,
+) => unknown
+export type EventHandler<Types extends RouterTypes = RouterTypes> = (call: CallOf<Types>, event: CallEvent) => unknown
+export type BranchHandler<Types extends RouterTypes = RouterTypes> = (call: CallOf<Types>, branch: Branch) => unknown
+export type CancelHandler<Types extends RouterTypes = RouterTypes> = (call: CallOf<Types>) => unknown

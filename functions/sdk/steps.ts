@@ -1,0 +1,46 @@
+import type { Action } from '../contract/actions.ts'
+import { stepOf } from './journal.ts'
+
+/** An action, or the text of a step that is none: `run price`. */
+export type Step = Action | string
+
+/** What a handler does in one invocation, held against what it did in earlier ones. */
+export class Steps {
+  readonly #before: readonly string[]
+  readonly #taken: Step[] = []
+  #hasTexts = false
+
+  constructor(before: readonly string[]) {
+    this.#before = before
+  }
+
+  /** @returns how the step differs from the one that was taken before at its place; undefined when it does not */
+  add(step: Step): string | undefined {
+    const before = this.#before[this.#taken.length]
+    this.#taken.push(step)
+    if (typeof step === 'string') this.#hasTexts = true
+    if (before === undefined) return undefined
+    const now = textOf(step)
+    return before === now ? undefined : `step ${this.#taken.length} was ${before} and is now ${now}`
+  }
+
+  /** Says which step of before has not been taken; undefined when all have. */
+  missing(): string | undefined {
+    const before = this.#before[this.#taken.length]
+    return before === undefined ? undefined : `step ${this.#taken.length + 1} was ${before} and is not there any more`
+  }
+
+  /** What has not been sent before. */
+  newActions(): Action[] {
+    if (this.#before.length === 0 && !this.#hasTexts) return this.#taken as Action[]
+    return this.#taken.slice(this.#before.length).filter((step) => typeof step !== 'string')
+  }
+
+  newTexts(): string[] {
+    return this.#taken.slice(this.#before.length).map(textOf)
+  }
+}
+
+function textOf(step: Step): string {
+  return typeof step === 'string' ? step : stepOf(step)
+}
