@@ -26,7 +26,7 @@ function titles(): Map<string, Set<string>> {
   const found = new Map<string, Set<string>>()
   for (const file of readdirSync(import.meta.dirname).filter((name) => name.endsWith('.test.ts'))) {
     const source = readFileSync(`${import.meta.dirname}/${file}`, 'utf8')
-    for (const [, id] of source.matchAll(/['`]([A-Z]{2}\d{1,2}) [A-Za-z$]/g)) {
+    for (const [, id] of source.matchAll(/['`]([A-Z]{2}\d{1,2}) \S/g)) {
       if (id !== undefined) found.set(id, (found.get(id) ?? new Set()).add(file))
     }
   }
