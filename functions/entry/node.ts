@@ -18,8 +18,8 @@ interface App {
 }
 
 const app = await loadApp(process.argv[2])
-const port = readPort(process.env['PORT'])
-const hostname = process.env['HOST'] || '127.0.0.1'
+const port = readPort(process.env.PORT)
+const hostname = process.env.HOST || '127.0.0.1'
 const server = serve({ fetch: (request) => app.fetch(request, process.env), port, hostname }, ({ address, port }) => {
   process.stdout.write(`listening on http://${address.includes(':') ? `[${address}]` : address}:${port}\n`)
 }) as Server
