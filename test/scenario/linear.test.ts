@@ -178,9 +178,7 @@ test('the caller gives up while the call waits for the phone: 487 at once, and n
   await w.stop()
 })
 
-test('the CANCEL of a desk phone that has rung too long has a Reason (RFC 3326)', {
-  todo: 'call.ring cancels without a reason when its time is over',
-}, async () => {
+test('the CANCEL of a desk phone that has rung too long has a Reason (RFC 3326)', async () => {
   const { w, alice, desk } = await office()
   await alice.invites('bob')
   await w.advance(15_000)
