@@ -35,21 +35,29 @@ export class Device {
   }
 
   /**
-   * Registers this device, from a port of its own, so that the one it is called on is free for the call.
+   * Registers this device. sipp cannot be called on the connection its REGISTER came by, so this is a third party's doing (RFC 3261
+   * 10.2), unless `itself` is asked for.
    * @param push token of its push provider: then it can be woken
    * @param port the one it wants to be called on
+   * @param itself whether the REGISTER comes from the device's own address, over a connection that is closed afterwards
    */
-  async registers({ push, port = 5060 }: { push?: string; port?: number } = {}): Promise<void> {
-    const parameters = push ? `;pn-provider=webhook;pn-prid=${push};pn-param=app` : ''
-    const uri = `<sip:${this.user}@${this.address}:${port};transport=${this.#stage.transport}${parameters}>`
-    const contact = `${uri};+sip.instance="<urn:uuid:${instanceOf(this.address)}>"`
+  async registers({ push, port = 5060, itself = false }: Registration = {}): Promise<void> {
     const { router, transport, domain } = this.#stage
+    const parameters = push ? `;pn-provider=webhook;pn-prid=${push};pn-param=app` : ''
+    const uri = `<sip:${this.user}@${this.address}:${port};transport=${transport}${parameters}>`
+    const contact = `${uri};+sip.instance="<urn:uuid:${instanceOf(this.address)}>"`
     await play({
-      ...{ router, transport, domain, address: this.address, port: 5070, service: this.user },
+      ...{ router, transport, domain, address: itself ? this.address : host(7), port: 5070, service: this.user },
       name: `${this.name} registering`,
       steps: [step.register(contact, 120), step.receives(200)],
     })
   }
+}
+
+interface Registration {
+  push?: string
+  port?: number
+  itself?: boolean
 }
 
 let addresses = 20

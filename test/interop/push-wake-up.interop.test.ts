@@ -135,6 +135,14 @@ for (const transport of ['udp', 'tcp'] as const) {
       await Promise.all([calling, ringing.succeeds(), woken.succeeds()])
     })
 
+    it('a phone whose connection is gone is called at its own address', async () => {
+      const { alice, user, device } = cast()
+      const phone = device('phone')
+      await phone.registers({ itself: true })
+      const ringing = await phone.plays([...RINGS, ...ANSWERS])
+      await Promise.all([alice.calls(user, [step.invite(), PROGRESS, ...TALKS]), ringing.succeeds()])
+    })
+
     /** A caller, a user nobody else calls, and devices of that user. */
     function cast() {
       users += 1

@@ -81,7 +81,9 @@ export function mayReceive(...statuses: number[]): Step {
 export function replies(status: number, reason: string, headers: string[] = []): Step {
   const lines = [
     `SIP/2.0 ${status} ${reason}`,
-    '[$vias]From:[$from]',
+    'Via:[$via1]',
+    'Via:[$via2]',
+    'From:[$from]',
     'To:[$to];tag=[pid]t[call_number]',
     'Call-ID: [call_id]',
     'CSeq:[$cseq]',
@@ -153,7 +155,7 @@ export function pauses(ms: number): Step {
 
 /** The scenario file. */
 export function scenarioOf(steps: readonly Step[]): string {
-  const used = ['vias', 'from', 'to', 'cseq', 'checked'].filter((name) =>
+  const used = ['via1', 'via2', 'from', 'to', 'cseq', 'checked'].filter((name) =>
     steps.join('').includes(`assign_to="${name}"`),
   )
   const reference = used.length > 0 ? `<Reference variables="${used.join(',')}"/>` : ''
@@ -174,9 +176,10 @@ const SDP = [
 
 const REMEMBER_TO = '<ereg regexp=".*" search_in="hdr" header="To:" assign_to="to"/>'
 
-/** What later answers to an INVITE are made of, when a CANCEL has come in between. */
+/** What later answers to an INVITE are made of, when a CANCEL has come in between. It has two Vias: the router's and the caller's. */
 const REMEMBERED = [
-  '<ereg regexp="(Via:[^[:cntrl:]]*[[:cntrl:]]+)+" search_in="msg" assign_to="vias"/>',
+  '<ereg regexp=".*" search_in="hdr" header="Via:" assign_to="via1"/>',
+  '<ereg regexp=".*" search_in="hdr" header="Via:" occurrence="2" assign_to="via2"/>',
   '<ereg regexp=".*" search_in="hdr" header="From:" assign_to="from"/>',
   REMEMBER_TO,
   '<ereg regexp=".*" search_in="hdr" header="CSeq:" assign_to="cseq"/>',

@@ -21,9 +21,11 @@ export interface SippOptions {
   service?: string
   /** User part of From, default `alice`. */
   caller?: string
+  /** Answers INFO and OPTIONS by itself, wherever the scenario stands: they may come together with what it waits for. */
+  answersByItself?: boolean
   /** Number of calls, default 1. */
   calls?: number
-  /** Milliseconds until the program gives up, default 20 s. */
+  /** Milliseconds until the program gives up, default 8 s. */
   deadlineMs?: number
 }
 
@@ -101,13 +103,24 @@ export async function play(options: SippOptions): Promise<SippResult> {
   return (await Sipp.start(options)).succeeds()
 }
 
-function args({ router, address, port, transport, calls, service, domain, caller, deadlineMs }: SippOptions): string[] {
-  const seconds = Math.ceil((deadlineMs ?? 20_000) / 1_000)
+function args({
+  answersByItself,
+  router,
+  address,
+  port,
+  transport,
+  calls,
+  service,
+  domain,
+  caller,
+  deadlineMs,
+}: SippOptions): string[] {
+  const seconds = Math.ceil((deadlineMs ?? 8_000) / 1_000)
   return [
     ...[router, '-sf', 'scenario.xml', '-i', address, '-bind_local', '-p', String(port ?? 5060)],
     ...['-t', transport === 'udp' ? 'u1' : 't1', '-m', String(calls ?? 1), '-l', '50', '-nostdin', '-nd'],
     ...['-s', service ?? 'bob', '-key', 'domain', domain, '-key', 'caller', caller ?? 'alice'],
-    ...['-timeout', `${seconds}s`, '-timeout_error'],
+    ...['-timeout', `${seconds}s`, '-timeout_error', ...(answersByItself ? ['-aa'] : [])],
     ...['-trace_err', '-error_file', 'errors.log', '-trace_msg', '-message_file', 'messages.log'],
   ]
 }
