@@ -125,7 +125,7 @@ async function offered(router: Pick<Router, 'sip'> & Partial<Router>, user: stri
     const result = await generator.run({ ...LOAD, user })
     return { result, cpuUs: (router.cpuUs?.() ?? 0) - before }
   } finally {
-    generator.stop()
+    await generator.stop()
   }
 }
 

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-export const JOBS = ['generator', 'relay', 'http', 'wake', 'crowd', 'register', 'memory'] as const
+export const JOBS = ['generator', 'relay', 'sipp', 'http', 'wake', 'crowd', 'register', 'memory'] as const
 export type JobName = (typeof JOBS)[number]
 
 /** What `npm run bench -- …` may be told. */

@@ -5,6 +5,7 @@ import { http } from './jobs/http.ts'
 import { memory } from './jobs/memory.ts'
 import { register } from './jobs/register.ts'
 import { relay } from './jobs/relay.ts'
+import { sipp } from './jobs/sipp.ts'
 import { wake } from './jobs/wake.ts'
 import { type JobName, type Options, readOptions } from './options.ts'
 import { lineOf, type Row, tableOf } from './report.ts'
@@ -12,7 +13,16 @@ import type { Bench } from './stage.ts'
 
 /** `npm run bench`: measures the gateway and Kamailio side by side on loopback and prints one table. See README.md. */
 
-const jobs: Record<JobName, (bench: Bench) => Promise<void>> = { generator, relay, http, wake, crowd, register, memory }
+const jobs: Record<JobName, (bench: Bench) => Promise<void>> = {
+  generator,
+  relay,
+  sipp,
+  http,
+  wake,
+  crowd,
+  register,
+  memory,
+}
 
 await main(readArguments())
 

@@ -44,7 +44,7 @@ export async function onStage(start: () => Promise<Router>, play: (stage: Stage)
     try {
       await play({ router, generator, idle: await idleOf(router) })
     } finally {
-      generator.stop()
+      await generator.stop()
     }
   } finally {
     await router.stop()

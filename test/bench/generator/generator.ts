@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { cpuOf } from '../process-cpu.ts'
 import type { Answer, Job, Question, Results, Start } from './protocol.ts'
@@ -39,8 +40,12 @@ export class Generator {
     return cpuOf(this.#child.pid!)
   }
 
-  stop(): void {
+  /** Resolves when it is gone, and its ports are free. */
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
+    const gone = once(this.#child, 'exit')
     this.#child.disconnect()
+    await gone
   }
 
   #ask(question: { start: Start } | { job: Job }): Promise<unknown> {

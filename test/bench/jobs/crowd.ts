@@ -43,7 +43,7 @@ async function wakeCrowd(bench: Bench, stage: Stage, count: number): Promise<voi
     const calls = { load: `${OTHER_RATE}/s beside ${count} woken`, ringing, answered }
     bench.add({ ...woken, ...calls, ...countsOf({ ringing, answered, ...result }) })
   } finally {
-    others.stop()
+    await others.stop()
   }
 }
 

@@ -12,7 +12,7 @@ export async function generator(bench: Bench): Promise<void> {
   try {
     for (const rate of RATES) await direct(bench, load, rate)
   } finally {
-    load.stop()
+    await load.stop()
   }
 }
 

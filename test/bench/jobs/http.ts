@@ -58,10 +58,23 @@ function slow(): Load[] {
   ]
 }
 
-function play(bench: Bench, start: () => Promise<Router>, loads: Load[], baseline: boolean): Promise<void> {
+/** A load that ends the router is said; the loads after it get a new one. */
+async function play(bench: Bench, start: () => Promise<Router>, loads: Load[], baseline: boolean): Promise<void> {
+  const rest = [...loads]
+  while (rest.length > 0) await playUntilItEnds(bench, start, rest, baseline)
+}
+
+function playUntilItEnds(bench: Bench, start: () => Promise<Router>, rest: Load[], baseline: boolean): Promise<void> {
   return onStage(start, async (stage) => {
     await warmUp(stage, { rate: 500, user: 'bob' }, 4)
-    for (const load of loads) await offer(bench, stage, load, baseline)
+    for (let load = rest.shift(); load !== undefined; load = rest.shift()) {
+      try {
+        await offer(bench, stage, load, baseline)
+      } catch (error) {
+        if (stage.router.ended() === undefined) throw error
+        return bench.skip(`${load.name} through ${stage.router.name}`, (error as Error).message)
+      }
+    }
   })
 }
 

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { countsOf, isClean, type Row } from '../report.ts'
 import { gatewayMissing, startGateway } from '../routers/gateway.ts'
 import { kamailioMissing, startKamailio } from '../routers/kamailio.ts'
+import type { Router } from '../routers/router.ts'
 import { type Bench, measure, onStage, PORTS, type Stage, warmUp } from '../stage.ts'
 
 /** INVITE → 180 → 200 → ACK → BYE → 200 to a registered callee, through a record-routing proxy; the function runs in process. */
@@ -9,23 +10,28 @@ import { type Bench, measure, onStage, PORTS, type Stage, warmUp } from '../stag
 const APP = fileURLToPath(new URL('../apps/relay.ts', import.meta.url))
 const CALLEE = 'bob'
 
-export async function relay(bench: Bench): Promise<void> {
-  const { options } = bench
-  const missing = { kamailio: kamailioMissing('plain'), gateway: gatewayMissing() }
-  for (const name of ['kamailio', 'gateway'] as const) {
-    if (!options.routers.includes(name)) continue
-    if (missing[name] !== undefined) bench.skip(`relay through ${name}`, missing[name])
-    else
-      await onStage(
-        () => start(name, options.profile),
-        (stage) => rates(bench, stage, name === 'kamailio'),
-      )
-  }
+export function relay(bench: Bench): Promise<void> {
+  return eachRelay(bench, 'relay', (start, baseline) => onStage(start, (stage) => rates(bench, stage, baseline)))
 }
 
-function start(name: 'kamailio' | 'gateway', profile: string | undefined) {
-  if (name === 'kamailio') return startKamailio('plain', PORTS.kamailio)
-  return startGateway({ functions: APP, sipPort: PORTS.gateway, httpPort: PORTS.gatewayHttp, profile })
+/** Plays with Kamailio, then with the gateway, as far as they are here and asked for. */
+export async function eachRelay(
+  bench: Bench,
+  job: string,
+  play: (start: () => Promise<Router>, baseline: boolean) => Promise<void>,
+): Promise<void> {
+  const { profile, routers } = bench.options
+  const { gateway: sipPort, gatewayHttp: httpPort, kamailio } = PORTS
+  const noKamailio = kamailioMissing('plain')
+  const noGateway = gatewayMissing()
+  if (routers.includes('kamailio')) {
+    if (noKamailio !== undefined) bench.skip(`${job} through kamailio`, noKamailio)
+    else await play(() => startKamailio('plain', kamailio), true)
+  }
+  if (routers.includes('gateway')) {
+    if (noGateway !== undefined) bench.skip(`${job} through the gateway`, noGateway)
+    else await play(() => startGateway({ functions: APP, sipPort, httpPort, profile }), false)
+  }
 }
 
 async function rates(bench: Bench, stage: Stage, baseline: boolean): Promise<void> {

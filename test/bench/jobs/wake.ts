@@ -8,7 +8,9 @@ import { type Bench, measure, onStage, PORTS, type Stage, withFunctionServer } f
 /** A call waits for its sleeping callee; the phone registers and gets the late INVITE. */
 
 export const WAKE_APP = fileURLToPath(new URL('../apps/wake.ts', import.meta.url))
+/** One at a time, as phones wake; and so many that the process is never at rest. */
 const RATE = 50
+const BUSY_RATE = 500
 const WARM_RATE = 200
 const ASLEEP_MS = 100
 /** How fast the others that wait are set up. */
@@ -71,7 +73,8 @@ function play(bench: Bench, { router, waits, others, label, baseline }: Play): P
     for (const count of [...others].sort((a, b) => a - b)) {
       await waitToo(stage, count - waiting, `other-${waiting}`)
       waiting = count
-      await wakes(bench, stage, { waits, label, waiting, baseline })
+      await wakes(bench, stage, { rate: RATE, waits, label, waiting, baseline })
+      if (waiting === 0) await wakes(bench, stage, { rate: BUSY_RATE, waits, label, waiting, baseline })
     }
   })
 }
@@ -83,18 +86,22 @@ async function waitToo({ generator }: Stage, count: number, user: string): Promi
     throw new Error(`${failed} of ${count} calls could not be left waiting: ${JSON.stringify(failures)}`)
 }
 
-async function wakes(
-  bench: Bench,
-  stage: Stage,
-  { waits, label, waiting, baseline }: { waits: string; label: string; waiting: number; baseline: boolean },
-): Promise<void> {
-  const count = RATE * bench.options.seconds
-  const job = { job: 'wake', rate: RATE, count, user: `${waits}-${waiting}`, asleepMs: ASLEEP_MS } as const
+interface Wakes {
+  rate: number
+  waits: string
+  label: string
+  waiting: number
+  baseline: boolean
+}
+
+async function wakes(bench: Bench, stage: Stage, { rate, waits, label, waiting, baseline }: Wakes): Promise<void> {
+  const count = rate * bench.options.seconds
+  const job = { job: 'wake', rate, count, user: `${waits}-${rate}-${waiting}`, asleepMs: ASLEEP_MS } as const
   const { result, cpuUs, note } = await measure(stage, job)
   bench.add({
     ...{
       job: 'wake',
-      load: `${RATE}/s, ${waiting} others wait`,
+      load: `${rate}/s, ${waiting} others wait`,
       router: `${stage.router.name.split(' ')[0]}: ${label}`,
       baseline,
     },
