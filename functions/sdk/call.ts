@@ -181,7 +181,10 @@ export class Call<
     this.#record(fork(targets, { ...forkOptions, id }))
     this.#arm(name, [{ fork: id }], timeout)
     const value: RingOutcome = { answered: false, status: 408 }
-    return this.parts.execution.durable('ring', name, readOutcome, { action: { action: 'cancel', fork: id }, value })
+    return this.parts.execution.durable('ring', name, readOutcome, {
+      action: { action: 'cancel', fork: id, reason: 'No answer' },
+      value,
+    })
   }
 
   /** Reads the location of another AOR. */

@@ -88,12 +88,12 @@ async function destinationOf(
 }
 
 function reasonHeader(reason: string | undefined): [string, string][] {
-  return reason === undefined ? [] : [['Reason', `SIP;text="${quoted(reason)}"`]]
+  return reason === undefined ? [] : [['Reason', reasonValue(reason)]]
 }
 
-/** The inside of a quoted-string (RFC 3261 25.1). */
-export function quoted(text: string): string {
-  return text.replace(/[\r\n\0]/g, ' ').replace(/[\\"]/g, '\\$&')
+/** The value of a Reason header that has only a text (RFC 3326); latin1, line ends become blanks. */
+export function reasonValue(text: string): string {
+  return `SIP;text="${text.replace(/[\r\n\0]/g, ' ').replace(/[\\"]/g, '\\$&')}"`
 }
 
 export type { Party }

@@ -5,7 +5,7 @@ import { handlerPath } from '../../functions/contract/path.ts'
 import { resolveFromEvent } from '../../functions/contract/reaction.ts'
 import type { Binding, Delivery, Location } from '../../functions/store/store.ts'
 import type { Dialog, DialogOwner } from '../dialog/dialog.ts'
-import { endOrphan, hangUp } from '../dialog/hangup.ts'
+import { endOrphan, hangUp, reasonValue } from '../dialog/hangup.ts'
 import type { Branch } from '../proxy/branch.ts'
 import { ProxyContext, type ProxyOwner } from '../proxy/context.ts'
 import type { Fork } from '../proxy/fork.ts'
@@ -21,7 +21,7 @@ import type { Subscription, Wait } from './interests.ts'
 import { Invocations, type Job } from './invocations.ts'
 import type { CallParts } from './parts.ts'
 import { perform } from './perform.ts'
-import { contactData } from './request-data.ts'
+import { contactData, latin1 } from './request-data.ts'
 import { Suspension } from './suspension.ts'
 
 /** What was found out about a request before it became a call. */
@@ -238,11 +238,14 @@ export class Call implements ProxyOwner, DialogOwner {
   hangUp(action: ActionOf<'hangup'>): void {
     this.note(`hung up${action.reason === undefined ? '' : `: ${action.reason}`}`)
     if (this.context.finalStatus === 0) {
-      this.context.respondLocally(action.status ?? 480)
+      const reason = action.reason === undefined ? undefined : latin1(action.reason)
+      this.context.respondLocally(action.status ?? 480, reason, {
+        cancelReason: reason === undefined ? undefined : reasonValue(reason),
+      })
       return
     }
     for (const dialog of [...this.dialogs]) {
-      hangUp(dialog, action.reason, this.parts.hangup)
+      hangUp(dialog, action.reason === undefined ? undefined : latin1(action.reason), this.parts.hangup)
       if (this.parts.dialogs.remove(dialog)) this.onDialogEnded(dialog, 200, action.reason ?? '')
     }
   }

@@ -2,6 +2,7 @@ import type { Action, ActionOf, HeaderEdits } from '../../functions/contract/act
 import { durationMs } from '../../functions/contract/duration.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { Delivery } from '../../functions/store/store.ts'
+import { reasonValue } from '../dialog/hangup.ts'
 import type { ForkPolicy } from '../proxy/fork.ts'
 import type { Target } from '../proxy/target.ts'
 import { canonicalAor } from '../sip/uri.ts'
@@ -137,14 +138,11 @@ function cancel(call: Call, action: ActionOf<'cancel'>): void {
   const { context } = call
   if (contact === undefined)
     for (const each of context.forks) if (id === undefined || each.policy.id === id) each.abandon()
-  context.cancelOnRequest(
-    action.reason === undefined ? undefined : `SIP;text="${latin1(action.reason).replace(/[\\"]/g, '\\$&')}"`,
-    (branch) => {
-      return (
-        (id === undefined || branch.fork.policy.id === id) && (contact === undefined || branch.target.uri === contact)
-      )
-    },
-  )
+  context.cancelOnRequest(action.reason === undefined ? undefined : reasonValue(latin1(action.reason)), (branch) => {
+    return (
+      (id === undefined || branch.fork.policy.id === id) && (contact === undefined || branch.target.uri === contact)
+    )
+  })
 }
 
 function publish(call: Call, action: ActionOf<'publish'>): void {

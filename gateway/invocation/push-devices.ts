@@ -18,7 +18,10 @@ export async function pushDevices(call: Call, action: ActionOf<'push'>): Promise
     if (!binding.push || call.pushed.includes(binding.device) || rings(call, binding)) continue
     call.pushed.push(binding.device)
     call.note(`pushed ${binding.contact}`)
-    void call.parts.push.send(messageFor(call, binding, action.data)).then((result) => report(call, binding, result))
+    void call.parts.push.send(messageFor(call, binding, action.data)).then(
+      (result) => report(call, binding, result),
+      (error: unknown) => report(call, binding, { outcome: 'failed', error: String(error) }),
+    )
   }
 }
 

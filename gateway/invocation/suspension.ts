@@ -41,7 +41,14 @@ export class Suspension {
       else if (action.action === 'wait' && this.#call.context.isOpen) this.#armWait(action, add, drop)
     }
     this.#isStored = true
-    return this.#call.parts.store.suspend({ transaction: this.#record(), add, drop, since: this.#call.location.at })
+    // One of a name replaces the other also within one answer.
+    const kept = drop.length === 0 ? add : add.filter(({ id }) => !drop.includes(id))
+    return this.#call.parts.store.suspend({
+      transaction: this.#record(),
+      add: kept,
+      drop,
+      since: this.#call.location.at,
+    })
   }
 
   #armSubscription(action: Extract<Action, { action: 'subscribe' }>, add: StoredSubscription[], drop: string[]): void {

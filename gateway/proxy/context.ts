@@ -39,6 +39,15 @@ export interface ForwardFacts {
   received: { address: string; port: number } | null
 }
 
+/** What a response of our own has besides its status and phrase. */
+export interface LocalResponse {
+  headers?: [string, string][]
+  body?: string
+  contentType?: string
+  /** Reason header value (RFC 3326) of the CANCELs that a final response sends to what still rings. */
+  cancelReason?: string | undefined
+}
+
 /** Reason header values of the CANCELs we send (RFC 3326). */
 const COMPLETED_ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
 
@@ -337,7 +346,7 @@ export class ProxyContext {
   respondLocally(
     status: number,
     reason = reasonPhrase(status),
-    options: { headers?: [string, string][]; body?: string; contentType?: string } = {},
+    { cancelReason, ...options }: LocalResponse = {},
   ): void {
     if (this.finalStatus !== 0) return
     this.#tag ||= this.proxy.ids.next('tag')
@@ -345,7 +354,7 @@ export class ProxyContext {
       buildResponse(this.request, status, reason, { ...options, toTag: this.#tag, received: this.received }),
       status,
     )
-    if (status >= 200) this.#finished(status, undefined)
+    if (status >= 200) this.#finished(status, undefined, cancelReason)
   }
 
   /** Sends the final response when nothing is left that could change it. */
@@ -397,10 +406,10 @@ export class ProxyContext {
     return text.slice(0, end) + lines + text.slice(end)
   }
 
-  #finished(status: number, from: SipMessage | undefined): void {
+  #finished(status: number, from: SipMessage | undefined, cancelReason?: string): void {
     this.finalStatus = status
     this.#stopTrying()
-    this.cancelBranches(undefined)
+    this.cancelBranches(cancelReason)
     this.owner.onFinal(status, from)
   }
 

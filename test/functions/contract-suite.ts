@@ -617,7 +617,7 @@ export function contractSuite(way: Way): void {
       const s = ringDesk()
       await s.start()
       assert.deepEqual(await s.resume('ring-1', { timedOut: true }), [
-        { action: 'cancel', fork: 'ring-1' },
+        { action: 'cancel', fork: 'ring-1', reason: 'No answer' },
         { action: 'annotate', values: { answered: 'false', status: '408' } },
       ])
     })
@@ -630,7 +630,7 @@ export function contractSuite(way: Way): void {
       const [, wait] = await s.start()
       assert.deepEqual(wait, { action: 'wait', name: 'ring-1', any: [{ fork: 'desk' }], timeout: '15s' })
       const actions = await s.resume('ring-1', { timedOut: true })
-      assert.deepEqual(actions[0], { action: 'cancel', fork: 'desk' })
+      assert.deepEqual(actions[0], { action: 'cancel', fork: 'desk', reason: 'No answer' })
       assert.deepEqual(await s.resume('wait-2', { timedOut: true }), [])
     })
 
