@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SipRouter } from 'rouse'
-import type { FakeClock } from '../support/fake-clock.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 import type { Phone } from '../support/phone.ts'
 import { type World, world } from '../support/world.ts'
 import { sleepingPhone } from './cast.ts'
@@ -22,20 +22,19 @@ function waiting(): SipRouter {
 }
 
 /** The same functions, but each answer takes `ms` to come. */
-function slowly(sip: SipRouter, ms: number, clock: () => FakeClock) {
+function slowly(sip: SipRouter, ms: number, clock: FakeClock) {
   return {
     fetch: async (request: Request) => {
       const response = await sip.fetch(request)
-      if (request.method === 'POST') await new Promise<void>((resolve) => clock().after(ms, resolve))
+      if (request.method === 'POST') await new Promise<void>((resolve) => clock.after(ms, resolve))
       return response
     },
   }
 }
 
 async function suspended(slowMs = 0): Promise<{ w: World; alice: Phone; phone: Phone }> {
-  let w: World
-  const app = slowMs === 0 ? waiting() : slowly(waiting(), slowMs, () => w.clock)
-  w = await world({ app })
+  const clock = new FakeClock()
+  const w = await world({ app: slowMs === 0 ? waiting() : slowly(waiting(), slowMs, clock), clock })
   const alice = await w.phone('alice')
   const phone = await sleepingPhone(w, 'phone', { user: 'bob' })
   await phone.moveTo(5070)
@@ -190,8 +189,8 @@ test('a REGISTER between the snapshot of a later invocation and the moment its w
     if (phone) call.fork(phone.contact)
     else call.reply(480)
   })
-  let w: World
-  w = await world({ app: slowly(sip, 1000, () => w.clock) })
+  const clock = new FakeClock()
+  const w = await world({ app: slowly(sip, 1000, clock), clock })
   const alice = await w.phone('alice')
   const phone = await sleepingPhone(w, 'phone', { user: 'bob' })
   await alice.invites('bob')

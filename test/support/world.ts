@@ -32,6 +32,8 @@ export interface WorldOptions {
   gateway?: Partial<GatewayOptions>
   store?: (clock: FakeClock, ids: CountingIds) => Store
   resolver?: Resolver
+  /** For functions that take their time. */
+  clock?: FakeClock
   /** What the push provider says; default accepted. */
   push?: (message: PushMessage) => PushResult | Promise<PushResult>
   /** Arrows of TCP and UDP keep-alives, 100s and such can be left out: default shows everything. */
@@ -40,7 +42,7 @@ export interface WorldOptions {
 
 /** A gateway, phones and functions in virtual time on an in-memory network; every arrow between them is in the ladder. */
 export class World {
-  readonly clock = new FakeClock()
+  readonly clock: FakeClock
   readonly ids = new CountingIds()
   readonly network = new MemoryNetwork()
   readonly ladder = new Ladder(() => this.clock.now())
@@ -56,6 +58,7 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options
+    this.clock = options.clock ?? new FakeClock()
     this.store = options.store?.(this.clock, this.ids) ?? createMemoryStore({ clock: this.clock, ids: this.ids })
   }
 
@@ -130,7 +133,7 @@ export class World {
     return { ...this.gateway.calls.get(newest!.id) }
   }
 
-  /** Lets every transaction run out and asserts that nothing is left alive: no call, transaction, dialog or timer. */
+  /** Lets every transaction run out and asserts that nothing is left alive: no call, transaction, dialog or timer, and none in the store. */
   async assertQuiet(ms = 200_000): Promise<void> {
     await this.advance(ms)
     assert.deepEqual(this.gateway.counts(), {
@@ -140,6 +143,7 @@ export class World {
       dialogs: 0,
       timers: 0,
     })
+    assert.deepEqual(await this.store.suspended('gw'), [])
   }
 
   async stop(): Promise<void> {
