@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { SipRouter } from '../../../functions/sdk/index.ts'
 import { Routes } from '../../../functions/sdk/routes.ts'
+import { invocation } from '../invocations.ts'
 
 /** Which of the routes takes the path, with its parameters. */
 function matched(paths: string[], path: string): [string, Record<string, string | undefined>] | undefined {
@@ -112,4 +113,21 @@ describe('what Hono would silently miss is refused with the remedy', () => {
       /INVITE \/a\/b: expected a handler function, got undefined/,
     )
   })
+})
+
+test('the compiler knows the parameters of a path, the shape of the context and of the platform', async () => {
+  const sip = new SipRouter<{ env: { region: string }; context: { tries?: number } }>()
+  sip.invite('/:domain/:user{[a-z]+}', (call) => {
+    // @ts-expect-error: the path has no such parameter
+    assert.equal(call.param('usr'), '')
+    // @ts-expect-error: the platform has no such binding
+    assert.equal(call.env.nothing, undefined)
+    // @ts-expect-error: tries is a number
+    call.context.tries = call.param('user')
+    call.context.tries = 1
+    call.annotate({ region: call.env.region, user: call.param('user'), domain: call.param('domain') })
+  })
+  const { body } = await sip.dispatch('/invite/example.com/bob', invocation(), { env: { region: 'eu' } })
+  const values = { region: 'eu', user: 'bob', domain: 'example.com' }
+  assert.deepEqual(body, { actions: [{ action: 'annotate', values }], context: { sdk: 1, data: { tries: 1 } } })
 })
