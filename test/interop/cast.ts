@@ -1,4 +1,4 @@
-import { host } from './network.ts'
+import { host, nextAddress } from './network.ts'
 import { play, Sipp, type SippOptions, type SippResult } from './sipp.ts'
 import * as step from './sipp-steps.ts'
 
@@ -58,13 +58,6 @@ interface Registration {
   push?: string
   port?: number
   itself?: boolean
-}
-
-let addresses = 20
-
-function nextAddress(): string {
-  addresses += 1
-  return host(addresses)
 }
 
 /** The same device keeps it for ever, whatever its address of the day. */

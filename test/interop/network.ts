@@ -11,6 +11,14 @@ export function host(number: number): string {
   return `127.${16 + ((process.pid >> 8) % 200)}.${process.pid & 255}.${number}`
 }
 
+let addresses = 20
+
+/** An address of this network that nobody has had. */
+export function nextAddress(): string {
+  addresses += 1
+  return host(addresses)
+}
+
 /** Resolves when something listens there: the programs we meet do not say so themselves. */
 export async function listening(transport: 'udp' | 'tcp', address: string, port: number): Promise<void> {
   const wanted = kernelAddress(address, port)

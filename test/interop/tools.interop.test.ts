@@ -3,7 +3,7 @@ import { after, afterEach, before, describe, it } from 'node:test'
 import { absent } from '../peers.ts'
 import { Device, type Stage } from './cast.ts'
 import { Gateway } from './gateway.ts'
-import { host, listening, temporaryDirectory } from './network.ts'
+import { listening, nextAddress, temporaryDirectory } from './network.ts'
 import { Program } from './program.ts'
 import { ANSWERS, PROGRESS, RINGS, TALKS } from './scenes.ts'
 import * as step from './sipp-steps.ts'
@@ -13,6 +13,7 @@ describe('tools that operators and attackers use', () => {
   const started = new Started()
   let gateway: Gateway
   let stage: Stage
+  let calls = 0
 
   before(async () => {
     gateway = await started.keep(Gateway.start({ functions: 'functions/examples/dtmf-screening.ts' }))
@@ -31,10 +32,11 @@ describe('tools that operators and attackers use', () => {
   })
 
   it('sipsak: a user it registers is listed', { skip: absent('sipsak') }, async () => {
+    const contact = `sip:frank@${nextAddress()}`
     const { code, output } = await runs('sipsak', [
       '-U',
       '-C',
-      `sip:frank@${host(30)}`,
+      contact,
       '-x',
       '60',
       '-s',
@@ -46,13 +48,13 @@ describe('tools that operators and attackers use', () => {
     }
     assert.deepEqual(
       registrations.map(({ contact }) => contact),
-      [`sip:frank@${host(30)}`],
+      [contact],
     )
   })
 
   for (const method of ['OPTIONS', 'REGISTER', 'INVITE']) {
     it(`sipvicious svmap with ${method} finds the router and does it no harm`, { skip: absent('svmap') }, async () => {
-      const { output } = await runs('svmap', ['-m', method, '-b', host(31), '-p', '5060', gateway.address])
+      const { output } = await runs('svmap', ['-m', method, '-b', nextAddress(), '-p', '5060', gateway.address])
       assert.match(output, new RegExp(gateway.address.replaceAll('.', '\\.')))
     })
   }
@@ -62,7 +64,7 @@ describe('tools that operators and attackers use', () => {
       skip: absent('svmap'),
     }, async () => {
       const range = ['-e', '100-149', '--force', '--maximumtime', '3', '-t', '0.005']
-      const { code, output } = await runs('svwar', ['-m', method, '-b', host(31), ...range, gateway.address])
+      const { code, output } = await runs('svwar', ['-m', method, '-b', nextAddress(), ...range, gateway.address])
       assert.equal(code, 0, output)
     })
   }
@@ -74,7 +76,7 @@ describe('tools that operators and attackers use', () => {
       await callee.registers()
       const answering = builtIn(transport, 'uas', callee.address, ['-m', '5'])
       await listening(transport, callee.address, 5060)
-      const calling = builtIn(transport, 'uac', host(33), ['-s', 'service', '-m', '5', '-r', '10', '-d', '100'])
+      const calling = builtIn(transport, 'uac', nextAddress(), ['-s', 'service', '-m', '5', '-r', '10', '-d', '100'])
       await succeed(calling, answering)
     })
   }
@@ -86,26 +88,27 @@ describe('tools that operators and attackers use', () => {
     await a.registers()
     await b.registers()
     const port = 20_000 + (process.pid % 10_000) // the controllers meet here, on every address
-    const control = ['-m', '1', '-3pcc', `${host(34)}:${port}`]
+    const control = ['-m', '1', '-3pcc', `127.0.0.1:${port}`]
     const ends = [builtIn('udp', '3pcc-A', a.address, ['-m', '1']), builtIn('udp', '3pcc-B', b.address, ['-m', '1'])]
     await Promise.all([a, b].map(({ address }) => listening('udp', address, 5060)))
-    const second = builtIn('udp', '3pcc-C-B', host(35), ['-s', 'b', ...control])
+    const second = builtIn('udp', '3pcc-C-B', nextAddress(), ['-s', 'b', ...control])
     await listening('tcp', '0.0.0.0', port)
-    const first = builtIn('udp', '3pcc-C-A', host(36), ['-s', 'a', ...control])
+    const first = builtIn('udp', '3pcc-C-A', nextAddress(), ['-s', 'a', ...control])
     await succeed(first, second, ...ends)
   })
 
   /** Whatever a tool did before: the router still sets up calls. */
   async function aCallWorks(): Promise<void> {
-    const [alice, bob] = ['alice', 'bob'].map((name) => new Device(stage, name, name)) as [Device, Device]
+    calls += 1
+    const [alice, bob] = ['alice', `bob${calls}`].map((name) => new Device(stage, name, name)) as [Device, Device]
     await bob.registers()
     const ringing = await bob.plays([...RINGS, ...ANSWERS])
-    await Promise.all([alice.calls('bob', [step.invite(), PROGRESS, ...TALKS]), ringing.succeeds()])
+    await Promise.all([alice.calls(bob.user, [step.invite(), PROGRESS, ...TALKS]), ringing.succeeds()])
   }
 
   function builtIn(transport: 'udp' | 'tcp', scenario: string, address: string, args: string[]): Program {
     const socket = ['-t', transport === 'udp' ? 'u1' : 't1', '-i', address, '-p', '5060', '-bind_local']
-    const limits = ['-nostdin', '-timeout', '10s', '-timeout_error', '-trace_err', '-error_file', '/dev/stderr']
+    const limits = ['-nostdin', '-timeout', '10s', '-timeout_error']
     const all = [gateway.router, '-sn', scenario, ...socket, ...limits, ...args]
     return new Program(`sipp -sn ${scenario}`, 'sipp', all, { cwd: temporaryDirectory('sipp') })
   }
