@@ -4,7 +4,7 @@ import { SipRouter } from '../../functions/sdk/index.ts'
 import { settled } from '../support/fake-clock.ts'
 import { seeded } from '../support/random.ts'
 import { type World, world } from '../support/world.ts'
-import { cancelOf, forksTo, inDialog, peer, streamPeer } from './peer.ts'
+import { cancelOf, inDialog, peer, streamPeer } from './peer.ts'
 import { ALICE, acknowledges, assertWire, BOB, over, type Scene, scene } from './scene.ts'
 
 /** Nothing is alive, at once, and an honest MESSAGE gets through. */
