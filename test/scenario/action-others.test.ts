@@ -29,11 +29,13 @@ function endable(): SipRouter {
   return sip
 }
 
-test('hangup while it rings: the final response that was asked for, and CANCEL (RFC 3261 16.10)', async () => {
-  const { w, alice } = await started(endable())
+test('hangup while it rings: the final response that was asked for with its reason, and CANCEL with the same (RFC 3261 16.10, RFC 3326)', async () => {
+  const { w, alice, bob } = await started(endable())
   await alice.invites('bob')
   w.ladder.clear()
   await w.publish('end', { call: alice.outgoing!.invite.header('Call-ID'), why: 'Not today', status: '603' })
+  assert.equal(alice.outgoing?.final?.start, 'SIP/2.0 603 Not today')
+  assert.equal(bob.last(({ method }) => method === 'CANCEL').header('Reason'), 'SIP;text="Not today"')
   w.ladder.assert(`
     0 gw -> function /on/end subscription.matched
     0 gw -> alice 603 INVITE
