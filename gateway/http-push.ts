@@ -1,14 +1,25 @@
 import { Pool } from 'undici'
-import { type PushMessage, PushResult } from '../functions/contract/push.ts'
+import type { Clock } from '../functions/contract/clock.ts'
+import { PushResult } from '../functions/contract/push.ts'
+import { createSign } from './invocation/invoker-sign.ts'
 import type { PushSender } from './invocation/parts.ts'
 
 /** Milliseconds a push function may take. */
 const TIMEOUT_MS = 5000
 const MAX_RESPONSE_BYTES = 65_536
 
+export interface HttpPushOptions {
+  /** Where pushes are POSTed, path included: `https://push.example.com/push`. */
+  url: string
+  clock: Clock
+  /** `whsec_…`, two separated by a space while rotating; absent: pushes are not signed. */
+  secret?: string | undefined
+}
+
 /** A push function behind PUSH_URL: cloud credentials stay out of the gateway. Trouble is a result, never an exception. */
-export function createHttpPush(url: string): PushSender & { close(): Promise<void> } {
+export function createHttpPush({ url, clock, secret }: HttpPushOptions): PushSender & { close(): Promise<void> } {
   const { origin, pathname, search } = new URL(url)
+  const sign = secret === undefined ? undefined : createSign(secret)
   const pool = new Pool(origin, {
     connections: 16,
     headersTimeout: TIMEOUT_MS,
@@ -16,30 +27,36 @@ export function createHttpPush(url: string): PushSender & { close(): Promise<voi
     maxResponseSize: MAX_RESPONSE_BYTES,
   })
   return {
-    send: (message) => send(pool, pathname + search, message),
+    send: async (message) => {
+      const body = Buffer.from(JSON.stringify(message))
+      const timestamp = Math.floor(clock.now() / 1000)
+      const signature = sign?.(message.id, timestamp, body)
+      const headers = {
+        'content-type': 'application/json',
+        'webhook-id': message.id,
+        'webhook-timestamp': String(timestamp),
+        ...(signature === undefined ? {} : { 'webhook-signature': signature }),
+      }
+      return post(pool, pathname + search, headers, body)
+    },
     close: () => pool.destroy(),
   }
 }
 
-async function send(pool: Pool, path: string, message: PushMessage): Promise<PushResult> {
+async function post(pool: Pool, path: string, headers: Record<string, string>, octets: Buffer): Promise<PushResult> {
   try {
-    const { statusCode, body } = await pool.request({
-      path,
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(message),
-    })
+    const { statusCode, body } = await pool.request({ path, method: 'POST', headers, body: octets })
     const text = await body.text()
-    if (statusCode !== 200) return { outcome: 'failed', error: `the push function answered ${statusCode}` }
+    if (statusCode !== 200) return failed(`the push function answered ${statusCode}`)
     const result = PushResult.safeParse(JSON.parse(text))
-    return result.success
-      ? result.data
-      : { outcome: 'failed', error: 'the push function answered something else than a result' }
+    return result.success ? result.data : failed('the push function answered something else than a result')
   } catch (error) {
-    return {
-      outcome: 'failed',
-      error:
-        error instanceof SyntaxError ? 'the push function answered no JSON' : 'the push function cannot be reached',
-    }
+    return failed(
+      error instanceof SyntaxError ? 'the push function answered no JSON' : 'the push function cannot be reached',
+    )
   }
+}
+
+function failed(error: string): PushResult {
+  return { outcome: 'failed', error }
 }

@@ -135,7 +135,7 @@ async function open(
         ...(webhookSecret === undefined ? {} : { secret: webhookSecret }),
         log,
       })
-    const sender = createHttpPush(url)
+    const sender = createHttpPush({ url, clock, secret: webhookSecret })
     stops.push(() => sender.close())
     return sender
   }

@@ -146,6 +146,11 @@ export class Call implements ProxyOwner, DialogOwner {
     return this.#suspension
   }
 
+  /** It still rings, or is talked on: something can come of an event. */
+  get canWait(): boolean {
+    return this.context.isOpen || this.dialogs.length > 0
+  }
+
   get isHalted(): boolean {
     return this.#haltTimer !== undefined
   }

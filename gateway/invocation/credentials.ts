@@ -4,7 +4,7 @@ import type { Clock } from '../../functions/contract/clock.ts'
 import type { Credentials } from '../../functions/contract/envelope.ts'
 import { parseCredentials } from '../sip/digest.ts'
 import type { SipMessage } from '../sip/message.ts'
-import { latin1 } from './request-data.ts'
+import { latin1, utf8 } from './request-data.ts'
 
 /** Milliseconds for which a nonce of ours is taken. */
 const NONCE_LIFE_MS = 300_000
@@ -48,7 +48,7 @@ export function credentialsOf(request: SipMessage, nonces: Nonces): Credentials 
     for (const line of request.lines(name)) {
       const parsed = parseCredentials(line)
       if (parsed?.scheme.toLowerCase() !== 'digest') continue
-      const params = Object.fromEntries(parsed.params)
+      const params = Object.fromEntries([...parsed.params].map(([name, value]) => [name, utf8(value) ?? value]))
       return {
         scheme: 'Digest',
         proxy: name === 'Proxy-Authorization',

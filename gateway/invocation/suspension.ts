@@ -38,7 +38,7 @@ export class Suspension {
     const drop: string[] = []
     for (const action of actions) {
       if (action.action === 'subscribe') this.#armSubscription(action, add, drop)
-      else if (action.action === 'wait' && this.#call.context.isOpen) this.#armWait(action, add, drop)
+      else if (action.action === 'wait' && this.#call.canWait) this.#armWait(action, add, drop)
     }
     this.#isStored = true
     // One of a name replaces the other also within one answer.
