@@ -45,6 +45,8 @@ export class LiveServerTransaction
   #id: string | undefined = undefined
   #destination: Destination | undefined = undefined
   #fallback: Destination | undefined = undefined
+  /** What `#fallback` becomes when the response that was sent last turns out to be lost after `forget`. */
+  #elsewhere: Destination | undefined = undefined
   readonly #failed = () => this.#fallBack()
 
   constructor(host: ServerHost, key: string, request: SipMessage, via: Via, flow: Flow) {
@@ -64,6 +66,7 @@ export class LiveServerTransaction
 
   forget(): void {
     if (!this.isFinal) return
+    if (this.#via !== undefined) this.#elsewhere = fallbackDestination(this.#via, this.flow)
     this.#via = undefined
     this.request = FORGOTTEN
     this.context = undefined
@@ -130,8 +133,8 @@ export class LiveServerTransaction
 
   /** The connection is gone, or the datagram was refused: RFC 3261 18.2.2, RFC 3263 5. */
   #fallBack(): void {
-    if (this.#fallback !== undefined || this.#via === undefined || this.state === 'terminated') return
-    this.#fallback = fallbackDestination(this.#via, this.flow)
+    if (this.#fallback !== undefined || this.state === 'terminated') return
+    this.#fallback = this.#via === undefined ? this.#elsewhere : fallbackDestination(this.#via, this.flow)
     if (this.#fallback === undefined) this.failSoon()
     else if (this.lastResponse !== undefined) this.#sendFallback(this.lastResponse, this.#fallback)
   }

@@ -276,6 +276,18 @@ test('PX16 when its connection is gone a response takes a new one to the receive
   await over(w)
 })
 
+test('PX16 the only response, a final one, takes that way as well (RFC 3261 18.2.2)', async () => {
+  const { w, bob } = await scene()
+  const tina = await (await streamPeer(w, 'tina', { address: '10.0.0.40', port: 5070 })).connects()
+  await tina.listens()
+  await tina.sends(tina.request('MESSAGE'))
+  await tina.hangsUp()
+  await bob.answers(bob.last('MESSAGE'), 200)
+  await w.advance(0)
+  tina.last('200 MESSAGE')
+  await over(w)
+})
+
 test('PX18 in-dialog requests go along their Routes and are never looked up or asked about (RFC 3261 16.4, 16.5)', async () => {
   let lookups = 0
   const s = await scene({
