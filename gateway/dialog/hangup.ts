@@ -32,20 +32,38 @@ export function hangUp(dialog: Dialog, reason: string | undefined, parts: Hangup
   }
 }
 
+/** A 2xx that nobody takes any more, and the way back to who sent it. */
+export interface Orphan {
+  /** The INVITE as the caller sent it. */
+  invite: SipMessage
+  answer: SipMessage
+  flow: Flow | undefined
+}
+
+/** ACK for a 2xx that cannot be passed on: its sender repeats it until there is one. */
+export async function ackOrphan(orphan: Orphan, parts: HangupParts): Promise<void> {
+  const { invite, answer, flow } = orphan
+  await sendInDialog('ACK', invite.callId, orphanSide(orphan, parts), answer.cseq?.number ?? 1, flow, [], parts)
+}
+
 /** Takes a call that nobody wants any more off a phone that has just answered it: ACK, then BYE. */
-export function endOrphan(invite: SipMessage, answer: SipMessage, flow: Flow | undefined, parts: HangupParts): void {
+export async function endOrphan(orphan: Orphan, parts: HangupParts): Promise<void> {
+  const { invite, answer, flow } = orphan
+  await ackOrphan(orphan, parts)
+  const cseq = (answer.cseq?.number ?? 1) + 1
+  const headers = reasonHeader('Call completed elsewhere')
+  await sendInDialog('BYE', invite.callId, orphanSide(orphan, parts), cseq, flow, headers, parts)
+}
+
+function orphanSide({ invite, answer }: Orphan, parts: HangupParts): DialogSide {
   const recorded = answer.values('Record-Route')
   const own = recorded.findIndex(parts.isOwnRoute)
-  const side: DialogSide = {
+  return {
     target: contactUri(answer),
     routes: recorded.slice(0, Math.max(0, own)).reverse(),
     from: invite.header('From') ?? '',
     to: answer.header('To') ?? '',
   }
-  const cseq = answer.cseq?.number ?? 1
-  void sendInDialog('ACK', invite.callId, side, cseq, flow, [], parts).then(() =>
-    sendInDialog('BYE', invite.callId, side, cseq + 1, flow, reasonHeader('Call completed elsewhere'), parts),
-  )
 }
 
 async function sendInDialog(

@@ -20,8 +20,8 @@ export interface RelayParts {
   identity: Identity
   transport: TransportLayer
   newTag(): string
-  /** A 2xx that nobody takes: ACK and BYE. */
-  endOrphan(invite: SipMessage, answer: SipMessage): void
+  /** A 2xx to a re-INVITE whose sender has given up: its repeats are to end, the call goes on. */
+  acknowledge(invite: SipMessage, answer: SipMessage): void
 }
 
 /**
@@ -115,7 +115,7 @@ class RelayedRequest implements ProxyOwner {
   onCancelled(): void {}
 
   onOrphan(_branch: Branch, response: SipMessage): void {
-    if (this.#request.method === 'INVITE') this.#parts.endOrphan(this.#request, response)
+    if (this.#request.method === 'INVITE') this.#parts.acknowledge(this.#request, response)
   }
 
   onAnswered(_branch: Branch, response: SipMessage): void {
