@@ -27,6 +27,7 @@ export class Gateway {
   /** host:port of SIP. */
   readonly router: string
   readonly program: Program
+  readonly #blamed = new Set<string>()
 
   private constructor(address: string, program: Program) {
     this.address = address
@@ -63,12 +64,15 @@ export class Gateway {
     return fetch(this.url('/events'), { method: 'POST', headers, body: JSON.stringify(event) })
   }
 
-  /** Waits until no call is alive: every scenario ends with it, so that nothing that leaks goes unseen. */
+  /**
+   * Waits until no call is alive: every scenario ends with it, so that nothing that leaks goes unseen. A call that is left fails the
+   * scenario it was left by, and none of the later ones.
+   */
   async isIdle(): Promise<void> {
     let alive: Call[] = []
     const look = async () => {
       const { calls } = (await this.get('/calls?limit=1000')) as { calls: Call[] }
-      alive = calls.filter(({ state }) => state !== 'ended')
+      alive = calls.filter(({ id, state }) => state !== 'ended' && !this.#blamed.has(id))
       return alive.length === 0 || undefined
     }
     await eventually('no call alive', look, 5_000).catch(() => this.#failWith(alive))
@@ -88,6 +92,7 @@ export class Gateway {
   }
 
   async #failWith(alive: Call[]): Promise<never> {
+    for (const { id } of alive) this.#blamed.add(id)
     const details = await Promise.all(alive.map(({ id }) => this.get(`/calls/${id}`)))
     assert.fail(`calls are still alive: ${JSON.stringify(details, null, 2)}`)
   }
