@@ -1,7 +1,7 @@
 import type { Clock, IdSource } from '../functions/contract/clock.ts'
 import type { RouseEvent } from '../functions/contract/events.ts'
 import type { Binding, Store } from '../functions/store/store.ts'
-import { acknowledge, type HangupParts } from './dialog/hangup.ts'
+import { ackOrphan, type HangupParts } from './dialog/hangup.ts'
 import { DialogRelay } from './dialog/relay.ts'
 import { DialogTable } from './dialog/table.ts'
 import { Ingress } from './ingress.ts'
@@ -158,7 +158,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     identity,
     transport,
     newTag: () => ids.next('tag'),
-    acknowledge: (invite, answer) => void acknowledge(invite, answer, undefined, hangup),
+    acknowledge: (invite, answer) => void ackOrphan({ invite, answer, flow: undefined }, hangup),
   })
   transactions.serve(new RequestRouter(callParts, calls, relay))
   const inbox = await store.inbox(options.id, (deliveries) => calls.deliver(deliveries))

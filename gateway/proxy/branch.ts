@@ -34,21 +34,12 @@ export class Branch {
   abandoned = false
   timerC: unknown
   noReply: unknown
-  /** To tags of the 2xx that could not be sent on. */
-  #orphans: Set<string> | undefined
 
   constructor(id: string, context: ProxyContext, fork: Fork, target: Target) {
     this.id = id
     this.context = context
     this.fork = fork
     this.target = target
-  }
-
-  /** Whether a 2xx that cannot be sent on is the repeat of one that came before. */
-  repeatsOrphan(toTag: string): boolean {
-    this.#orphans ??= new Set()
-    const { size } = this.#orphans
-    return this.#orphans.add(toTag).size === size
   }
 
   onTimer(kind: string): void {

@@ -18,7 +18,7 @@ export interface ProxyOwner {
   /** A 2xx was sent on; also for each repeat of it. */
   onAnswered(branch: Branch, response: SipMessage): void
   /** A 2xx that cannot be sent on any more: somebody must ACK and end that call. */
-  onOrphan(branch: Branch, response: SipMessage, isRepeat: boolean): void
+  onOrphan(branch: Branch, response: SipMessage): void
   onBranchFailed(branch: Branch): void
   /** The caller's CANCEL has come and no final response had been sent. */
   onCancelled(): void
@@ -213,7 +213,7 @@ export class ProxyContext {
     branch.fork.answered = true
     const text = spliceResponse(response)
     if (text === undefined || this.finalStatus >= 300) {
-      this.owner.onOrphan(branch, response, branch.repeatsOrphan(response.toTag))
+      this.owner.onOrphan(branch, response)
       return
     }
     this.server.respond(text, response.status)
