@@ -90,10 +90,17 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     times: options.timers ?? { t1: 500, t2: 4000, t4: 5000 },
     count,
   })
+  const onBug = (error: unknown) => {
+    count('bugs')
+    log.error('a message could not be handled', {
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    })
+  }
   const ingress = new Ingress({
     transport,
     transactions,
     count,
+    onBug,
     onMessage: log.isDebug ? (text, flow) => logMessage(log, text, flow) : undefined,
   })
   await transport.start(ingress.receive, ingress.broken)
@@ -149,6 +156,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     nonces: new Nonces(clock, ids.next('nonce secret')),
     publish,
     count,
+    onBug,
     log,
   }
   const calls = new Calls(callParts)

@@ -13,20 +13,32 @@ export class Ingress {
   readonly #transactions: TransactionLayer
   readonly #count: (series: string) => void
   readonly #onMessage: ((text: string, flow: Flow) => void) | undefined
+  readonly #onBug: (error: unknown) => void
 
   constructor(parts: {
     transport: TransportLayer
     transactions: TransactionLayer
     count(series: string): void
     onMessage?: ((text: string, flow: Flow) => void) | undefined
+    /** Something threw while a message was handled: told once, and the next message is read. */
+    onBug(error: unknown): void
   }) {
     this.#transport = parts.transport
     this.#transactions = parts.transactions
     this.#count = parts.count
     this.#onMessage = parts.onMessage
+    this.#onBug = parts.onBug
   }
 
   readonly receive = (text: string, flow: Flow): void => {
+    try {
+      this.#receive(text, flow)
+    } catch (error) {
+      this.#onBug(error)
+    }
+  }
+
+  #receive(text: string, flow: Flow): void {
     const read = readMessage(text)
     if (!read.ok) {
       this.#count(read.answer ? 'broken requests' : 'unreadable datagrams')

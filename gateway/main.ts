@@ -49,6 +49,9 @@ async function run(settings: Config): Promise<void> {
     log.flush()
     process.exit(0)
   }
+  // A stray error of a handler in this process, or of ours, is told; it must not end everybody's calls.
+  process.on('unhandledRejection', (error) => log.error('unhandled rejection', { error: String(error) }))
+  process.on('uncaughtException', (error) => log.error('uncaught exception', { error: error.stack ?? String(error) }))
   process.once('SIGTERM', (signal) => void stop(signal))
   process.once('SIGINT', (signal) => void stop(signal))
 }

@@ -4,16 +4,18 @@ import type { Attributes, RouseEvent } from '../../functions/contract/events.ts'
 import { handlerPath } from '../../functions/contract/path.ts'
 import { resolveFromEvent } from '../../functions/contract/reaction.ts'
 import type { Binding, Delivery, Location } from '../../functions/store/store.ts'
-import type { Dialog, DialogOwner } from '../dialog/dialog.ts'
-import { endOrphan, hangUp, reasonValue } from '../dialog/hangup.ts'
+import { contactUri, type Dialog, type DialogOwner } from '../dialog/dialog.ts'
+import { ackOrphan, endOrphan, hangUp, reasonValue } from '../dialog/hangup.ts'
 import type { Branch } from '../proxy/branch.ts'
 import { ProxyContext, type ProxyOwner } from '../proxy/context.ts'
 import type { Fork } from '../proxy/fork.ts'
 import { ProxyCore } from '../proxy/proxy.ts'
 import type { RouteDecision } from '../proxy/route.ts'
 import { bindingTarget } from '../proxy/target.ts'
+import { isReachedByFlow } from '../registrar/nat.ts'
 import { reasonPhrase } from '../sip/build.ts'
 import type { SipMessage } from '../sip/message.ts'
+import { parseUri } from '../sip/uri.ts'
 import type { TimerHandle } from '../transaction/timer-queue.ts'
 import type { ServerTransaction } from '../transaction/types.ts'
 import type { Destination, Flow } from '../transport/types.ts'
@@ -82,6 +84,8 @@ export class Call implements ProxyOwner, DialogOwner {
   #answeredAt = 0
   #hasRung = false
   #isFinished = false
+  /** To tags of phones that answered when the caller was gone: each gets one BYE. */
+  #orphans: Set<string> | undefined
 
   constructor(parts: CallParts, server: ServerTransaction, facts: CallFacts, onFinished: (call: Call) => void) {
     this.parts = parts
@@ -180,8 +184,12 @@ export class Call implements ProxyOwner, DialogOwner {
 
   onOrphan(branch: Branch, response: SipMessage): void {
     if (this.request.method !== 'INVITE' || !branch.transaction) return
+    const orphan = { invite: this.request, answer: response, flow: flowOf(branch.transaction.destination) }
+    if (this.#orphans?.has(response.toTag)) return void ackOrphan(orphan, this.parts.hangup)
     this.parts.count('orphaned answers')
-    endOrphan(this.request, response, flowOf(branch.transaction.destination), this.parts.hangup)
+    this.#orphans ??= new Set()
+    this.#orphans.add(response.toTag)
+    void endOrphan(orphan, this.parts.hangup)
   }
 
   onBranchFailed(branch: Branch): void {
@@ -416,9 +424,12 @@ export class Call implements ProxyOwner, DialogOwner {
     publish([{ id: ids.next('event'), type, time: clock.now(), attributes }])
   }
 
-  /** The flow back to the caller, when its Contact cannot be reached as written. */
+  /** The flow back to the caller, when its Contact cannot be reached as written and no proxy stands between. */
   #callerFlow(): Flow | undefined {
-    return this.context.received !== null || this.flow.transport === 'tcp' ? this.flow : undefined
+    const contact = parseUri(contactUri(this.request))
+    const { via } = this.request
+    const cameByProxy = this.request.values('Via').length > 1
+    return contact && via && isReachedByFlow(contact, via, this.flow, cameByProxy) ? this.flow : undefined
   }
 }
 

@@ -37,5 +37,7 @@ export interface CallParts {
   /** Publishes events of the gateway itself; trouble is logged, never thrown. */
   publish(events: RouseEvent[]): void
   count(series: string): void
+  /** Something threw that should not have: told once. */
+  onBug(error: unknown): void
   log: Log
 }

@@ -34,7 +34,17 @@ export class RequestRouter implements ServerUser {
     this.#relay = relay
   }
 
+  /** A bug of ours costs this one request, which is answered all the same: nothing else would end its transaction. */
   onRequest(request: SipMessage, server: ServerTransaction): void {
+    try {
+      this.#dispatch(request, server)
+    } catch (error) {
+      this.#parts.onBug(error)
+      if (!server.isFinal) this.#refuse(server, { status: 500, reason: reasonPhrase(500) })
+    }
+  }
+
+  #dispatch(request: SipMessage, server: ServerTransaction): void {
     const fault = checkRequest(request) ?? checkProxy(request)
     if (fault) return this.#refuse(server, fault)
     if (request.toTag !== '') return this.#relay.onRequest(request, server)

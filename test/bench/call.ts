@@ -30,7 +30,7 @@ const network: Network = {
     deliver = events.receive.bind(events)
     return {
       local,
-      send: (octets) => void sent.push(Buffer.from(octets.buffer, octets.byteOffset, octets.length).latin1Slice()),
+      send: (octets) => void sent.push(Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1')),
       close: () => {},
     }
   },
