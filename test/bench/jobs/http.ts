@@ -66,7 +66,7 @@ async function play(bench: Bench, start: () => Promise<Router>, loads: Load[], b
 
 function playUntilItEnds(bench: Bench, start: () => Promise<Router>, rest: Load[], baseline: boolean): Promise<void> {
   return onStage(start, async (stage) => {
-    await warmUp(stage, { rate: 500, user: 'bob' }, 4)
+    await warmUp(stage, { rate: 1000, user: 'bob' }, 5)
     for (let load = rest.shift(); load !== undefined; load = rest.shift()) {
       try {
         await offer(bench, stage, load, baseline)

@@ -11,7 +11,7 @@ export const WAKE_APP = fileURLToPath(new URL('../apps/wake.ts', import.meta.url
 /** One at a time, as phones wake; and so many that the process is never at rest. */
 const RATE = 50
 const BUSY_RATE = 500
-const WARM_RATE = 200
+const WARM_RATE = 500
 const ASLEEP_MS = 100
 /** How fast the others that wait are set up. */
 const WAIT_RATE = 3000
