@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import type { Resolver } from '../../gateway/transport/resolver.ts'
 import { ackOf, forksTo, inDialog, peer, type StreamPeer, streamPeer } from '../behaviours/peer.ts'
 import { settled } from '../support/fake-clock.ts'
 import type { WireMessage } from '../support/wire.ts'
-import { type World, world } from '../support/world.ts'
+import { type World, type WorldOptions, world } from '../support/world.ts'
 
 /** What test/torture/README.md says of the fields. */
 interface Case {
@@ -103,8 +104,33 @@ for (const entry of cases) {
   })
 }
 
+/** Those of a dialog, with the Route that a phone of such a dialog writes. Every name leads to the target. */
+for (const file of Object.keys(CHOSEN).filter((name) => CHOSEN[name] === NO_DIALOG)) {
+  test(`${file} along a Route of ours is forwarded with all its octets (RFC 3261 16.4)`, async () => {
+    const text = readFileSync(new URL(file, directory), 'latin1')
+    const routed = text.replace('\r\n', '\r\nRoute: <sip:10.0.0.1;lr>\r\n')
+    const listeners = ['10.0.0.1', '2001:db8::1'].map((address) => ({
+      transport: 'udp' as const,
+      address,
+      port: 5060,
+      advertisedHost: address.includes(':') ? `[${address}]` : address,
+      advertisedPort: 5060,
+    }))
+    const everywhere: Resolver = { naptr: async () => [], srv: async () => [], addresses: async () => [TARGET] }
+    const { w, reached } = await opened({ resolver: everywhere, gateway: { listeners } })
+    await assertExchange(w, routed, 'forwarded', reached)
+    await w.assertQuiet()
+    await w.stop()
+  })
+}
+
 async function overUdp(text: string, outcome: Outcome): Promise<void> {
   const { w, reached } = await opened()
+  await assertExchange(w, text, outcome, reached)
+  await assertStillWorks(w)
+}
+
+async function assertExchange(w: World, text: string, outcome: Outcome, reached: string[]): Promise<void> {
   const heard: string[] = []
   const [sender] = await Promise.all(
     SENT_BY_PORTS.map((port) =>
@@ -114,7 +140,6 @@ async function overUdp(text: string, outcome: Outcome): Promise<void> {
   sender!.send(Buffer.from(text, 'latin1'), '10.0.0.1', 5060)
   await settled()
   assertOutcome(text, outcome, heard, reached)
-  await assertStillWorks(w)
 }
 
 async function overTcp(text: string, outcome: Outcome): Promise<void> {
@@ -141,21 +166,23 @@ async function assertWaits(w: World, sender: StreamPeer, heard: string[], reache
 }
 
 /** A gateway whose functions fork everything to one target, which answers everything: 486 an INVITE, 200 the rest. */
-async function opened(): Promise<{ w: World; reached: string[] }> {
-  const w = await world({ app: forksTo(`sip:target@${TARGET}`) })
+async function opened(options: WorldOptions = {}): Promise<{ w: World; reached: string[] }> {
+  const w = await world({ app: forksTo(`sip:target@${TARGET}`), ...options })
   const reached: string[] = []
-  const socket = await w.network.udp(
-    { address: TARGET, port: 5060 },
-    {
-      receive: (octets) => {
-        const text = latin1(octets)
-        if (text.startsWith('ACK ')) return
-        reached.push(text)
-        socket.send(Buffer.from(answerTo(text), 'latin1'), '10.0.0.1', 5060)
-      },
-    },
-  )
+  for (const address of [TARGET, '2001:db8::10']) await openTarget(w, address, reached)
   return { w, reached }
+}
+
+async function openTarget(w: World, address: string, reached: string[]): Promise<void> {
+  const local = { address, port: 5060 }
+  const socket = await w.network.udp(local, {
+    receive: (octets, source, port) => {
+      const text = latin1(octets)
+      if (text.startsWith('ACK ')) return
+      reached.push(text)
+      socket.send(Buffer.from(answerTo(text), 'latin1'), source, port)
+    },
+  })
 }
 
 function assertOutcome(text: string, outcome: Outcome, heard: string[], reached: string[]): void {

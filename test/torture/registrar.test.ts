@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { peer } from '../behaviours/peer.ts'
 import { settled } from '../support/fake-clock.ts'
 import { WireMessage } from '../support/wire.ts'
 import { world } from '../support/world.ts'
