@@ -238,7 +238,9 @@ export class ProxyContext {
     branch.status = status
     branch.final = response
     if (branch.abandoned || this.finalStatus !== 0) return
-    if (response === undefined && branch.state === 'failed' && this.#tryAlternative(branch)) return
+    // RFC 3263 4.3: silence, a transport that fails and 503 say nothing of the target, only of this one of its servers
+    const isServersFault = response === undefined || status === 503
+    if (isServersFault && branch.state === 'failed' && this.#tryAlternative(branch)) return
     const fork = branch.fork
     if (branch.state === 'failed') {
       if (fork.endsOn(status)) this.#closeBy(branch)

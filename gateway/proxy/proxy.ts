@@ -161,7 +161,8 @@ export class ProxyCore implements ClientUser {
   onResponse(response: SipMessage, transaction: ClientTransaction): void {
     const branch = transaction.context as Branch
     const { status } = response
-    this.#parts.dead.remove(transaction.destination)
+    if (status === 503) this.#parts.dead.add(transaction.destination)
+    else this.#parts.dead.remove(transaction.destination)
     if (status >= 300) return branch.context.failed(branch, status, response)
     if (status >= 200) {
       this.stopBranchTimers(branch)

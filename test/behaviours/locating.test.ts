@@ -99,6 +99,25 @@ test('DN5 a silent server gives way to the next one in the same server transacti
   await over(w)
 })
 
+test('DN5 a server that says 503 gives way to the next one too, and is tried last for 30 s (RFC 3263 4.3, RFC 3261 21.5.4)', async () => {
+  const { w, alice } = await far({
+    srv: { [`_sip._udp.${FAR}`]: [srv(1, 0, 5060, 'a'), srv(2, 0, 5060, 'b')] },
+    addresses: hosts,
+  })
+  const busy = await peer(w, 'busy', { address: '10.9.0.1' })
+  const idle = await peer(w, 'idle', { address: '10.9.0.2' })
+  const invite = alice.request('INVITE')
+  await alice.sends(invite)
+  await busy.answers(busy.last('INVITE'), 503)
+  await idle.answers(idle.last('INVITE'), 404)
+  await acknowledges(alice, invite, 404)
+  await alice.sends(alice.request('MESSAGE'))
+  await idle.answers(idle.last('MESSAGE'), 503)
+  await busy.answers(busy.last('MESSAGE'), 503)
+  alice.last('500 MESSAGE')
+  await over(w)
+})
+
 test('DN5 a server that refused is tried first again as soon as it has answered (RFC 3263 4.3)', async () => {
   const { w, alice, tried } = await far({
     srv: { [`_sip._udp.${FAR}`]: [srv(1, 0, 5060, 'a'), srv(2, 0, 5060, 'b')] },
