@@ -62,6 +62,9 @@ const RETIRED: ProxyOwner = {
   onFinal() {},
 }
 
+const NONE: readonly never[] = []
+const NO_ROUTES: RouteDecision = { uri: '', drop: 0, dropLast: false, next: undefined }
+
 const DEFAULT_MAX_BREADTH = 60
 
 /**
@@ -72,14 +75,14 @@ export class ProxyContext {
   readonly proxy: ProxyCore
   readonly server: ServerTransaction
   owner: ProxyOwner
-  readonly routes: RouteDecision
+  routes: RouteDecision
   /** Digest of the routing fields, see loop.ts. */
   readonly digest: string
   /** Our Record-Route goes into the forwarded request. */
   readonly recordRoutes: boolean
   readonly received: { address: string; port: number } | null
-  readonly branches: Branch[] = []
-  readonly forks: Fork[] = []
+  branches: readonly Branch[] = NONE
+  forks: readonly Fork[] = NONE
   finalStatus = 0
   /** Somebody was waited for and has not come in time: 480 stands among the failures to choose from. */
   nobodyCame = false
@@ -139,7 +142,7 @@ export class ProxyContext {
       if (!wanted.some(({ uri }) => uri === target.uri) && this.#makeRoomFor(target)) wanted.push(target)
     }
     const fork = new Fork(wanted, policy)
-    this.forks.push(fork)
+    this.forks = this.forks.concat(fork)
     this.#tryNextGroup(fork)
     return fork
   }
@@ -172,19 +175,20 @@ export class ProxyContext {
       this.respondLocally(440)
       return
     }
-    const started: Branch[] = []
-    for (const target of group) {
-      const branch = new Branch(branchWithDigest(this.proxy.ids.next('branch'), this.digest), this, fork, target)
-      this.branches.push(branch)
-      fork.branches.push(branch)
-      started.push(branch)
-    }
+    const started = group.map((target) => this.#branchTo(target, fork))
+    // Arrays of their exact size: there are many, mostly of one element, and they live for half a minute.
+    fork.branches = fork.branches.concat(started)
+    this.branches = this.branches.concat(started)
     const { ringForMs, noReplyForMs } = fork.policy
     if (ringForMs !== undefined) this.proxy.startForkTimer(fork, this, ringForMs)
     for (const branch of started) {
       if (noReplyForMs !== undefined) this.proxy.startBranchTimer(branch, 'no reply', noReplyForMs)
       this.proxy.start(branch, group.length > 1 || breadth < DEFAULT_MAX_BREADTH ? breadth : undefined)
     }
+  }
+
+  #branchTo(target: Target, fork: Fork): Branch {
+    return new Branch(branchWithDigest(this.proxy.ids.next('branch'), this.digest), this, fork, target)
   }
 
   /** Max-Breadth of each branch of a group (RFC 5393 5.3); 0: too many branches, the answer is 440. */
@@ -254,14 +258,9 @@ export class ProxyContext {
   #tryAlternative(branch: Branch): boolean {
     const next: Destination | undefined = branch.alternatives[0]
     if (!next || !this.isOpen) return false
-    const again = new Branch(
-      branchWithDigest(this.proxy.ids.next('branch'), this.digest),
-      this,
-      branch.fork,
-      branch.target,
-    )
-    this.branches.splice(this.branches.indexOf(branch), 1, again)
-    branch.fork.branches.splice(branch.fork.branches.indexOf(branch), 1, again)
+    const again = this.#branchTo(branch.target, branch.fork)
+    this.branches = replaced(this.branches, branch, again)
+    branch.fork.branches = replaced(branch.fork.branches, branch, again)
     this.proxy.send(again, branch.alternatives)
     return true
   }
@@ -432,6 +431,9 @@ export class ProxyContext {
       branch.final = undefined
       branch.transaction = undefined
     }
+    this.branches = NONE
+    this.forks = NONE
+    this.routes = NO_ROUTES
     this.server.forget()
   }
 
@@ -447,6 +449,10 @@ function isRegisteredAnew(before: Target, now: Target): boolean {
   const from = before.binding
   const to = now.binding
   return to !== undefined && (to.registeredAt !== from?.registeredAt || to.cseq !== from.cseq)
+}
+
+function replaced(branches: readonly Branch[], old: Branch, by: Branch): readonly Branch[] {
+  return branches.map((branch) => (branch === old ? by : branch))
 }
 
 /** Whether two targets of one device would be reached at the same place. */

@@ -22,7 +22,7 @@ export interface ForkPolicy {
 /** Targets tried under one policy: a transaction has one for each fork it was told of. */
 export class Fork {
   readonly policy: ForkPolicy
-  readonly branches: Branch[] = []
+  branches: readonly Branch[] = []
   readonly #groups: Target[][]
   answered = false
   /** The running ring-for timer, and whom it tells. */
