@@ -1,4 +1,5 @@
 import { buildResponse, reasonPhrase } from '../sip/build.ts'
+import { readNumber } from '../sip/chars.ts'
 import type { SipMessage } from '../sip/message.ts'
 import { spliceResponse } from '../sip/splice.ts'
 import type { ServerTransaction } from '../transaction/types.ts'
@@ -144,6 +145,7 @@ export class ProxyContext {
     const fork = new Fork(wanted, policy)
     this.forks = this.forks.concat(fork)
     this.#tryNextGroup(fork)
+    this.#goOn()
     return fork
   }
 
@@ -179,11 +181,12 @@ export class ProxyContext {
     // Arrays of their exact size: there are many, mostly of one element, and they live for half a minute.
     fork.branches = fork.branches.concat(started)
     this.branches = this.branches.concat(started)
+    const isBounded = group.length > 1 || this.request.header('Max-Breadth') !== undefined
     const { ringForMs, noReplyForMs } = fork.policy
     if (ringForMs !== undefined) this.proxy.startForkTimer(fork, this, ringForMs)
     for (const branch of started) {
       if (noReplyForMs !== undefined) this.proxy.startBranchTimer(branch, 'no reply', noReplyForMs)
-      this.proxy.start(branch, group.length > 1 || breadth < DEFAULT_MAX_BREADTH ? breadth : undefined)
+      this.proxy.start(branch, isBounded ? breadth : undefined)
     }
   }
 
@@ -191,11 +194,11 @@ export class ProxyContext {
     return new Branch(branchWithDigest(this.proxy.ids.next('branch'), this.digest), this, fork, target)
   }
 
-  /** Max-Breadth of each branch of a group (RFC 5393 5.3); 0: too many branches, the answer is 440. */
+  /** Max-Breadth of each branch of a group (RFC 5393 5.3), which a caller may lower and not raise; 0: too many branches, 440. */
   #breadth(size: number): number {
-    const own = this.request.header('Max-Breadth')
-    const allowed = own === undefined ? DEFAULT_MAX_BREADTH : Number(own)
-    return Number.isInteger(allowed) ? Math.floor(allowed / size) : DEFAULT_MAX_BREADTH
+    const own = this.request.header('Max-Breadth') ?? ''
+    const allowed = readNumber(own, 0, own.length, DEFAULT_MAX_BREADTH)
+    return Math.floor((allowed < 0 ? DEFAULT_MAX_BREADTH : allowed) / size)
   }
 
   /** A provisional response from a branch, not 100. */
@@ -271,6 +274,11 @@ export class ProxyContext {
     this.settle()
   }
 
+  /** Forks whose branches were taken from them go on with their next group. */
+  #goOn(): void {
+    for (const fork of this.forks) if (!fork.isLive && !fork.isOver) this.#tryNextGroup(fork)
+  }
+
   #endFork(fork: Fork): void {
     this.proxy.stopForkTimer(fork)
     if (fork.answered || this.finalStatus !== 0) return
@@ -329,7 +337,7 @@ export class ProxyContext {
   /** Cancels branches on the owner's word; what is left decides on its own how the transaction goes on. */
   cancelOnRequest(reason: string | undefined, which: (branch: Branch) => boolean): void {
     this.cancelBranches(reason, which)
-    for (const fork of this.forks) if (!fork.isLive && !fork.isOver) this.#tryNextGroup(fork)
+    this.#goOn()
     this.settle()
   }
 

@@ -151,7 +151,8 @@ export class ProxyCore implements ClientUser {
 
   /** Repeats an unanswered request at once, for a far end that has just shown itself. */
   resend(transaction: ClientTransaction): void {
-    if (transaction.state === 'calling') this.#parts.transport.send(transaction.requestText, transaction.destination)
+    if (transaction.state === 'calling' || transaction.state === 'trying')
+      this.#parts.transport.send(transaction.requestText, transaction.destination)
   }
 
   #failSoon(branch: Branch, status: number): void {
