@@ -251,36 +251,32 @@ test('hangup of a call that two phones have answered at once ends both (RFC 3261
   await over(w)
 })
 
-test(
-  'a handler waits in an answered call: a second digit within 3 s, or the call is ended',
-  WAITS_ANSWERED,
-  async () => {
-    const app = new SipRouter()
-    app.invite('/:domain/:user', (call) => {
-      call.subscribe('dtmf', { callId: call.id, digit: '*' }, 'menu')
-      call.fork(call.contacts)
-    })
-    app.on('menu', async (call) => {
-      const choice = await call.wait('dtmf', { callId: call.id, digit: ['1', '2'] }, '3s')
-      if (choice) call.annotate({ choice: choice.digit })
-      else call.hangup('no choice')
-    })
-    const w = await world({ app })
-    const alice = await w.phone('alice')
-    const bob = await w.phone('bob')
-    await bob.registers()
-    await alice.invites('bob')
-    await bob.answers()
-    await bob.presses('*')
-    await w.advance(1000)
-    await bob.presses('2')
-    assert.deepEqual(w.newestCall.annotations, { choice: '2' })
-    await bob.presses('*')
-    await w.advance(3000)
-    assert.equal(w.gateway.counts().dialogs, 0)
-    await over(w)
-  },
-)
+test('a handler waits in an answered call: a second digit within 3 s, or the call is ended', async () => {
+  const app = new SipRouter()
+  app.invite('/:domain/:user', (call) => {
+    call.subscribe('dtmf', { callId: call.id, digit: '*' }, 'menu')
+    call.fork(call.contacts)
+  })
+  app.on('menu', async (call) => {
+    const choice = await call.wait('dtmf', { callId: call.id, digit: ['1', '2'] }, '3s')
+    if (choice) call.annotate({ choice: choice.digit })
+    else call.hangup('no choice')
+  })
+  const w = await world({ app })
+  const alice = await w.phone('alice')
+  const bob = await w.phone('bob')
+  await bob.registers()
+  await alice.invites('bob')
+  await bob.answers()
+  await bob.presses('*')
+  await w.advance(1000)
+  await bob.presses('2')
+  assert.deepEqual(w.newestCall.annotations, { choice: '2' })
+  await bob.presses('*')
+  await w.advance(3000)
+  assert.equal(w.gateway.counts().dialogs, 0)
+  await over(w)
+})
 
 test('a call that is over while one of its handlers waits is forgotten whole', async () => {
   const app = new SipRouter()
