@@ -58,13 +58,15 @@ export class DialogRelay {
     context.fork([this.#target(routes, found)], { mode: 'parallel' })
   }
 
-  /** The ACK of a 2xx: goes on without a transaction, or nowhere when no route leads past us. */
+  /** The ACK of a 2xx: goes on without a transaction, or nowhere when no route leads past us or it is a loop. */
   onAck(ack: SipMessage, flow: Flow): void {
     const routes = readRoutes(ack, this.#parts.identity)
     const found = this.#parts.dialogs.find(ack)
     if ((!found && routes.drop === 0) || (ack.maxForwards ?? 70) <= 0) return
+    const digest = loopDigest(ack, routes.uri)
+    if (isLoop(ack, this.#parts.identity, digest)) return
     const received = receivedOf(ack, flow.remoteAddress, flow.remotePort)
-    this.#parts.proxy.forwardStateless({ request: ack, routes, received }, this.#target(routes, found))
+    this.#parts.proxy.forwardStateless({ request: ack, routes, received, digest }, this.#target(routes, found))
   }
 
   /** Where a request of a dialog goes: its Request-URI, or the far end itself when the Request-URI only names us or a user of ours. */

@@ -8,6 +8,9 @@ export interface DialogOptions {
   maxDialogMs: number
 }
 
+/** Dialogs of one Call-ID that are tracked: a fork has a few, an attack has thousands. Others still pass by their routes. */
+const MAX_OF_ONE_CALL = 32
+
 /** A dialog and which of its ends sent the message in hand. */
 export interface Found {
   dialog: Dialog
@@ -30,7 +33,7 @@ export class DialogTable {
     return this.#size
   }
 
-  /** Adds the dialog that a 2xx to an INVITE makes; the one that is there already when the 2xx is repeated. */
+  /** Adds the dialog that a 2xx to an INVITE makes; one that is there already when the 2xx is repeated, or when there are too many. */
   add(
     invite: SipMessage,
     answer: SipMessage,
@@ -40,6 +43,8 @@ export class DialogTable {
   ): { dialog: Dialog; isNew: boolean } {
     const known = this.find(answer)
     if (known) return { dialog: known.dialog, isNew: false }
+    const first = this.#byCallId.get(invite.callId)
+    if (first && lengthOf(first) >= MAX_OF_ONE_CALL) return { dialog: first, isNew: false }
     const dialog = new Dialog({
       callId: invite.callId,
       caller: { tag: invite.fromTag, cseq: invite.cseq?.number ?? 0, flow: flows.caller, target: '' },
@@ -49,7 +54,7 @@ export class DialogTable {
       answerText: answer.text,
       owner,
     })
-    dialog.next = this.#byCallId.get(invite.callId)
+    dialog.next = first
     this.#byCallId.set(invite.callId, dialog)
     dialog.timer = this.#timers.start(this.#options.maxDialogMs, dialog, 'dialog')
     this.#size++
@@ -84,4 +89,10 @@ export class DialogTable {
     }
     return false
   }
+}
+
+function lengthOf(first: Dialog): number {
+  let length = 0
+  for (let dialog: Dialog | undefined = first; dialog; dialog = dialog.next) length++
+  return length
 }

@@ -54,6 +54,8 @@ export interface Forwarded {
   readonly routes: RouteDecision
   /** See receivedOf. */
   readonly received: { address: string; port: number } | null
+  /** See loopDigest. */
+  readonly digest: string
 }
 
 /** Sends branches on their way and takes their responses: the one part of the proxy that acts. */
@@ -118,7 +120,7 @@ export class ProxyCore implements ClientUser {
   #sendStateless(source: Forwarded, hop: NextHop, destination: Destination | undefined): void {
     const listener = destination && this.#parts.transport.listenerFor(destination)
     if (!destination || !listener) return
-    const branch = branchWithDigest(this.ids.next('branch'), '0')
+    const branch = branchWithDigest(this.ids.next('branch'), source.digest)
     this.#parts.transport.send(spliceRequest(source.request, this.#edits(source, hop, listener, branch)), destination)
   }
 

@@ -309,6 +309,41 @@ test('a request whose Via claims to be the router’s is answered where it came 
   await assertUnharmed(s)
 })
 
+test('a callee that answers 500 times with as many To tags makes a bounded number of dialogs, and the caller hears all of them', async () => {
+  const s = await scene()
+  const { w, alice, bob } = s
+  await alice.sends(alice.request('INVITE'))
+  for (let count = 0; count < 500; count++) await bob.answers(bob.last('INVITE'), 200, { tag: `tag${count}` })
+  assert.equal(alice.all('200 INVITE').length, 500)
+  assert.equal(w.gateway.counts().dialogs, 32)
+  for (const ok of alice.all('200 INVITE')) await alice.sends(inDialog(alice, 'BYE', ok))
+  assert.equal(bob.all('BYE').length, 500)
+  for (const bye of bob.all('BYE')) await bob.answers(bye, 200)
+  await w.advance(40_000)
+  await assertUnharmed(s)
+})
+
+test('an ACK to a callee whose Contact is the router itself is a loop and dropped after two rounds (RFC 5393)', async () => {
+  const s = await scene()
+  const { w, alice, bob } = s
+  await alice.sends(alice.request('INVITE'))
+  await bob.sends(bob.response(bob.last('INVITE'), 200).replace(/Contact: [^\r]*/, 'Contact: <sip:bob@10.0.0.1>'))
+  const ok = alice.last('200 INVITE')
+  let rounds = 0
+  w.network.onDatagram((from, to) => {
+    if (from.address === to.address) rounds++
+    return false
+  })
+  await alice.sends(inDialog(alice, 'ACK', ok))
+  await settled(100)
+  assert.equal(rounds, 2)
+  await alice.sends(inDialog(alice, 'BYE', ok))
+  await settled(100)
+  alice.last('482 BYE')
+  await w.advance(40_000)
+  await assertUnharmed(s)
+})
+
 test('responses are never sent to port 0, the broadcast or the unspecified address, whatever Via and maddr say (RFC 4475 3.3.10)', async () => {
   const s = await scene()
   const sentTo: string[] = []
