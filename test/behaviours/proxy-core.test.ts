@@ -80,6 +80,20 @@ test('PX4 forks that fork back to the router are bounded by Max-Breadth: 440 (RF
   await over(w)
 })
 
+for (const [given, sent] of [
+  ['7', '7'],
+  ['1000000', '60'],
+  ['-5', '60'],
+  ['many', '60'],
+] as const) {
+  test(`PX4 a Max-Breadth of ${given} goes on as ${sent}: nobody may raise it (RFC 5393 5.3.3)`, async () => {
+    const { w, alice, bob } = await scene()
+    await alice.sends(alice.request('MESSAGE', { headers: [['Max-Breadth', given]] }))
+    assert.deepEqual(bob.last('MESSAGE').headers('Max-Breadth'), [sent])
+    await over(w)
+  })
+}
+
 test('PX5 Proxy-Require with a tag that nobody knows is refused 420 and named in Unsupported (RFC 3261 16.3)', async () => {
   const { w, alice, bob } = await scene()
   await alice.sends(alice.request('INVITE', { headers: [['Proxy-Require', 'magic, more']] }))
