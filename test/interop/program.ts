@@ -124,6 +124,9 @@ const running = new Set<Program>()
 process.on('exit', () => {
   for (const program of running) program.signal('SIGKILL')
 })
+// A test file that takes too long is told to end: what it has started must not outlive it.
+process.once('SIGTERM', () => process.exit(143))
+process.once('SIGINT', () => process.exit(130))
 
 /**
  * Tries `find` now and whenever `subscribe`'s callback is called.
