@@ -114,6 +114,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     transport,
     timers,
     ids,
+    clock,
     locator: parts.locator,
     dead: new DeadTargets(clock),
     options: { timerCMs: options.timerCMs ?? 185_000 },

@@ -10,7 +10,7 @@ const README = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
 const SCRIPTS = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).scripts as object
 
 test('the route of the README wakes a sleeping phone and forks to it', async () => {
-  const code = /```ts\n(\/\/ example: routing\n[^]*?)```/.exec(README)![1]!
+  const code = /```ts\n(\/\/ example: routing\n[\s\S]*?)```/.exec(README)![1]!
   const sdk = new URL('../functions/sdk/index.ts', import.meta.url)
   const located = stripTypeScriptTypes(code.replace("'rouse'", `'${sdk}'`))
   const { default: app } = (await import(`data:text/javascript,${encodeURIComponent(located)}`)) as {

@@ -20,18 +20,10 @@ export interface AppOptions extends LinearOptions {
 export function createApp({ messageFor = '15s', wakeFor = '30s', ...linear }: AppOptions = {}): SipRouter {
   const sip = new SipRouter()
   callPickup(sip)
-  sip.invite('/:domain/:user{\\*43.*}', async (call) => {
+  sip.invite('/:domain/:user{\\*43.*}', (call) => {
     if (!call.isLocal) return call.reply(404)
     const user = call.user.slice('*43'.length)
-    if (user === '') return ringThenWake(call, { wakeFor, ...linear })
-    const contacts = await call.lookup(`sip:${user}@${call.domain}`)
-    const ringing = await call.ring(contacts, { for: linear.ringFor ?? '15s' })
-    if (ringing.answered) return
-    const registered = call.wait('contact.registered', { aor: `sip:${user}@${call.domain}` }, wakeFor)
-    call.push(`sip:${user}@${call.domain}`)
-    const phone = await registered
-    if (phone) call.fork({ uri: phone.contact, aor: phone.aor })
-    else call.reply(480)
+    return ringThenWake(call, { wakeFor, ...linear, ...(user ? { aor: `sip:${user}@${call.domain}` } : {}) })
   })
   screenByDigit(sip, '/:domain/:user{screen-.+}')
   sip.invite('/:domain/:user', (call) => {

@@ -9,6 +9,7 @@ const PICKUP_CODE = '*8'
  */
 export function callPickup(sip: SipRouter): void {
   sip.invite('/:domain/:code{\\*8.+}', (call) => {
+    if (!call.isLocal) return call.reply(404)
     const user = call.user.slice(PICKUP_CODE.length)
     call.publish('pickup', { aor: `sip:${user}@${call.domain}`, contact: call.request.contact, by: call.from.aor })
     call.reply(480, 'The call comes to you')

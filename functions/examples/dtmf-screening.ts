@@ -3,6 +3,7 @@ import { type Call, SipRouter } from 'rouse'
 /** DTMF screening: whoever answers has to press 2; any other digit hangs up both ends. */
 export function screenByDigit(sip: SipRouter, path: string): void {
   sip.invite(path, (call: Call) => {
+    if (!call.isLocal) return call.reply(404)
     call.subscribe('dtmf', { callId: call.id }, 'screen')
     call.fork(call.contacts)
   })

@@ -152,7 +152,7 @@ export class Call implements ProxyOwner, DialogOwner {
 
   /** It still rings, or is talked on: something can come of an event. */
   get canWait(): boolean {
-    return this.context.isOpen || this.dialogs.length > 0
+    return this.context.isOpen || (this.dialogs.length > 0 && !this.#invocations.isStale)
   }
 
   get isHalted(): boolean {
@@ -274,8 +274,7 @@ export class Call implements ProxyOwner, DialogOwner {
   onTimer(): void {
     this.note('the halt is over')
     this.#haltTimer = undefined
-    this.context.nobodyCame = true
-    this.context.release()
+    this.context.stopWaiting()
   }
 
   #endHalt(): void {

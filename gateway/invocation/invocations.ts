@@ -29,6 +29,7 @@ export class Invocations {
   #isBusy = false
   #cancellation: Cancellation | undefined
   #seq = 0
+  #beganOpen = false
   #request: InvocationData['request'] | undefined
 
   constructor(call: Call) {
@@ -37,6 +38,11 @@ export class Invocations {
 
   get isBusy(): boolean {
     return this.#isBusy
+  }
+
+  /** What is performed was decided before the final response: it can no longer wait for anything. */
+  get isStale(): boolean {
+    return this.#isBusy && this.#beganOpen && !this.#call.context.isOpen
   }
 
   enqueue(job: Job): void {
@@ -72,6 +78,7 @@ export class Invocations {
     call.location = await parts.store.lookup(call.aor)
     if (context.cancelled && job.type !== 'transaction.cancelled') return
     this.#seq++
+    this.#beganOpen = context.isOpen
     const signal = new Cancellation()
     this.#cancellation = signal
     const id = parts.ids.next('invocation')

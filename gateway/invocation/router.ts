@@ -13,6 +13,9 @@ import type { CallFacts } from './call.ts'
 import type { Calls } from './calls.ts'
 import type { CallParts } from './parts.ts'
 
+/** Never begin anything: without a dialog they get 481 (RFC 3261 15.1.2, RFC 3262 3, RFC 3311 5.2). */
+const ONLY_IN_DIALOGS = new Set(['BYE', 'PRACK', 'UPDATE'])
+
 /** Extensions this proxy understands (Supported). */
 const SUPPORTED = 'path'
 const ALLOW =
@@ -47,7 +50,7 @@ export class RequestRouter implements ServerUser {
   #dispatch(request: SipMessage, server: ServerTransaction): void {
     const fault = checkRequest(request) ?? checkProxy(request)
     if (fault) return this.#refuse(server, fault)
-    if (request.toTag !== '') return this.#relay.onRequest(request, server)
+    if (request.toTag !== '' || ONLY_IN_DIALOGS.has(request.method)) return this.#relay.onRequest(request, server)
     this.#route(request, server)
   }
 

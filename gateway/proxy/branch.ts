@@ -32,6 +32,8 @@ export class Branch {
   alternatives: Destination[] = []
   /** Given up by us: a final response that still comes counts no more, unless it is a 2xx. */
   abandoned = false
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number
   timerC: unknown
   noReply: unknown
 
@@ -40,6 +42,7 @@ export class Branch {
     this.context = context
     this.fork = fork
     this.target = target
+    this.startedAt = context.proxy.now()
   }
 
   onTimer(kind: string): void {
@@ -53,10 +56,11 @@ export class Branch {
     return (this.state === 'calling' || this.state === 'ringing' || this.state === 'cancelling') && !this.abandoned
   }
 
-  /** The far end itself said no: it is not asked again when its device registers anew. */
+  /**
+   * The user has said no (486, 6xx): the device is not asked again when it registers anew. Any other failure may have come from an old
+   * contact that nobody is at any more.
+   */
   get wasRefused(): boolean {
-    return (
-      this.final !== undefined && this.status !== 408 && this.status !== 430 && this.status !== 487 && this.status < 700
-    )
+    return this.final !== undefined && (this.status === 486 || this.status >= 600)
   }
 }

@@ -66,6 +66,9 @@ const RETIRED: ProxyOwner = {
 const NONE: readonly never[] = []
 const NO_ROUTES: RouteDecision = { uri: '', drop: 0, dropLast: false, next: undefined }
 
+/** A branch without any response after this long has nobody at its other end: five repeats of its request were lost. */
+const SILENT_MS = 5000
+
 const DEFAULT_MAX_BREADTH = 60
 
 /**
@@ -86,7 +89,7 @@ export class ProxyContext {
   forks: readonly Fork[] = NONE
   finalStatus = 0
   /** Somebody was waited for and has not come in time: 480 stands among the failures to choose from. */
-  nobodyCame = false
+  #nobodyCame = false
   /** The caller has cancelled: the final response is 487 unless a 2xx crosses it. */
   cancelled = false
   /** The failure that ended the transaction early (6xx, finalOn): nothing is added any more. */
@@ -124,6 +127,16 @@ export class ProxyContext {
   /** Keeps the transaction open although every branch has failed. Each hold needs one `release`. */
   hold(): void {
     this.#holds++
+  }
+
+  /** The time for late branches is over: whoever has not made a sound for a while is not waited for either. */
+  stopWaiting(): void {
+    this.#nobodyCame = true
+    const now = this.proxy.now()
+    for (const branch of this.branches) {
+      if (branch.isLive && branch.status === 0 && now - branch.startedAt >= SILENT_MS) this.branchTimedOut(branch)
+    }
+    this.release()
   }
 
   release(): void {
@@ -396,7 +409,7 @@ export class ProxyContext {
     const closing = this.#closedBy
     if (closing && closing.status < 600) return closing
     const statuses = failed.map((branch) => branch.status)
-    if (this.nobodyCame) statuses.push(480)
+    if (this.#nobodyCame) statuses.push(480)
     return failed[bestResponse(statuses)]
   }
 

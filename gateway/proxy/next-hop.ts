@@ -1,4 +1,5 @@
 import type { Binding } from '../../functions/store/store.ts'
+import { parseUri } from '../sip/uri.ts'
 import type { Destination, Flow, Listener, TransportLayer } from '../transport/types.ts'
 import { isStrict, type RouteDecision, routeUri } from './route.ts'
 import type { Target } from './target.ts'
@@ -59,8 +60,8 @@ function alongRoutes(
 }
 
 /**
- * The flow a binding was registered over, when it is to be used: its connection lives, or it has no address of its own to be reached at.
- * A dead connection of such a contact is still returned: sending to it fails at once.
+ * The flow a binding was registered over, when the contact is reached by it (see isReachedByFlow). When its connection is gone, a
+ * contact at the address it came from is tried there; for any other the dead flow is returned, and sending to it fails at once.
  */
 function bindingFlow(binding: Binding, transport: TransportLayer): Flow | undefined {
   const received = binding.received
@@ -73,8 +74,9 @@ function bindingFlow(binding: Binding, transport: TransportLayer): Flow | undefi
     listener,
     connection: received.connection,
   }
-  if (received.nat) return flow
-  return received.transport === 'tcp' && transport.isAlive(flow) ? flow : undefined
+  if (!received.nat) return undefined
+  if (received.transport === 'udp' || transport.isAlive(flow)) return flow
+  return parseUri(binding.contact)?.host === received.address ? undefined : flow
 }
 
 /** How a binding names the listener it came by. */

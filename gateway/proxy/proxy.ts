@@ -1,4 +1,4 @@
-import type { IdSource } from '../../functions/contract/clock.ts'
+import type { Clock, IdSource } from '../../functions/contract/clock.ts'
 import type { SipMessage } from '../sip/message.ts'
 import { type RequestEdits, spliceRequest } from '../sip/splice.ts'
 import { parseUri, type SipUri } from '../sip/uri.ts'
@@ -32,6 +32,7 @@ export interface ProxyParts {
   transport: TransportLayer
   timers: TimerQueue
   ids: IdSource
+  clock: Clock
   locator: Locator
   /** Remembers the servers that failed, so that the next request tries them last. */
   dead: DeadTargets
@@ -68,6 +69,11 @@ export class ProxyCore implements ClientUser {
     this.#parts = parts
     this.ids = parts.ids
     for (const listener of parts.transport.listeners) this.#texts.set(listener, listenerTexts(listener))
+  }
+
+  /** Milliseconds since the epoch. */
+  now(): number {
+    return this.#parts.clock.now()
   }
 
   /** Locates the branch's next hop and sends its request there. A branch that cannot be sent fails later, never within this call. */

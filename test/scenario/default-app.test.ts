@@ -227,7 +227,6 @@ test('*43bob shows the linear form: ring bob, push and wait, then 480', async ()
     0 alice -> gw INVITE *43bob
     0 gw -> alice 100
     0 gw -> function /invite/example.com/*43bob
-    0 gw -> function /invite/example.com/*43bob wait.resumed
     0 gw -> bob INVITE bob
     0 bob -> gw 180
     0 gw -> alice 180
