@@ -66,8 +66,8 @@ const RETIRED: ProxyOwner = {
 const NONE: readonly never[] = []
 const NO_ROUTES: RouteDecision = { uri: '', drop: 0, dropLast: false, next: undefined }
 
-/** A branch without any response after this long has nobody at its other end: five repeats of its request were lost. */
-const SILENT_MS = 5000
+/** A branch without any response after this long has nobody at its other end: three copies of its request were lost. */
+const SILENT_MS = 1500
 
 const DEFAULT_MAX_BREADTH = 60
 
