@@ -15,6 +15,7 @@ import { bindingTarget } from '../proxy/target.ts'
 import { isReachedByFlow } from '../registrar/nat.ts'
 import { reasonPhrase } from '../sip/build.ts'
 import type { SipMessage } from '../sip/message.ts'
+import { ownText } from '../sip/own-text.ts'
 import { parseUri } from '../sip/uri.ts'
 import type { TimerHandle } from '../transaction/timer-queue.ts'
 import type { ServerTransaction } from '../transaction/types.ts'
@@ -84,6 +85,7 @@ export class Call implements ProxyOwner, DialogOwner {
   #answeredAt = 0
   #hasRung = false
   #isFinished = false
+  #names: { callId: string; from: string; to: string } | undefined
   /** To tags of phones that answered when the caller was gone: each gets one BYE. */
   #orphans: Set<string> | undefined
 
@@ -414,8 +416,14 @@ export class Call implements ProxyOwner, DialogOwner {
     if (this.request.method === 'INVITE') this.#publish(type, this.#attributes(code, reason))
   }
 
+  /** Events outlive the call for a while, and must not keep its messages. */
   #attributes(code: number, reason: string): Attributes {
-    return { callId: this.request.callId, from: this.request.from?.uri ?? '', to: this.uri, code, reason }
+    this.#names ??= {
+      callId: ownText(this.request.callId),
+      from: ownText(this.request.from?.uri ?? ''),
+      to: ownText(this.uri),
+    }
+    return { ...this.#names, code, reason: ownText(reason) }
   }
 
   #publish(type: string, attributes: Attributes): void {

@@ -21,7 +21,7 @@ export class Branch {
   readonly id: string
   readonly context: ProxyContext
   readonly fork: Fork
-  readonly target: Target
+  target: Target
   state: BranchState = 'calling'
   /** Last status received; 0 before any; 408 and 503 also stand for time-outs and transport failures (RFC 3261 16.8, 16.9). */
   status = 0

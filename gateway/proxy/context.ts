@@ -64,6 +64,7 @@ const RETIRED: ProxyOwner = {
 }
 
 const NONE: readonly never[] = []
+const NO_TARGET: Target = { uri: '', q: 0, device: '', binding: undefined }
 const NO_ROUTES: RouteDecision = { uri: '', drop: 0, dropLast: false, next: undefined }
 
 /** A branch without any response after this long has nobody at its other end: three copies of its request were lost. */
@@ -451,6 +452,7 @@ export class ProxyContext {
     for (const branch of this.branches) {
       branch.final = undefined
       branch.transaction = undefined
+      branch.target = NO_TARGET
     }
     this.branches = NONE
     this.forks = NONE

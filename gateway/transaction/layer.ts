@@ -1,6 +1,7 @@
 import type { IdSource } from '../../functions/contract/clock.ts'
 import { buildResponse, reasonPhrase, receivedOf } from '../sip/build.ts'
 import { readMessage, type SipMessage } from '../sip/message.ts'
+import { ownText } from '../sip/own-text.ts'
 import type { Via } from '../sip/via.ts'
 import type { Flow, TransportLayer } from '../transport/types.ts'
 import { type ClientHost, LiveClientTransaction } from './client-transaction.ts'
@@ -48,6 +49,8 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
   readonly #ids: IdSource
   readonly #count: ((name: string) => void) | undefined
   readonly #servers = new Map<string, LiveServerTransaction>()
+  /** How many of them are kept under a `methodKey`: mostly none, and then nobody has to look there. */
+  #methodKeys = 0
   readonly #clients = new Map<string, LiveClientTransaction>()
   #server: ServerUser | undefined
 
@@ -104,15 +107,19 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
 
   #begin(request: SipMessage, key: string, via: Via, flow: Flow): void {
     const { method } = request
-    const ownKey = method === 'CANCEL' || this.#servers.has(key) ? methodKey(method, key) : key
+    const hasMethodKey = method === 'CANCEL' || this.#servers.has(key)
+    if (hasMethodKey) this.#methodKeys++
+    const ownKey = ownText(hasMethodKey ? methodKey(method, key) : key)
     const transaction = new LiveServerTransaction(this, ownKey, request, via, flow)
+    transaction.hasMethodKey = hasMethodKey
     this.#servers.set(ownKey, transaction)
     transaction.input('request')
   }
 
   #findServer(key: string, method: string): LiveServerTransaction | undefined {
     const first = this.#servers.get(key)
-    return first?.method === method ? first : this.#servers.get(methodKey(method, key))
+    if (first?.method === method) return first
+    return this.#methodKeys === 0 ? undefined : this.#servers.get(methodKey(method, key))
   }
 
   newServerId(): string {
@@ -130,6 +137,7 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
 
   onServerEnd(transaction: LiveServerTransaction): void {
     this.#servers.delete(transaction.key)
+    if (transaction.hasMethodKey) this.#methodKeys--
     if (transaction.method !== 'CANCEL') this.#server!.onServerEnd(transaction)
   }
 

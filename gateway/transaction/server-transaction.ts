@@ -34,6 +34,8 @@ export class LiveServerTransaction
 {
   /** What the layer finds it by. */
   readonly key: string
+  /** The key has the method in it: another transaction has the plain one. */
+  hasMethodKey = false
   readonly method: string
   request: SipMessage
   readonly flow: Flow
