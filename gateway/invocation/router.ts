@@ -107,6 +107,7 @@ export class RequestRouter implements ServerUser {
     try {
       const { status, reason, headers, events } = await this.#parts.registrar.register(request, server.flow)
       server.respond(buildResponse(request, status, reason, { toTag, received, headers }), status)
+      server.forget()
       this.#parts.publish(events)
     } catch (error) {
       this.#parts.count('store failures')

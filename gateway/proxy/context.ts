@@ -96,6 +96,8 @@ export class ProxyContext {
   /** The failure that ended the transaction early (6xx, finalOn): nothing is added any more. */
   #closedBy: Branch | undefined
   #holds = 0
+  /** Once retired: where a 2xx of another branch still goes. */
+  #back: Destination | undefined
   #tag = ''
 
   constructor(proxy: ProxyCore, server: ServerTransaction, owner: ProxyOwner, facts: ForwardFacts) {
@@ -237,7 +239,8 @@ export class ProxyContext {
       this.owner.onOrphan(branch, response)
       return
     }
-    this.server.respond(text, response.status)
+    if (!this.#back) this.server.respond(text, response.status)
+    else if (this.isInvite) this.proxy.passOn(text, this.#back)
     const wasOpen = this.finalStatus === 0
     this.finalStatus = response.status
     if (wasOpen) {
@@ -449,7 +452,9 @@ export class ProxyContext {
    */
   retire(): void {
     this.owner = RETIRED
+    const back = this.server.forget()
     for (const branch of this.branches) {
+      if (back) branch.transaction?.forget(back)
       branch.final = undefined
       branch.transaction = undefined
       branch.target = NO_TARGET
@@ -457,7 +462,7 @@ export class ProxyContext {
     this.branches = NONE
     this.forks = NONE
     this.routes = NO_ROUTES
-    this.server.forget()
+    this.#back = back
   }
 
   /** The server transaction is over: stops every timer that belongs to it. */

@@ -163,6 +163,11 @@ export class ProxyCore implements ClientUser {
       this.#parts.transport.send(transaction.requestText, transaction.destination)
   }
 
+  /** Sends a response on outside of its transaction, which is over. */
+  passOn(text: string, back: Destination): void {
+    this.#parts.transport.send(text, back)
+  }
+
   #failSoon(branch: Branch, status: number): void {
     queueMicrotask(() => branch.context.failed(branch, status, undefined))
   }

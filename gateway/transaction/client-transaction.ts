@@ -15,6 +15,8 @@ import type { ClientTransaction, ClientUser, OutgoingRequest } from './types.ts'
 export interface ClientHost extends Shared {
   sendCancel(text: string, invite: LiveClientTransaction): void
   onClientEnd(transaction: LiveClientTransaction): void
+  /** Nobody has to do with it any more: repeats of its final response are passed on to `back`, or absorbed. */
+  keepPassing(transaction: LiveClientTransaction, back: Destination | undefined): void
 }
 
 export class LiveClientTransaction
@@ -46,6 +48,13 @@ export class LiveClientTransaction
   cancel(reason?: string): void {
     this.#reason ??= reason
     this.input('cancel')
+  }
+
+  forget(back: Destination): void {
+    if (this.state !== 'accepted' && this.state !== 'completed') return
+    this.stopAll()
+    this.host.keepPassing(this, this.state === 'accepted' ? back : undefined)
+    this.state = 'terminated'
   }
 
   receive(response: SipMessage): void {

@@ -2,11 +2,13 @@ import type { IdSource } from '../../functions/contract/clock.ts'
 import { buildResponse, reasonPhrase, receivedOf } from '../sip/build.ts'
 import { readMessage, type SipMessage } from '../sip/message.ts'
 import { ownText } from '../sip/own-text.ts'
+import { spliceResponse } from '../sip/splice.ts'
 import type { Via } from '../sip/via.ts'
-import type { Flow, TransportLayer } from '../transport/types.ts'
+import type { Destination, Flow, TransportLayer } from '../transport/types.ts'
 import { type ClientHost, LiveClientTransaction } from './client-transaction.ts'
 import { type Durations, reliableDurations, unreliableDurations } from './durations.ts'
 import { clientKey, hasUniqueBranch, isOurs, methodKey, oldServerKey, serverKey } from './matching.ts'
+import { Remnants } from './remnants.ts'
 import { LiveServerTransaction, type ServerHost } from './server-transaction.ts'
 import type { TimerQueue } from './timer-queue.ts'
 import type {
@@ -52,6 +54,10 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
   /** How many of them are kept under a `methodKey`: mostly none, and then nobody has to look there. */
   #methodKeys = 0
   readonly #clients = new Map<string, LiveClientTransaction>()
+  /** Of server transactions that are over: what a repeated request is answered with, nothing when it is absorbed. */
+  readonly #over: Remnants<Answered | undefined>
+  /** Of client transactions that are over: where a repeated 2xx goes, nowhere when it is absorbed. */
+  readonly #passing: Remnants<Destination | undefined>
   #server: ServerUser | undefined
 
   constructor(options: TransactionLayerOptions) {
@@ -62,6 +68,8 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
     this.#ids = options.ids
     this.#server = options.server
     this.#count = options.count
+    this.#over = new Remnants(options.timers, this.unreliable.patience)
+    this.#passing = new Remnants(options.timers, this.unreliable.patience)
   }
 
   serve(server: ServerUser): void {
@@ -69,7 +77,11 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
   }
 
   get counts(): { server: number; client: number; timers: number } {
-    return { server: this.#servers.size, client: this.#clients.size, timers: this.runningTimers }
+    return {
+      server: this.#servers.size + this.#over.size,
+      client: this.#clients.size + this.#passing.size,
+      timers: this.runningTimers,
+    }
   }
 
   surprise(name: string): void {
@@ -87,7 +99,28 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
     if (request.method === 'ACK') return this.#receiveAck(request, key, via, flow)
     const known = this.#findServer(key, request.method)
     if (known !== undefined) known.input('request')
-    else this.#begin(request, key, via, flow)
+    else if (!this.#isOver(key, request.method)) this.#begin(request, key, via, flow)
+  }
+
+  /** Answers, or absorbs, the repeat of a request whose transaction nobody has to do with any more. */
+  #isOver(key: string, method: string): boolean {
+    const overKey = methodKey(method, key)
+    if (!this.#over.has(overKey)) return false
+    const answered = this.#over.get(overKey)
+    if (answered !== undefined) this.transport.send(answered.text, answered.destination)
+    return true
+  }
+
+  keepRemnant(transaction: LiveServerTransaction): void {
+    const { method, lastResponse, destination } = transaction
+    const isAnswered = method !== 'INVITE' && lastResponse !== undefined && destination !== undefined
+    this.#over.add(overKeyOf(transaction), isAnswered ? { text: lastResponse, destination } : undefined)
+    this.#removeServer(transaction)
+    transaction.leave()
+  }
+
+  dropRemnant(transaction: LiveServerTransaction): void {
+    if (transaction.method !== 'INVITE') this.#over.delete(overKeyOf(transaction))
   }
 
   /** Everything but the ACK of a 2xx belongs to the INVITE's transaction (RFC 3261 17.2.3). */
@@ -136,9 +169,13 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
   }
 
   onServerEnd(transaction: LiveServerTransaction): void {
+    this.#removeServer(transaction)
+    if (transaction.method !== 'CANCEL') this.#server!.onServerEnd(transaction)
+  }
+
+  #removeServer(transaction: LiveServerTransaction): void {
     this.#servers.delete(transaction.key)
     if (transaction.hasMethodKey) this.#methodKeys--
-    if (transaction.method !== 'CANCEL') this.#server!.onServerEnd(transaction)
   }
 
   /** RFC 3261 9.2: 200 whatever it cancels, 481 when that is nothing; only an INVITE without final response hears of it. */
@@ -146,7 +183,7 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
     const { request, flow } = transaction
     const key = transaction.key.slice(methodKey('CANCEL', '').length)
     const target = this.#findServer(key, 'INVITE') ?? this.#servers.get(key)
-    const status = target === undefined ? 481 : 200
+    const status = target !== undefined || this.#over.has(methodKey('INVITE', key)) ? 200 : 481
     const text = buildResponse(request, status, reasonPhrase(status), {
       toTag: this.#ids.next('tag'),
       received: receivedOf(request, flow.remoteAddress, flow.remotePort),
@@ -168,6 +205,7 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
 
   receiveResponse(response: SipMessage, flow: Flow): boolean {
     const transaction = this.#findClient(response)
+    if (transaction === 'over') return true
     if (transaction === undefined) return false
     if (flow.remoteAddress !== transaction.destination.remoteAddress) this.surprise('response from another address')
     transaction.receive(response)
@@ -175,14 +213,31 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
   }
 
   /** RFC 3261 17.1.3 and 18.1.2. Counts why there is none. */
-  #findClient(response: SipMessage): LiveClientTransaction | undefined {
+  #findClient(response: SipMessage): LiveClientTransaction | 'over' | undefined {
     const via = response.via
     if (via === undefined) return this.#drop('response without Via')
     if (!isOurs(via, this.transport.listeners)) return this.#drop('response to another sent-by')
-    const transaction = this.#clients.get(clientKey(via.branch, response.method))
-    if (transaction === undefined) return this.#drop('response without transaction')
+    const key = clientKey(via.branch, response.method)
+    const transaction = this.#clients.get(key)
+    if (transaction === undefined)
+      return this.#passOn(response, key) ? 'over' : this.#drop('response without transaction')
     if (transaction.method !== response.method) return this.#drop('response to another method')
     return transaction
+  }
+
+  /** A repeat of a final response whose transaction nobody has to do with any more: a 2xx goes on as it is, for its ACK to be repeated. */
+  #passOn(response: SipMessage, key: string): boolean {
+    if (!this.#passing.has(key)) return false
+    const back = this.#passing.get(key)
+    const text =
+      back !== undefined && response.status >= 200 && response.status < 300 ? spliceResponse(response) : undefined
+    if (text !== undefined) this.transport.send(text, back!)
+    return true
+  }
+
+  keepPassing(transaction: LiveClientTransaction, back: Destination | undefined): void {
+    this.#passing.add(ownText(clientKey(transaction.branch, transaction.method)), back)
+    this.onClientEnd(transaction)
   }
 
   #drop(name: string): undefined {
@@ -197,6 +252,17 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
   onClientEnd(transaction: LiveClientTransaction): void {
     this.#clients.delete(clientKey(transaction.branch, transaction.method))
   }
+}
+
+/** Always with the method, unlike that of a live transaction. */
+function overKeyOf({ hasMethodKey, key, method }: LiveServerTransaction): string {
+  return hasMethodKey ? key : ownText(methodKey(method, key))
+}
+
+/** A final response and where it went. */
+interface Answered {
+  text: string
+  destination: Destination
 }
 
 /** What becomes of a CANCEL changes nothing: the INVITE's final response, or its limit, ends the matter. */

@@ -18,6 +18,10 @@ export interface ServerHost extends Shared {
   onRequest(transaction: LiveServerTransaction): void
   onAck(ack: SipMessage, transaction: LiveServerTransaction): void
   onServerEnd(transaction: LiveServerTransaction): void
+  /** Nobody has to do with it any more: keeps only what a repeat of its request needs. */
+  keepRemnant(transaction: LiveServerTransaction): void
+  /** Its final response did not go out after all. */
+  dropRemnant(transaction: LiveServerTransaction): void
 }
 
 /** Stands in for the request of a transaction that only waits for its end. */
@@ -66,12 +70,27 @@ export class LiveServerTransaction
     return this.#id
   }
 
-  forget(): void {
-    if (!this.isFinal) return
+  forget(): Destination | undefined {
+    if (!this.isFinal) return undefined
     if (this.#via !== undefined) this.#elsewhere = fallbackDestination(this.#via, this.flow)
     this.#via = undefined
     this.request = FORGOTTEN
     this.context = undefined
+    // Over a stream nothing is repeated, and a response that was lost with its connection is still to be sent another way.
+    const isRepeatable =
+      this.durations.retransmit !== undefined && this.state === 'completed' && this.method !== 'INVITE'
+    if (this.state === 'accepted' || isRepeatable) this.host.keepRemnant(this)
+    return this.destination
+  }
+
+  /** Ends without a word to anybody: its layer answers repeats from now on. */
+  leave(): void {
+    this.stopAll()
+    this.state = 'terminated'
+  }
+
+  get destination(): Destination | undefined {
+    return this.#fallback ?? this.#destination
   }
 
   respond(text: string, status: number): boolean {
@@ -135,7 +154,8 @@ export class LiveServerTransaction
 
   /** The connection is gone, or the datagram was refused: RFC 3261 18.2.2, RFC 3263 5. */
   #fallBack(): void {
-    if (this.#fallback !== undefined || this.state === 'terminated') return
+    if (this.state === 'terminated') return this.host.dropRemnant(this)
+    if (this.#fallback !== undefined) return
     this.#fallback = this.#via === undefined ? this.#elsewhere : fallbackDestination(this.#via, this.flow)
     if (this.#fallback === undefined) this.failSoon()
     else if (this.lastResponse !== undefined) this.#sendFallback(this.lastResponse, this.#fallback)

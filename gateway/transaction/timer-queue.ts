@@ -16,6 +16,8 @@ export type TimerHandle = PendingTimer
 export interface TimerQueue {
   /** Timers that are running. */
   readonly size: number
+  /** Milliseconds since the epoch, of the clock the timers run on. */
+  now(): number
   /**
    * Calls `owner.onTimer(kind)` once, in `durationMs`, never during this call (0: the next turn). Timers fire in order of
    * their due times, then of their start.
@@ -52,6 +54,10 @@ class Queue implements TimerQueue {
   constructor(clock: Clock, slackMs: number) {
     this.#clock = clock
     this.#slackMs = slackMs
+  }
+
+  now(): number {
+    return this.#clock.now()
   }
 
   start<Kind extends string>(durationMs: number, owner: TimerOwner<Kind>, kind: Kind): TimerHandle {

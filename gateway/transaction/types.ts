@@ -38,8 +38,12 @@ export interface ServerTransaction {
    * (RFC 3261 16.7 step 5).
    */
   respond(text: string, status: number): boolean
-  /** Lets go of the request and of `context`: only after the final response, when the user has no more to do with either. */
-  forget(): void
+  /**
+   * The user has no more to do with it: after the final response, what is left is absorbing repeats. Neither `request` nor `context` is
+   * there any more, and `onServerEnd` is not called.
+   * @returns where its responses go, for `ClientTransaction.forget`; undefined when it is not over yet
+   */
+  forget(): Destination | undefined
 }
 
 /** The response side of a transaction user: one object per client transaction or one for many, told apart by `context`. */
@@ -65,6 +69,11 @@ export interface ClientTransaction {
    * transaction; when no final follows within 64*T1 `onTimeout` is called. `reason` is the value of a Reason header (RFC 3326).
    */
   cancel(reason?: string): void
+  /**
+   * The user has no more to do with it, once a final response has come: repeats of that are absorbed, those of a 2xx to an INVITE are
+   * passed on to `back`. Does nothing before.
+   */
+  forget(back: Destination): void
 }
 
 export interface OutgoingRequest {

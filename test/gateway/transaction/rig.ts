@@ -237,7 +237,7 @@ export function answer(status: number, method: string, branch = 'z9hG4bK-out', s
   return response(status, method, `SIP/2.0/UDP ${sentBy};branch=${branch}`, 'b')
 }
 
-function response(status: number, method: string, via: string, toTag: string): string {
+export function response(status: number, method: string, via: string, toTag: string): string {
   return lines(
     `SIP/2.0 ${status} Whatever`,
     `Via: ${via}`,
