@@ -108,6 +108,7 @@ export class RequestRouter implements ServerUser {
       const { status, reason, headers, events } = await this.#parts.registrar.register(request, server.flow)
       server.respond(buildResponse(request, status, reason, { toTag, received, headers }), status)
       server.forget()
+      this.#parts.log.info('register', { callId: request.callId, aor: request.to?.uri ?? '', status })
       this.#parts.publish(events)
     } catch (error) {
       this.#parts.count('store failures')
