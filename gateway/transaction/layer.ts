@@ -55,7 +55,7 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
   #methodKeys = 0
   readonly #clients = new Map<string, LiveClientTransaction>()
   /** Of server transactions that are over: what a repeated request is answered with, nothing when it is absorbed. */
-  readonly #over: Remnants<Answered | undefined>
+  readonly #over: Remnants<Over>
   /** Of client transactions that are over: where a repeated 2xx goes, nowhere when it is absorbed. */
   readonly #passing: Remnants<Destination | undefined>
   #server: ServerUser | undefined
@@ -104,23 +104,23 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
 
   /** Answers, or absorbs, the repeat of a request whose transaction nobody has to do with any more. */
   #isOver(key: string, method: string): boolean {
-    const overKey = methodKey(method, key)
-    if (!this.#over.has(overKey)) return false
-    const answered = this.#over.get(overKey)
-    if (answered !== undefined) this.transport.send(answered.text, answered.destination)
-    return true
+    const first = this.#over.get(key)
+    if (first === undefined) return false
+    const over = first.method === method ? first : this.#over.get(methodKey(method, key))
+    if (over?.destination !== undefined) this.transport.send(over.text, over.destination)
+    return over !== undefined
   }
 
   keepRemnant(transaction: LiveServerTransaction): void {
     const { method, lastResponse, destination } = transaction
-    const isAnswered = method !== 'INVITE' && lastResponse !== undefined && destination !== undefined
-    this.#over.add(overKeyOf(transaction), isAnswered ? { text: lastResponse, destination } : undefined)
+    const isAnswered = method !== 'INVITE' && lastResponse !== undefined
+    this.#over.add(transaction.key, isAnswered ? { method, text: lastResponse, destination } : absorbed(method))
     this.#removeServer(transaction)
     transaction.leave()
   }
 
   dropRemnant(transaction: LiveServerTransaction): void {
-    if (transaction.method !== 'INVITE') this.#over.delete(overKeyOf(transaction))
+    if (transaction.method !== 'INVITE') this.#over.delete(transaction.key)
   }
 
   /** Everything but the ACK of a 2xx belongs to the INVITE's transaction (RFC 3261 17.2.3). */
@@ -183,7 +183,7 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
     const { request, flow } = transaction
     const key = transaction.key.slice(methodKey('CANCEL', '').length)
     const target = this.#findServer(key, 'INVITE') ?? this.#servers.get(key)
-    const status = target !== undefined || this.#over.has(methodKey('INVITE', key)) ? 200 : 481
+    const status = target !== undefined || this.#over.get(key)?.method === 'INVITE' ? 200 : 481
     const text = buildResponse(request, status, reasonPhrase(status), {
       toTag: this.#ids.next('tag'),
       received: receivedOf(request, flow.remoteAddress, flow.remotePort),
@@ -254,15 +254,17 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
   }
 }
 
-/** Always with the method, unlike that of a live transaction. */
-function overKeyOf({ hasMethodKey, key, method }: LiveServerTransaction): string {
-  return hasMethodKey ? key : ownText(methodKey(method, key))
+/** What a repeated request is answered with; absorbed when there is no destination. */
+interface Over {
+  method: string
+  text: string
+  destination: Destination | undefined
 }
 
-/** A final response and where it went. */
-interface Answered {
-  text: string
-  destination: Destination
+const INVITE_OVER: Over = { method: 'INVITE', text: '', destination: undefined }
+
+function absorbed(method: string): Over {
+  return method === 'INVITE' ? INVITE_OVER : { method, text: '', destination: undefined }
 }
 
 /** What becomes of a CANCEL changes nothing: the INVITE's final response, or its limit, ends the matter. */
