@@ -97,8 +97,8 @@ export class Inboxes {
       return
     }
     const batch = inbox.waiting.splice(0, this.#batch)
-    inbox.isScheduled = inbox.waiting.length > 0
-    inbox.timer = inbox.isScheduled ? this.#clock.after(0, () => this.#hand(inbox)) : undefined
     for (const receive of inbox.receivers) receive(batch)
+    inbox.isScheduled = inbox.waiting.length > 0 && inbox.receivers.size > 0
+    inbox.timer = inbox.isScheduled ? this.#clock.after(0, () => this.#hand(inbox)) : undefined
   }
 }

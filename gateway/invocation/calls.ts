@@ -7,15 +7,22 @@ import type { CallParts } from './parts.ts'
 
 /** How many calls that have ended are still shown to people who look. */
 const REMEMBERED = 100
-/** Deliveries that are handled before others get their turn: an event that wakes thousands must not hold up the rest. */
-const SLICE = 64
+/** What is handled before others get their turn: an event that wakes thousands must not hold up the rest. */
+const SLICE_MS = 2
+/** Fewer than the datagrams a socket gives in one turn: what they are answered with must not pile up. */
+const SLICE_DELIVERIES = 16
+/** So many deliveries, and then what they set off, before the time is looked at. */
+const STEP = 4
+/** Microtasks after which in-process functions without I/O have answered and been obeyed. */
+const CONTINUATION_TURNS = 32
 
 /** The calls of this gateway that functions route. */
 export class Calls {
   readonly #live = new Map<string, Call>()
   readonly #ended: Call[] = []
   readonly #parts: CallParts
-  readonly #backlog: Delivery[] = []
+  #backlog: Delivery[] = []
+  #isDelivering = false
   #next = 0
 
   constructor(parts: CallParts) {
@@ -40,14 +47,42 @@ export class Calls {
 
   /** Events for waiting calls, from the store's inbox. */
   deliver(deliveries: readonly Delivery[]): void {
-    const isIdle = this.#backlog.length === 0
     for (const delivery of deliveries) this.#backlog.push(delivery)
-    if (isIdle) this.#work()
+    if (!this.#isDelivering) this.#work()
   }
 
+  /** One slice of the backlog; the next one waits until sockets have been served. */
   #work(): void {
-    for (const delivery of this.#backlog.splice(0, SLICE)) this.#live.get(delivery.transaction)?.deliver(delivery)
-    if (this.#backlog.length > 0) this.#parts.clock.after(0, () => this.#work())
+    const slice = this.#backlog.splice(0, SLICE_DELIVERIES)
+    this.#isDelivering = true
+    void this.#deliverSlice(slice).then((done) => {
+      if (done < slice.length) this.#backlog = slice.slice(done).concat(this.#backlog)
+      this.#isDelivering = this.#backlog.length > 0
+      if (this.#isDelivering) this.#parts.clock.after(0, () => this.#work())
+    })
+  }
+
+  /** Also the time counts that is spent on what the deliveries set off. @returns how many had their turn */
+  async #deliverSlice(slice: readonly Delivery[]): Promise<number> {
+    const { clock } = this.#parts
+    const endsAt = clock.now() + SLICE_MS
+    let done = 0
+    while (done < slice.length) {
+      this.#deliverOne(slice[done++]!)
+      if (done % STEP !== 0) continue
+      for (let turn = 0; turn < CONTINUATION_TURNS; turn++) await undefined
+      if (clock.now() >= endsAt) break
+    }
+    return done
+  }
+
+  /** A bug that one delivery meets must not cost the others theirs. */
+  #deliverOne(delivery: Delivery): void {
+    try {
+      this.#live.get(delivery.transaction)?.deliver(delivery)
+    } catch (error) {
+      this.#parts.onBug(error)
+    }
   }
 
   /** Newest first: those under way, then those that ended last. */
