@@ -104,8 +104,11 @@ export interface SuspendedTransaction {
   callId: string
   /** When it must end at the latest, milliseconds since the epoch. */
   expiresAt: number
-  /** Opaque to the store: raw request, flow, branches, waits, context. */
-  state: string
+  /**
+   * Opaque to the store: raw request, flow, branches, waits, context. May be written down only when it is read: a store that keeps the
+   * record elsewhere reads it within `suspend`.
+   */
+  readonly state: string
 }
 
 /** One event that matches one subscription, on its way to the owner. */

@@ -52,7 +52,6 @@ export const MAX_LIFE_MS = 24 * 3_600_000
 export class Interests {
   readonly waits = new Map<string, Wait>()
   readonly subscriptions = new Map<string, Subscription>()
-  readonly #waitOf = new Map<string, Wait>()
   readonly #timers: TimerQueue
 
   constructor(timers: TimerQueue) {
@@ -75,7 +74,6 @@ export class Interests {
       const id = context.newId()
       wait.events.push(condition.event)
       wait.subscriptions.push(id)
-      this.#waitOf.set(id, wait)
       added.push({
         id,
         transaction: context.transaction,
@@ -109,7 +107,8 @@ export class Interests {
   }
 
   waitOfSubscription(id: string): Wait | undefined {
-    return this.#waitOf.get(id)
+    for (const wait of this.waits.values()) if (wait.subscriptions.includes(id)) return wait
+    return undefined
   }
 
   /** Whether this delivery is to be acted on: the subscription lives, and the event has not fired it before. */
@@ -126,7 +125,6 @@ export class Interests {
     this.#timers.stop(wait.timer)
     wait.timer = undefined
     if (this.waits.get(wait.name) === wait) this.waits.delete(wait.name)
-    for (const id of wait.subscriptions) this.#waitOf.delete(id)
     return wait.subscriptions
   }
 

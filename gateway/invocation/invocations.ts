@@ -68,6 +68,8 @@ export class Invocations {
       }
     }
     this.#isBusy = false
+    // A call may wait for long: what the next invocation says of the request is read from it anew.
+    this.#request = undefined
     this.#call.context.release()
     this.#call.finishIfDone()
   }

@@ -1,7 +1,7 @@
 import type { Action } from '../../functions/contract/actions.ts'
 import type { WaitOutcome } from '../../functions/contract/envelope.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
-import type { Delivery, StoredSubscription } from '../../functions/store/store.ts'
+import type { Delivery, StoredSubscription, SuspendedTransaction } from '../../functions/store/store.ts'
 import { listenerName } from '../proxy/next-hop.ts'
 import { branchData, type Call } from './call.ts'
 import { Interests, MAX_LIFE_MS, type Subscription, Wait } from './interests.ts'
@@ -77,34 +77,8 @@ export class Suspension {
     return { transaction: this.#call.id, gateway: gatewayId, now: clock.now(), newId: () => ids.next('subscription') }
   }
 
-  /** What has to be known to take the call up again. */
-  #record() {
-    const { parts, request, flow, context } = this.#call
-    const state = JSON.stringify({
-      request: request.text,
-      path: this.#call.path,
-      flow: {
-        transport: flow.transport,
-        address: flow.remoteAddress,
-        port: flow.remotePort,
-        listener: listenerName(flow.listener),
-      },
-      branches: context.branches.map(branchData),
-      waits: [...this.interests.waits.values()].map(({ name, forks, subscriptions }) => ({
-        name,
-        forks,
-        subscriptions,
-      })),
-      context: this.#call.functionContext,
-    })
-    return {
-      id: this.#call.id,
-      gateway: parts.gatewayId,
-      rev: ++this.#rev,
-      callId: request.callId,
-      expiresAt: parts.clock.now() + MAX_LIFE_MS,
-      state,
-    }
+  #record(): SuspendedTransaction {
+    return new SuspendedCall(this.#call, this.interests, ++this.#rev)
   }
 
   /** Whether a wait that is armed asks for the outcome of that fork. */
@@ -186,5 +160,50 @@ export class Suspension {
     } else if (drop.length > 0) {
       store.suspend({ transaction: this.#record(), add: [], drop, since: this.#call.location.at }).catch(failed)
     }
+  }
+}
+
+/**
+ * What has to be known to take the call up again. A store that is elsewhere reads it when it writes it; the one in this process keeps the
+ * record, and with it no second copy of the request.
+ */
+class SuspendedCall implements SuspendedTransaction {
+  readonly id: string
+  readonly gateway: string
+  readonly rev: number
+  readonly callId: string
+  readonly expiresAt: number
+  readonly #call: Call
+  readonly #interests: Interests
+
+  constructor(call: Call, interests: Interests, rev: number) {
+    this.id = call.id
+    this.gateway = call.parts.gatewayId
+    this.rev = rev
+    this.callId = call.request.callId
+    this.expiresAt = call.parts.clock.now() + MAX_LIFE_MS
+    this.#call = call
+    this.#interests = interests
+  }
+
+  get state(): string {
+    const { request, path, flow, context, functionContext } = this.#call
+    return JSON.stringify({
+      request: request.text,
+      path,
+      flow: {
+        transport: flow.transport,
+        address: flow.remoteAddress,
+        port: flow.remotePort,
+        listener: listenerName(flow.listener),
+      },
+      branches: context.branches.map(branchData),
+      waits: [...this.#interests.waits.values()].map(({ name, forks, subscriptions }) => ({
+        name,
+        forks,
+        subscriptions,
+      })),
+      context: functionContext,
+    })
   }
 }
