@@ -1,9 +1,13 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { isIpv6 } from './addresses.ts'
+import { SendBuffer } from './send-buffer.ts'
 import type { Address, TransportFailure, UdpEvents, UdpSocket } from './types.ts'
 
 /** Asked for so that a stall of some 100 ms loses nothing at thousands of messages a second; the system may grant less. */
 const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024
+
+/** Longer messages, which are rare, get memory of their own. */
+const SEND_BUFFER_BYTES = 16 * 1024
 
 export interface NodeUdpSocket extends UdpSocket {
   /** Octets of receive buffer the system granted. */
@@ -25,6 +29,7 @@ class DatagramSocket implements NodeUdpSocket {
   readonly local: Address
   readonly receiveBufferBytes: number
   readonly #socket: Socket
+  readonly #buffer = new SendBuffer(SEND_BUFFER_BYTES)
   #closed = false
 
   constructor(socket: Socket) {
@@ -34,14 +39,21 @@ class DatagramSocket implements NodeUdpSocket {
     this.#socket = socket
   }
 
-  send(octets: Uint8Array, address: string, port: number, failed?: (failure: TransportFailure) => void): void {
+  send(
+    message: string | Uint8Array,
+    address: string,
+    port: number,
+    failed?: (failure: TransportFailure) => void,
+  ): void {
     if (this.#closed) {
       if (failed) queueMicrotask(() => failed('closed'))
-    } else if (failed) {
-      this.#socket.send(octets, port, address, (error) => error && failed(failureOf(error)))
-    } else {
-      this.#socket.send(octets, port, address)
+      return
     }
+    const octets = typeof message === 'string' ? this.#buffer.octetsOf(message) : message
+    if (failed) this.#socket.send(octets, port, address, (error) => error && failed(failureOf(error)))
+    else this.#socket.send(octets, port, address)
+    // Mostly the system has copied the octets by now. What it could not take yet waits in them.
+    if (this.#socket.getSendQueueCount() > 0) this.#buffer.leave()
   }
 
   close(): void {

@@ -76,8 +76,9 @@ export interface UdpEvents {
 }
 export interface UdpSocket {
   readonly local: Address
+  /** Octets, which must not change any more, or the latin1 text of them. */
   send(
-    octets: Uint8Array,
+    message: string | Uint8Array,
     remoteAddress: string,
     remotePort: number,
     failed?: (failure: TransportFailure) => void,

@@ -1,5 +1,5 @@
 import { fail } from './failure.ts'
-import { octetsOf, textOf } from './octets.ts'
+import { textOf } from './octets.ts'
 import type { CountTransport } from './options.ts'
 import type { Listener, Network, OnTransportFailure, ReceiveMessage, UdpSocket } from './types.ts'
 
@@ -36,7 +36,7 @@ export class UdpTransport {
     if (!socket) return fail(failed, 'no listener')
     if (text.length > MAX_DATAGRAM_BYTES) return fail(failed, 'too large')
     this.#count('udp.sent')
-    socket.send(octetsOf(text), address, port, failed)
+    socket.send(text, address, port, failed)
   }
 
   close(): void {

@@ -33,7 +33,7 @@ const network: Network = {
     deliver = events.receive.bind(events)
     return {
       local,
-      send: (octets) => void sent.push(Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1')),
+      send: (message) => void sent.push(String(message)),
       close: () => {},
     }
   },

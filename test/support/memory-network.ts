@@ -1,4 +1,5 @@
 import { canonicalAddress, endOf, isIpv6, isWildcard } from '../../gateway/transport/addresses.ts'
+import { octetsOf } from '../../gateway/transport/octets.ts'
 import type {
   Address,
   Network,
@@ -119,7 +120,13 @@ class MemoryUdpSocket implements UdpSocket {
     this.#unbind = unbind
   }
 
-  send(octets: Uint8Array, address: string, port: number, failed?: (failure: TransportFailure) => void): void {
+  send(
+    message: string | Uint8Array,
+    address: string,
+    port: number,
+    failed?: (failure: TransportFailure) => void,
+  ): void {
+    const octets = typeof message === 'string' ? octetsOf(message) : message
     this.#send({ address: canonicalAddress(address), port }, octets, failed)
   }
 

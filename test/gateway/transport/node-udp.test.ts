@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { Socket } from 'node:dgram'
+import { test } from 'node:test'
+import { openUdp } from '../../../gateway/transport/node-udp.ts'
+import { SendBuffer } from '../../../gateway/transport/send-buffer.ts'
+import type { Address, TransportFailure } from '../../../gateway/transport/types.ts'
+
+const ANY: Address = { address: '127.0.0.1', port: 0 }
+
+/** The next datagrams in order, as latin1. */
+async function receiver(count: number) {
+  const heard: string[] = []
+  const all = Promise.withResolvers<string[]>()
+  const socket = await openUdp(ANY, {
+    receive: (octets) => {
+      if (heard.push(Buffer.from(octets).toString('latin1')) === count) all.resolve(heard)
+    },
+  })
+  return { ...socket.local, heard: all.promise, close: () => socket.close() }
+}
+
+test('text and octets go out as they are, short after long, and longer than the shared memory', async () => {
+  const texts = ['x'.repeat(2000), 'short', '\0\r\nÿ', 'long '.repeat(10_000), 'again']
+  const phone = await receiver(texts.length + 1)
+  const socket = await openUdp(ANY, { receive: () => {} })
+  for (const text of texts) socket.send(text, phone.address, phone.port)
+  socket.send(new Uint8Array([79, 255]), phone.address, phone.port, () => assert.fail('it was sent'))
+  assert.deepEqual(await phone.heard, [...texts, 'Oÿ'])
+  socket.close()
+  phone.close()
+})
+
+test('what the system would not take at once is not written over by the next message', async (t) => {
+  const held: Uint8Array[] = []
+  t.mock.method(Socket.prototype, 'send', (octets: Uint8Array) => void held.push(octets))
+  const count = t.mock.method(Socket.prototype, 'getSendQueueCount', () => held.length)
+  const socket = await openUdp(ANY, { receive: () => {} })
+  socket.send('first', '127.0.0.1', 5060)
+  socket.send('second', '127.0.0.1', 5060, () => {})
+  socket.send('third', '127.0.0.1', 5060)
+  assert.deepEqual(held.map(String), ['first', 'second', 'third'])
+  assert.equal(count.mock.callCount(), 3)
+  socket.close()
+})
+
+test('each failed send is told to its own sender, once, and never while it sends', async () => {
+  const socket = await openUdp(ANY, { receive: () => {} })
+  const told: string[] = []
+  const both = Promise.withResolvers<void>()
+  const tell = (name: string) => (failure: TransportFailure) => {
+    if (told.push(`${name}: ${failure}`) === 3) both.resolve()
+  }
+  socket.send('x'.repeat(70_000), '127.0.0.1', 5060, tell('long'))
+  socket.send('fine', '127.0.0.1', socket.local.port, tell('fine'))
+  socket.send('of the other family', '::1', 5060, tell('family'))
+  socket.send('nowhere', '255.255.255.255', 5060, tell('broadcast'))
+  assert.deepEqual(told, [])
+  await both.promise
+  assert.deepEqual(told.sort(), ['broadcast: unreachable', 'family: unreachable', 'long: too large'])
+  socket.close()
+})
+
+test('after the close a send fails as closed', async () => {
+  const socket = await openUdp(ANY, { receive: () => {} })
+  socket.close()
+  assert.equal(await new Promise((resolve) => socket.send('late', '127.0.0.1', 5060, resolve)), 'closed')
+})
+
+test('a send buffer is written over until somebody keeps what is in it', () => {
+  const buffer = new SendBuffer(8)
+  const first = buffer.octetsOf('first')
+  assert.equal(first.buffer, buffer.octetsOf('second').buffer)
+  assert.equal(String(first), 'secon')
+  const kept = buffer.octetsOf('kept')
+  buffer.leave()
+  assert.notEqual(buffer.octetsOf('next').buffer, kept.buffer)
+  assert.equal(String(kept), 'kept')
+  assert.equal(String(buffer.octetsOf('longer than 8')), 'longer than 8')
+})
