@@ -17,6 +17,7 @@ import { createLog, type ProcessLog } from './observe/log.ts'
 import { renderPrometheus } from './observe/prometheus.ts'
 import { createRandomIds, systemClock } from './system.ts'
 import { locate, locateNow } from './transport/locate.ts'
+import { defaultModeration, Moderation, processLoop } from './transport/moderation.ts'
 import { createNodeNetwork } from './transport/node-network.ts'
 import { createNodeResolver } from './transport/node-resolver.ts'
 import { cachedResolver } from './transport/resolver-cache.ts'
@@ -78,7 +79,7 @@ async function open(
   stops.push(() => manifest.stop())
 
   const resolver = cachedResolver(createNodeResolver(), clock)
-  const network = createNodeNetwork()
+  const network = createNodeNetwork({ moderation: new Moderation(defaultModeration, processLoop) })
   const gateway = await startGateway({
     options: {
       id: settings.gateway.id,

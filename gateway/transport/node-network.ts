@@ -1,3 +1,4 @@
+import type { Moderation } from './moderation.ts'
 import { connectTcp, listenTcp } from './node-stream.ts'
 import { openUdp } from './node-udp.ts'
 import type { Address, Network } from './types.ts'
@@ -8,12 +9,12 @@ export interface NodeNetwork extends Network {
 }
 
 /** The operating system's sockets. No error of theirs ends the process: each is told to whom it concerns. */
-export function createNodeNetwork(): NodeNetwork {
+export function createNodeNetwork(options: { moderation?: Moderation } = {}): NodeNetwork {
   const receiveBuffers: { local: Address; bytes: number }[] = []
   return {
     receiveBuffers,
     async udp(local, events) {
-      const socket = await openUdp(local, events)
+      const socket = await openUdp(local, events, options.moderation)
       receiveBuffers.push({ local: socket.local, bytes: socket.receiveBufferBytes })
       return socket
     },
