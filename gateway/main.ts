@@ -17,7 +17,6 @@ import { createLog, type ProcessLog } from './observe/log.ts'
 import { renderPrometheus } from './observe/prometheus.ts'
 import { createRandomIds, systemClock } from './system.ts'
 import { locate, locateNow } from './transport/locate.ts'
-import { defaultModeration, Moderation, processLoop } from './transport/moderation.ts'
 import { createNodeNetwork } from './transport/node-network.ts'
 import { createNodeResolver } from './transport/node-resolver.ts'
 import { cachedResolver } from './transport/resolver-cache.ts'
@@ -79,7 +78,7 @@ async function open(
   stops.push(() => manifest.stop())
 
   const resolver = cachedResolver(createNodeResolver(), clock)
-  const network = createNodeNetwork({ moderation: new Moderation(defaultModeration, processLoop) })
+  const network = createNodeNetwork()
   const gateway = await startGateway({
     options: {
       id: settings.gateway.id,

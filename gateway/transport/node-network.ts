@@ -1,4 +1,3 @@
-import type { Moderation } from './moderation.ts'
 import { connectTcp, listenTcp } from './node-stream.ts'
 import { openUdp } from './node-udp.ts'
 import type { Address, Network } from './types.ts'
@@ -9,12 +8,12 @@ export interface NodeNetwork extends Network {
 }
 
 /** The operating system's sockets. No error of theirs ends the process: each is told to whom it concerns. */
-export function createNodeNetwork(options: { moderation?: Moderation } = {}): NodeNetwork {
+export function createNodeNetwork(): NodeNetwork {
   const receiveBuffers: { local: Address; bytes: number }[] = []
   return {
     receiveBuffers,
     async udp(local, events) {
-      const socket = await openUdp(local, events, options.moderation)
+      const socket = await openUdp(local, events)
       receiveBuffers.push({ local: socket.local, bytes: socket.receiveBufferBytes })
       return socket
     },

@@ -1,6 +1,5 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { isIpv6 } from './addresses.ts'
-import type { Moderation } from './moderation.ts'
 import { SendBuffer } from './send-buffer.ts'
 import type { Address, TransportFailure, UdpEvents, UdpSocket } from './types.ts'
 
@@ -16,13 +15,10 @@ export interface NodeUdpSocket extends UdpSocket {
 }
 
 /** Binds one UDP socket; rejects with the system's error when it cannot. */
-export async function openUdp(local: Address, events: UdpEvents, moderation?: Moderation): Promise<NodeUdpSocket> {
+export async function openUdp(local: Address, events: UdpEvents): Promise<NodeUdpSocket> {
   const type = isIpv6(local.address) ? 'udp6' : 'udp4'
   const socket = createSocket({ type, ipv6Only: type === 'udp6', lookup: alreadyResolved })
-  socket.on('message', (octets: Buffer, from: RemoteInfo) => {
-    moderation?.received()
-    events.receive(octets, from.address, from.port)
-  })
+  socket.on('message', (octets: Buffer, from: RemoteInfo) => events.receive(octets, from.address, from.port))
   await bound(socket, local)
   // What a send could not do is told to its sender; an error of the socket itself ends nothing.
   socket.on('error', () => {})
