@@ -49,13 +49,26 @@ export function matches(filter: Filter, attributes: Attributes): boolean {
   return true
 }
 
+/** Types come from outside, too: no more than this many are kept. */
+const MAX_KEPT_TYPES = 256
+const patterns = new Map<string, readonly string[]>()
+
 /** The patterns that match an event of this type: `a.b.c`, `a.b.*`, `a.*`. */
-export function patternsOf(type: string): string[] {
-  const patterns = [type]
-  for (let dot = type.lastIndexOf('.'); dot > 0; dot = type.lastIndexOf('.', dot - 1)) {
-    patterns.push(`${type.slice(0, dot)}.*`)
+export function patternsOf(type: string): readonly string[] {
+  let found = patterns.get(type)
+  if (found === undefined) {
+    found = patternsFrom(type)
+    if (patterns.size >= MAX_KEPT_TYPES) patterns.clear()
+    patterns.set(type, found)
   }
-  return patterns
+  return found
+}
+
+function patternsFrom(type: string): string[] {
+  const found = [type]
+  for (let dot = type.lastIndexOf('.'); dot > 0; dot = type.lastIndexOf('.', dot - 1))
+    found.push(`${type.slice(0, dot)}.*`)
+  return found
 }
 
 /** Its length goes before each value, so that no two lists of values make the same key. */

@@ -4,8 +4,8 @@ import type { StoredSubscription } from './store.ts'
 
 /** Up to this many events are compared one by one; for more an index is worth its making. */
 const SCAN_AT_MOST = 64
-/** Filter shapes indexed per pattern; filters of further shapes scan. */
-const MAX_SHAPES = 16
+/** Pairs of pattern and filter shape that are indexed; further ones scan. */
+const MAX_INDEXES = 256
 
 /**
  * The last events, so that one raised between a snapshot and the subscription made from it still counts (no lost wake-up).
@@ -23,8 +23,8 @@ export class RecentEvents {
   constructor(keepMs: number, limit: number) {
     this.#keepMs = keepMs
     this.#limit = limit
-    this.#younger = new Generation(0)
-    this.#older = new Generation(0)
+    this.#younger = new Generation(0, 1)
+    this.#older = new Generation(0, 1)
   }
 
   get position(): number {
@@ -34,7 +34,8 @@ export class RecentEvents {
   record(event: RouseEvent, now: number): void {
     this.#turn(now)
     if (this.#younger.size === 0) this.#younger.startedAt = now
-    this.#younger.add(++this.#position, event)
+    this.#position++
+    this.#younger.events.push(event)
   }
 
   /** Events after `position` that match the subscription, in order. */
@@ -42,8 +43,8 @@ export class RecentEvents {
     if (position >= this.#position) return []
     const plan = planFilter(subscription.filter)
     const found: RouseEvent[] = []
-    this.#older.logs.get(subscription.event)?.find(position, subscription, plan, found)
-    this.#younger.logs.get(subscription.event)?.find(position, subscription, plan, found)
+    this.#older.find(position, subscription, plan, found)
+    this.#younger.find(position, subscription, plan, found)
     return found
   }
 
@@ -59,9 +60,9 @@ export class RecentEvents {
     if (size > 0 && (now - startedAt >= this.#keepMs || size >= this.#limit / 2)) {
       this.#older = this.#younger
       this.#older.endedAt = now
-      this.#younger = new Generation(now)
+      this.#younger = new Generation(now, this.#position + 1)
     } else if (this.#older.size > 0 && now - this.#older.endedAt >= this.#keepMs) {
-      this.#older = new Generation(now)
+      this.#older = new Generation(now, this.#position + 1)
     }
   }
 }
@@ -69,75 +70,81 @@ export class RecentEvents {
 class Generation {
   startedAt: number
   endedAt = 0
-  size = 0
-  /** By pattern: an event is in the log of its type and of each of its families. */
-  readonly logs = new Map<string, EventLog>()
+  /** In order; the first one has position `first`. */
+  readonly events: RouseEvent[] = []
+  readonly #first: number
+  readonly #indexes = new Map<string, EventIndex>()
 
-  constructor(startedAt: number) {
+  constructor(startedAt: number, first: number) {
     this.startedAt = startedAt
+    this.#first = first
   }
 
-  add(position: number, event: RouseEvent): void {
-    this.size++
-    for (const pattern of patternsOf(event.type)) {
-      let log = this.logs.get(pattern)
-      if (!log) {
-        log = new EventLog()
-        this.logs.set(pattern, log)
-      }
-      log.events.push(event)
-      log.positions.push(position)
+  get size(): number {
+    return this.events.length
+  }
+
+  find(position: number, subscription: StoredSubscription, plan: FilterPlan, found: RouseEvent[]): void {
+    const first = Math.max(0, position + 1 - this.#first)
+    const index = this.events.length - first > SCAN_AT_MOST ? this.#index(subscription.event, plan) : undefined
+    if (!index) {
+      for (let at = first; at < this.events.length; at++) offer(this.events[at]!, subscription, found)
+      return
     }
+    for (const at of index.candidates(plan.keys, first)) offer(this.events[at]!, subscription, found)
+  }
+
+  /** Most patterns and shapes are never asked for; an index is made when the first one asks. */
+  #index(pattern: string, plan: FilterPlan): EventIndex | undefined {
+    const name = `${pattern}\n${plan.shape}`
+    let index = this.#indexes.get(name)
+    if (!index) {
+      if (this.#indexes.size >= MAX_INDEXES) return undefined
+      index = new EventIndex(pattern, plan.names)
+      this.#indexes.set(name, index)
+    }
+    index.catchUp(this.events)
+    return index
   }
 }
 
-/** The events of one pattern in order, indexed by a filter shape from the first time that shape is asked for. */
-class EventLog {
-  readonly events: RouseEvent[] = []
-  readonly positions: number[] = []
-  readonly #shapes = new Map<string, { indexed: number; byKey: Map<string, number[]> }>()
+function offer(event: RouseEvent, subscription: StoredSubscription, found: RouseEvent[]): void {
+  if (patternsOf(event.type).includes(subscription.event) && matches(subscription.filter, event.attributes))
+    found.push(event)
+}
 
-  find(position: number, subscription: StoredSubscription, plan: FilterPlan, found: RouseEvent[]): void {
-    const first = after(this.positions, position)
-    const canIndex = this.#shapes.size < MAX_SHAPES || this.#shapes.has(plan.shape)
-    if (this.events.length - first <= SCAN_AT_MOST || !canIndex) {
-      for (let index = first; index < this.events.length; index++) this.#offer(index, subscription, found)
-      return
+/** The events of one pattern by their values of one filter shape; each event is looked at once. */
+class EventIndex {
+  readonly #pattern: string
+  readonly #names: readonly string[]
+  readonly #byKey = new Map<string, number[]>()
+  #indexed = 0
+
+  constructor(pattern: string, names: readonly string[]) {
+    this.#pattern = pattern
+    this.#names = names
+  }
+
+  catchUp(events: readonly RouseEvent[]): void {
+    for (; this.#indexed < events.length; this.#indexed++) {
+      const { type, attributes } = events[this.#indexed]!
+      if (!patternsOf(type).includes(this.#pattern)) continue
+      const key = keyOf(this.#names, attributes)
+      if (key === undefined) continue
+      const indices = this.#byKey.get(key)
+      if (indices) indices.push(this.#indexed)
+      else this.#byKey.set(key, [this.#indexed])
     }
-    for (const index of this.#candidates(plan, first)) this.#offer(index, subscription, found)
   }
 
-  #offer(index: number, subscription: StoredSubscription, found: RouseEvent[]): void {
-    const event = this.events[index]!
-    if (matches(subscription.filter, event.attributes)) found.push(event)
-  }
-
-  /** Indices from `first` on of the events that have one of the plan's keys, in order. */
-  #candidates(plan: FilterPlan, first: number): number[] {
-    const byKey = this.#index(plan)
+  /** Indices from `first` on of the events that have one of the keys, in order. */
+  candidates(keys: readonly string[], first: number): number[] {
     const indices: number[] = []
-    for (const key of plan.keys) {
-      const all = byKey.get(key) ?? []
+    for (const key of keys) {
+      const all = this.#byKey.get(key) ?? []
       for (let index = after(all, first - 1); index < all.length; index++) indices.push(all[index]!)
     }
-    return plan.keys.length > 1 ? indices.sort((a, b) => a - b) : indices
-  }
-
-  /** Brings the index of this shape up to date: every event is indexed once for each shape asked for. */
-  #index(plan: FilterPlan): Map<string, number[]> {
-    let shape = this.#shapes.get(plan.shape)
-    if (!shape) {
-      shape = { indexed: 0, byKey: new Map() }
-      this.#shapes.set(plan.shape, shape)
-    }
-    for (; shape.indexed < this.events.length; shape.indexed++) {
-      const key = keyOf(plan.names, this.events[shape.indexed]!.attributes)
-      if (key === undefined) continue
-      const indices = shape.byKey.get(key)
-      if (indices) indices.push(shape.indexed)
-      else shape.byKey.set(key, [shape.indexed])
-    }
-    return shape.byKey
+    return keys.length > 1 ? indices.sort((a, b) => a - b) : indices
   }
 }
 

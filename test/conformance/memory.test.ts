@@ -47,14 +47,14 @@ describe('memory store: time and bounds', () => {
     assert.equal(subject.clock.pending, 0)
   })
 
-  test('a recent event counts for at least 15 s and not for ever', async () => {
+  test('a recent event counts for at least 6 s, longer than any invocation takes, and not for ever', async () => {
     const subject = memory()
     const at = await positionNow(subject)
     await subject.store.publish([registered('sip:bob@example.com')])
-    await subject.pass(14_999)
+    await subject.pass(5_999)
     const late = subscription(subject, 'late', 'contact.registered', { aor: 'sip:bob@example.com' })
     assert.equal((await subscribe(subject, at, late)).length, 1)
-    await subject.pass(31_000)
+    await subject.pass(13_000)
     assert.equal((await subscribe(subject, at, { ...late, id: 'too late' })).length, 0)
   })
 
