@@ -41,7 +41,8 @@ export class Execution {
   readonly #onLate: (error: Error) => void
   readonly #canWait: boolean
   readonly #steps: Steps
-  readonly #durables = new Map<string, Durable>()
+  /** Made by the first one: most handlers wait for nothing. */
+  #durables: Map<string, Durable> | undefined
   /** How many results were known when this invocation began. */
   readonly #replayedResults: number
   #delivered = 0
@@ -96,13 +97,14 @@ export class Execution {
     if (!this.#canWait && kind !== 'run') {
       throw new TypeError(`call.${kind} is not possible in onCancel: the transaction has ended`)
     }
-    const name = `${kind}-${this.#durables.size + 1}`
+    const name = `${kind}-${(this.#durables?.size ?? 0) + 1}`
     return this.instance === ROUTE_INSTANCE ? name : `${this.instance}:${name}`
   }
 
   /** A promise of what comes of the wait, ring or lookup of that name; its actions have been recorded. */
   durable<T>(kind: DurableKind, name: string, read: (value: unknown) => T, onTimeout?: OnTimeout): Promise<T> {
     const durable = new Durable(kind, name, read, onTimeout, () => this.#turnSoon())
+    this.#durables ??= new Map()
     this.#durables.set(name, durable)
     this.#turnSoon()
     return durable.promise
@@ -150,7 +152,7 @@ export class Execution {
   #turn(): void {
     if (this.#isOver) return
     const next = this.journal.results[this.#delivered]
-    const durable = next && this.#durables.get(next.of)
+    const durable = next && this.#durables?.get(next.of)
     if (next && durable) {
       this.#deliver(durable, next)
       this.#turnSoon()
@@ -161,6 +163,7 @@ export class Execution {
   }
 
   #isWaiting(): boolean {
+    if (!this.#durables) return false
     for (const { isWatched, isSettled } of this.#durables.values()) if (isWatched && !isSettled) return true
     return false
   }
@@ -200,7 +203,7 @@ export class Execution {
     return this.#answer(() => {
       const actions = this.#steps.newActions()
       return answer(
-        this.#durables.size === 0 ? actions : this.#withoutPendingWaits(actions),
+        this.#durables === undefined ? actions : this.#withoutPendingWaits(actions, this.#durables),
         this.#contextWith(undefined),
       )
     })
@@ -221,9 +224,9 @@ export class Execution {
   }
 
   /** What was armed and is not wanted any more: not sent at all, or ended when an earlier answer has sent it. */
-  #withoutPendingWaits(actions: Action[]): Action[] {
+  #withoutPendingWaits(actions: Action[], durables: Map<string, Durable>): Action[] {
     const pending = new Set<string>()
-    for (const { name, kind, isSettled } of this.#durables.values()) if (!isSettled && kind !== 'run') pending.add(name)
+    for (const { name, kind, isSettled } of durables.values()) if (!isSettled && kind !== 'run') pending.add(name)
     const kept = actions.filter((action) => !(isArming(action) && pending.delete(action.name)))
     const known = new Set(this.journal.results.map(({ of }) => of))
     const armedBefore = [...pending].filter((name) => !known.has(name))

@@ -395,7 +395,9 @@ export class Call implements ProxyOwner, DialogOwner {
     const durationSeconds = Math.round((this.parts.clock.now() - this.#answeredAt) / 1000)
     this.note('ended')
     this.parts.log.info('call ended', { callId: this.request.callId, durationSeconds, reason })
-    this.#publish('call.ended', { ...this.#attributes(status, reason), duration: durationSeconds })
+    const attributes = this.#attributes(status, reason)
+    attributes.duration = durationSeconds
+    this.#publish('call.ended', attributes)
     this.finishIfDone()
   }
 
@@ -423,7 +425,9 @@ export class Call implements ProxyOwner, DialogOwner {
       from: ownText(this.request.from?.uri ?? ''),
       to: ownText(this.uri),
     }
-    return { ...this.#names, code, reason: ownText(reason) }
+    const { callId, from, to } = this.#names
+    const usual = reasonPhrase(code)
+    return { callId, from, to, code, reason: reason === usual ? usual : ownText(reason) }
   }
 
   #publish(type: string, attributes: Attributes): void {

@@ -9,6 +9,7 @@ import type { RouseEvent } from '../../functions/contract/events.ts'
 import { branchData, type Call } from './call.ts'
 import { Cancellation } from './cancellation.ts'
 import { credentialsOf } from './credentials.ts'
+import { isoTime } from './iso-time.ts'
 import { perform } from './perform.ts'
 import { contactData, eventData, receivedData, requestData } from './request-data.ts'
 
@@ -101,10 +102,10 @@ export class Invocations {
     return {
       specversion: '1.0',
       id,
-      source: `/gateways/${encodeURIComponent(parts.gatewayId)}`,
+      source: sourceOf(parts.gatewayId),
       type: job.type,
       subject: request.callId,
-      time: new Date(now).toISOString(),
+      time: isoTime(now),
       datacontenttype: 'application/json',
       data: this.#data(job, attempt, deadline, now),
     }
@@ -117,7 +118,7 @@ export class Invocations {
     const data: InvocationData = {
       contract: 1,
       attempt,
-      deadline: new Date(deadline).toISOString(),
+      deadline: isoTime(deadline),
       transaction: {
         id: call.id,
         rev: call.rev,
@@ -143,4 +144,12 @@ export class Invocations {
     if (call.functionContext !== undefined) data.context = call.functionContext
     return data
   }
+}
+
+let source = { gatewayId: '', path: '/gateways/' }
+
+/** Mostly there is one gateway in a process. */
+function sourceOf(gatewayId: string): string {
+  if (source.gatewayId !== gatewayId) source = { gatewayId, path: `/gateways/${encodeURIComponent(gatewayId)}` }
+  return source.path
 }

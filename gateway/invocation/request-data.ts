@@ -4,6 +4,7 @@ import type { Binding } from '../../functions/store/store.ts'
 import { contactUri } from '../dialog/dialog.ts'
 import type { SipMessage } from '../sip/message.ts'
 import type { Flow } from '../transport/types.ts'
+import { isoTime } from './iso-time.ts'
 
 /** How SIP looks in the JSON contract: octets become UTF-8 text, tokens of push providers are left out. */
 
@@ -77,7 +78,7 @@ export function contactData(binding: Binding, now: number): Contact {
 }
 
 export function eventData(event: RouseEvent): EventData {
-  return { id: event.id, type: event.type, time: new Date(event.time).toISOString(), attributes: event.attributes }
+  return { id: event.id, type: event.type, time: isoTime(event.time), attributes: event.attributes }
 }
 
 /** Text of octets kept as latin1; undefined when they are not UTF-8. */
