@@ -88,6 +88,7 @@ export class Invocations {
     const make = (attempt: number, deadline: number) => this.#invocation(job, id, attempt, deadline)
     const result = await parts.invoker.invoke(job.path, make, { method: request.method, signal })
     this.#cancellation = undefined
+    parts.log.info('function', { callId: request.callId, path: job.path, type: job.type, result: result.kind })
     if (result.kind === 'answer') {
       if (result.answer.context !== undefined) call.functionContext = result.answer.context
       await perform(call, result.answer.actions, job.event)
