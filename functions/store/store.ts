@@ -1,4 +1,4 @@
-import type { Attributes, Filter, RouseEvent } from '../contract/events.ts'
+import type { Filter, RouseEvent } from '../contract/events.ts'
 
 /**
  * Everything that has to outlive a request. Written for Redis: asynchronous, one round trip per step. `memory.ts` is the
@@ -160,5 +160,3 @@ export interface Store {
   inbox(gateway: string, receive: (deliveries: Delivery[]) => void): Promise<{ close(): Promise<void> }>
   close(): Promise<void>
 }
-
-export type { Attributes, RouseEvent }

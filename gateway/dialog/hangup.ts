@@ -1,12 +1,12 @@
 import type { IdSource } from '../../functions/contract/clock.ts'
-import type { Locator } from '../proxy/proxy.ts'
+import { firstDestination, type Locator, viaPrefix } from '../proxy/proxy.ts'
 import { routeUri } from '../proxy/route.ts'
 import { buildRequest } from '../sip/build.ts'
 import type { SipMessage } from '../sip/message.ts'
-import { parseUri } from '../sip/uri.ts'
-import type { ClientUser, TransactionLayer } from '../transaction/types.ts'
+import { deaf } from '../transaction/deaf.ts'
+import type { TransactionLayer } from '../transaction/types.ts'
 import type { Destination, Flow, TransportLayer } from '../transport/types.ts'
-import { contactUri, type Dialog, type DialogSide, type Party, sideOf } from './dialog.ts'
+import { contactUri, type Dialog, type DialogSide, sideOf } from './dialog.ts'
 
 export interface HangupParts {
   transactions: TransactionLayer
@@ -15,9 +15,6 @@ export interface HangupParts {
   ids: IdSource
   isOwnRoute(route: string): boolean
 }
-
-/** Nobody waits for the answer to a BYE of ours; the transaction sees to it that it is repeated until there is one. */
-const nobody: ClientUser = { onResponse() {}, onTimeout() {}, onTransportFailure() {} }
 
 /**
  * Ends a call from the middle: BYE to both ends, each as if from the other, with that end's route set and the next CSeq of the
@@ -82,7 +79,7 @@ async function sendInDialog(
   const text = buildRequest({
     method,
     uri: side.target,
-    via: `SIP/2.0/${listener.transport.toUpperCase()} ${listener.advertisedHost}:${listener.advertisedPort};branch=${branch}`,
+    via: viaPrefix(listener) + branch,
     from: side.from,
     to: side.to,
     callId,
@@ -91,7 +88,7 @@ async function sendInDialog(
     headers,
   })
   if (method === 'ACK') parts.transport.send(text, destination)
-  else parts.transactions.request({ text, method, branch, destination, context: undefined }, nobody)
+  else parts.transactions.request({ text, method, branch, destination, context: undefined }, deaf)
 }
 
 async function destinationOf(
@@ -100,9 +97,7 @@ async function destinationOf(
   parts: HangupParts,
 ): Promise<Destination | undefined> {
   if (side.routes.length === 0 && flow && parts.transport.isAlive(flow)) return flow
-  const uri = parseUri(side.routes.length > 0 ? routeUri(side.routes[0]!) : side.target)
-  if (!uri) return undefined
-  return (parts.locator.locateNow(uri) ?? (await parts.locator.locate(uri)))[0]
+  return firstDestination(side.routes.length > 0 ? routeUri(side.routes[0]!) : side.target, parts.locator)
 }
 
 function reasonHeader(reason: string | undefined): [string, string][] {
@@ -113,5 +108,3 @@ function reasonHeader(reason: string | undefined): [string, string][] {
 export function reasonValue(text: string): string {
   return `SIP;text="${text.replace(/[\r\n\0]/g, ' ').replace(/[\\"]/g, '\\$&')}"`
 }
-
-export type { Party }

@@ -1,18 +1,14 @@
 import type { ActionOf } from '../../functions/contract/actions.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
 import { nextHopOf } from '../proxy/next-hop.ts'
+import { firstDestination, viaPrefix } from '../proxy/proxy.ts'
 import type { Target } from '../proxy/target.ts'
 import { buildRequest } from '../sip/build.ts'
-import { parseUri } from '../sip/uri.ts'
-import type { ClientUser } from '../transaction/types.ts'
-import type { Destination } from '../transport/types.ts'
+import { deaf } from '../transaction/deaf.ts'
 import type { Call } from './call.ts'
 import { headerLines } from './perform.ts'
 import { latin1 } from './request-data.ts'
 import { resolveTargets } from './targets.ts'
-
-/** Nobody waits for the answer: the transaction layer repeats the request until there is one. */
-const nobody: ClientUser = { onResponse() {}, onTimeout() {}, onTransportFailure() {} }
 
 /** A new request outside of any dialog to every place the target stands for. */
 export async function sendRequest(call: Call, action: ActionOf<'send'>, event: RouseEvent | undefined): Promise<void> {
@@ -22,9 +18,9 @@ export async function sendRequest(call: Call, action: ActionOf<'send'>, event: R
 }
 
 async function sendTo(call: Call, action: ActionOf<'send'>, target: Target): Promise<void> {
-  const { transactions, transport, ids } = call.parts.hangup
+  const { transactions, transport, locator, ids } = call.parts.hangup
   const hop = nextHopOf(target, { uri: target.uri, drop: 0, dropLast: false, next: undefined }, false, 0, transport)
-  const destination = hop.flow ?? (await locate(call, hop.locateUri))
+  const destination = hop.flow ?? (await firstDestination(hop.locateUri, locator))
   const listener = destination && transport.listenerFor(destination)
   if (!destination || !listener) {
     call.parts.log.warn('send: the target cannot be reached', { callId: call.request.callId, target: target.uri })
@@ -35,7 +31,7 @@ async function sendTo(call: Call, action: ActionOf<'send'>, target: Target): Pro
   const text = buildRequest({
     method: action.method,
     uri: hop.uri,
-    via: `SIP/2.0/${listener.transport.toUpperCase()} ${host};branch=${branch}`,
+    via: viaPrefix(listener) + branch,
     from: `<${latin1(action.from ?? `sip:rouse@${host}`)}>;tag=${ids.next('tag')}`,
     to: `<${target.uri}>`,
     callId: ids.next('call'),
@@ -46,11 +42,5 @@ async function sendTo(call: Call, action: ActionOf<'send'>, target: Target): Pro
       ? {}
       : { body: latin1(action.body), contentType: action.contentType ?? 'text/plain;charset=utf-8' }),
   })
-  transactions.request({ text, method: action.method, branch, destination, context: undefined }, nobody)
-}
-
-async function locate(call: Call, uriText: string): Promise<Destination | undefined> {
-  const uri = parseUri(uriText)
-  const { locator } = call.parts.hangup
-  return uri && (locator.locateNow(uri) ?? (await locator.locate(uri)))[0]
+  transactions.request({ text, method: action.method, branch, destination, context: undefined }, deaf)
 }

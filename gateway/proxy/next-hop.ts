@@ -1,6 +1,6 @@
 import type { Binding } from '../../functions/store/store.ts'
 import { parseUri } from '../sip/uri.ts'
-import type { Destination, Flow, Listener, TransportLayer } from '../transport/types.ts'
+import type { Flow, Listener, TransportLayer } from '../transport/types.ts'
 import { isStrict, type RouteDecision, routeUri } from './route.ts'
 import type { Target } from './target.ts'
 
@@ -83,5 +83,3 @@ function bindingFlow(binding: Binding, transport: TransportLayer): Flow | undefi
 export function listenerName(listener: Listener): string {
   return `${listener.transport}:${listener.address}:${listener.port}`
 }
-
-export type { Destination }

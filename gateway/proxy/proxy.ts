@@ -239,10 +239,21 @@ export class ProxyCore implements ClientUser {
   }
 }
 
+/** The Via value of a request that leaves by a listener, up to its branch. */
+export function viaPrefix({ transport, advertisedHost, advertisedPort }: Listener): string {
+  return `SIP/2.0/${transport.toUpperCase()} ${advertisedHost}:${advertisedPort};branch=`
+}
+
+/** The first place to try for a URI; undefined when it cannot be read or located. */
+export async function firstDestination(uriText: string, locator: Locator): Promise<Destination | undefined> {
+  const uri = parseUri(uriText)
+  return uri && (locator.locateNow(uri) ?? (await locator.locate(uri)))[0]
+}
+
 function listenerTexts(listener: Listener): ListenerTexts {
   const hostPort = `${listener.advertisedHost}:${listener.advertisedPort}`
   return {
-    viaPrefix: `SIP/2.0/${listener.transport.toUpperCase()} ${hostPort};branch=`,
+    viaPrefix: viaPrefix(listener),
     recordRoute:
       listener.transport === 'udp' ? `<sip:${hostPort};lr>` : `<sip:${hostPort};transport=${listener.transport};lr>`,
   }

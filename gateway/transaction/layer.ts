@@ -6,6 +6,7 @@ import { spliceResponse } from '../sip/splice.ts'
 import type { Via } from '../sip/via.ts'
 import type { Destination, Flow, TransportLayer } from '../transport/types.ts'
 import { type ClientHost, LiveClientTransaction } from './client-transaction.ts'
+import { deaf } from './deaf.ts'
 import { type Durations, reliableDurations, unreliableDurations } from './durations.ts'
 import { clientKey, hasUniqueBranch, isOurs, methodKey, oldServerKey, serverKey } from './matching.ts'
 import { Remnants } from './remnants.ts'
@@ -246,6 +247,7 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
   }
 
   sendCancel(text: string, { branch, destination }: LiveClientTransaction): void {
+    // What becomes of a CANCEL changes nothing: the INVITE's final response, or its limit, ends the matter.
     this.request({ text, method: 'CANCEL', branch, destination, context: undefined }, deaf)
   }
 
@@ -265,11 +267,4 @@ const INVITE_OVER: Over = { method: 'INVITE', text: '', destination: undefined }
 
 function absorbed(method: string): Over {
   return method === 'INVITE' ? INVITE_OVER : { method, text: '', destination: undefined }
-}
-
-/** What becomes of a CANCEL changes nothing: the INVITE's final response, or its limit, ends the matter. */
-const deaf: ClientUser = {
-  onResponse() {},
-  onTimeout() {},
-  onTransportFailure() {},
 }

@@ -1,5 +1,3 @@
-import type { Timer } from '../../functions/contract/clock.ts'
-
 /** The transports of this gateway; `tls`, `ws` and `wss` have their names reserved in Via. */
 export type TransportName = 'udp' | 'tcp'
 
@@ -104,5 +102,3 @@ export interface Stream {
   end(): void
   destroy(): void
 }
-
-export type { Timer }
