@@ -70,6 +70,7 @@ export interface Network {
   connect(remote: Address, localAddress: string, events: StreamEvents): Stream
 }
 export interface UdpEvents {
+  /** Must not throw: other datagrams may wait behind this one. */
   receive(octets: Uint8Array, remoteAddress: string, remotePort: number): void
 }
 export interface UdpSocket {

@@ -38,9 +38,43 @@ test('what the system would not take at once is not written over by the next mes
   socket.send('first', '127.0.0.1', 5060)
   socket.send('second', '127.0.0.1', 5060, () => {})
   socket.send('third', '127.0.0.1', 5060)
+  await new Promise(setImmediate)
   assert.deepEqual(held.map(String), ['first', 'second', 'third'])
   assert.equal(count.mock.callCount(), 3)
   socket.close()
+})
+
+test('the datagrams of one turn are all taken before what they cause is sent, also by what they resolve', async () => {
+  const order: string[] = []
+  const answered = Promise.withResolvers<void>()
+  const phone = await openUdp(ANY, {
+    receive: (octets) => {
+      if (order.push(`phone hears ${Buffer.from(octets)}`) === 6) answered.resolve()
+    },
+  })
+  const gateway = await openUdp(ANY, {
+    receive: (octets, address, port) => {
+      const text = String(Buffer.from(octets))
+      order.push(`gateway hears ${text}`)
+      void Promise.resolve().then(() => gateway.send(text, address, port))
+    },
+  })
+  for (const name of ['one', 'two', 'three']) phone.send(name, '127.0.0.1', gateway.local.port)
+  await answered.promise
+  const heard = (who: string) => ['one', 'two', 'three'].map((name) => `${who} hears ${name}`)
+  assert.deepEqual(order, [...heard('gateway'), ...heard('phone')])
+  phone.close()
+  gateway.close()
+})
+
+test('what was sent before the close goes out', async () => {
+  const phone = await receiver(2)
+  const socket = await openUdp(ANY, { receive: () => {} })
+  socket.send('good', phone.address, phone.port)
+  socket.send('bye', phone.address, phone.port)
+  socket.close()
+  assert.deepEqual(await phone.heard, ['good', 'bye'])
+  phone.close()
 })
 
 test('each failed send is told to its own sender, once, and never while it sends', async () => {
