@@ -1,5 +1,6 @@
 import { connectTcp, listenTcp } from './node-stream.ts'
 import { openUdp } from './node-udp.ts'
+import { processLoop, Turns } from './turns.ts'
 import type { Address, Network } from './types.ts'
 
 export interface NodeNetwork extends Network {
@@ -10,10 +11,11 @@ export interface NodeNetwork extends Network {
 /** The operating system's sockets. No error of theirs ends the process: each is told to whom it concerns. */
 export function createNodeNetwork(): NodeNetwork {
   const receiveBuffers: { local: Address; bytes: number }[] = []
+  const turns = new Turns(processLoop)
   return {
     receiveBuffers,
     async udp(local, events) {
-      const socket = await openUdp(local, events)
+      const socket = await openUdp(local, events, turns)
       receiveBuffers.push({ local: socket.local, bytes: socket.receiveBufferBytes })
       return socket
     },

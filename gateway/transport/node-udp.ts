@@ -1,6 +1,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { isIpv6 } from './addresses.ts'
 import { SendBuffer } from './send-buffer.ts'
+import type { TurnMember, Turns } from './turns.ts'
 import type { Address, TransportFailure, UdpEvents, UdpSocket } from './types.ts'
 
 /** Asked for so that a stall of some 100 ms loses nothing at thousands of messages a second; the system may grant less. */
@@ -15,47 +16,47 @@ export interface NodeUdpSocket extends UdpSocket {
 }
 
 /** Binds one UDP socket; rejects with the system's error when it cannot. */
-export async function openUdp(local: Address, events: UdpEvents): Promise<NodeUdpSocket> {
+export async function openUdp(local: Address, events: UdpEvents, turns: Turns): Promise<NodeUdpSocket> {
   const type = isIpv6(local.address) ? 'udp6' : 'udp4'
   const socket = createSocket({ type, ipv6Only: type === 'udp6', lookup: alreadyResolved })
   await bound(socket, local)
   // What a send could not do is told to its sender; an error of the socket itself ends nothing.
   socket.on('error', () => {})
-  return new DatagramSocket(socket, events)
+  return new DatagramSocket(socket, events, turns)
 }
 
-interface Datagram {
+interface Arrival {
+  octets: Buffer
+  from: RemoteInfo
+}
+
+interface Departure {
   message: string | Uint8Array
   address: string
   port: number
   failed: ((failure: TransportFailure) => void) | undefined
 }
 
-/**
- * Takes the datagrams of one turn of the event loop together, then sends together what they have caused: a system call between two
- * messages would put the system's code into the processor's caches in place of ours, and each message would start cold. That is a fifth
- * of what a call costs, and costs no time: both still happen within the turn.
- */
-class DatagramSocket implements NodeUdpSocket {
+class DatagramSocket implements NodeUdpSocket, TurnMember {
   readonly local: Address
   readonly receiveBufferBytes: number
   readonly #socket: Socket
   readonly #events: UdpEvents
+  readonly #turns: Turns
   readonly #buffer = new SendBuffer(SEND_BUFFER_BYTES)
-  #arrived: { octets: Buffer; from: RemoteInfo }[] = []
-  #leaving: Datagram[] = []
-  #isFlushDue = false
+  #arrivals: Arrival[] = []
+  #departures: Departure[] = []
   #closed = false
 
-  constructor(socket: Socket, events: UdpEvents) {
+  constructor(socket: Socket, events: UdpEvents, turns: Turns) {
     const { address, port } = socket.address()
     this.local = { address, port }
     this.receiveBufferBytes = enlarge(socket)
     this.#socket = socket
     this.#events = events
+    this.#turns = turns
     socket.on('message', (octets, from) => {
-      if (this.#arrived.length === 0) this.#deliverSoon()
-      this.#arrived.push({ octets, from })
+      if (this.#arrivals.push({ octets, from }) === 1) turns.deliverSoon(this)
     })
   }
 
@@ -65,51 +66,35 @@ class DatagramSocket implements NodeUdpSocket {
     port: number,
     failed?: (failure: TransportFailure) => void,
   ): void {
-    if (this.#closed) {
-      if (failed) queueMicrotask(() => failed('closed'))
-      return
-    }
-    this.#leaving.push({ message, address, port, failed })
-    this.#flushSoon()
+    if (!this.#closed) {
+      if (this.#departures.push({ message, address, port, failed }) === 1) this.#turns.flushSoon(this)
+    } else if (failed) queueMicrotask(() => failed('closed'))
   }
 
   close(): void {
     if (this.#closed) return
-    this.#flush()
+    this.flush()
     this.#closed = true
     this.#socket.close()
   }
 
-  /** Both run in this turn, the second when whatever the first has begun without waiting for anything outside is through. */
-  #deliverSoon(): void {
-    setImmediate(() => this.#deliver())
-    this.#flushSoon()
-  }
-
-  #deliver(): void {
-    const arrived = this.#arrived
-    this.#arrived = []
-    for (const { octets, from } of arrived) {
-      if (this.#closed) return
+  deliver(): number {
+    const arrivals = this.#arrivals
+    this.#arrivals = []
+    for (const { octets, from } of arrivals) {
+      if (this.#closed) break
       this.#events.receive(octets, from.address, from.port)
     }
+    return arrivals.length
   }
 
-  #flushSoon(): void {
-    if (this.#isFlushDue) return
-    this.#isFlushDue = true
-    setImmediate(() => this.#flush())
+  flush(): void {
+    const departures = this.#departures
+    this.#departures = []
+    for (const departure of departures) this.#sendNow(departure)
   }
 
-  #flush(): void {
-    this.#isFlushDue = false
-    if (this.#closed) return
-    const leaving = this.#leaving
-    this.#leaving = []
-    for (const datagram of leaving) this.#sendNow(datagram)
-  }
-
-  #sendNow({ message, address, port, failed }: Datagram): void {
+  #sendNow({ message, address, port, failed }: Departure): void {
     const octets = typeof message === 'string' ? this.#buffer.octetsOf(message) : message
     if (failed) this.#socket.send(octets, port, address, (error) => error && failed(failureOf(error)))
     else this.#socket.send(octets, port, address)

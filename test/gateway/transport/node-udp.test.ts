@@ -3,26 +3,32 @@ import { Socket } from 'node:dgram'
 import { test } from 'node:test'
 import { openUdp } from '../../../gateway/transport/node-udp.ts'
 import { SendBuffer } from '../../../gateway/transport/send-buffer.ts'
+import { processLoop, Turns } from '../../../gateway/transport/turns.ts'
 import type { Address, TransportFailure } from '../../../gateway/transport/types.ts'
 
+const turns = new Turns(processLoop)
 const ANY: Address = { address: '127.0.0.1', port: 0 }
 
 /** The next datagrams in order, as latin1. */
 async function receiver(count: number) {
   const heard: string[] = []
   const all = Promise.withResolvers<string[]>()
-  const socket = await openUdp(ANY, {
-    receive: (octets) => {
-      if (heard.push(Buffer.from(octets).toString('latin1')) === count) all.resolve(heard)
+  const socket = await openUdp(
+    ANY,
+    {
+      receive: (octets) => {
+        if (heard.push(Buffer.from(octets).toString('latin1')) === count) all.resolve(heard)
+      },
     },
-  })
+    turns,
+  )
   return { ...socket.local, heard: all.promise, close: () => socket.close() }
 }
 
 test('text and octets go out as they are, short after long, and longer than the shared memory', async () => {
   const texts = ['x'.repeat(2000), 'short', '\0\r\nÿ', 'long '.repeat(10_000), 'again']
   const phone = await receiver(texts.length + 1)
-  const socket = await openUdp(ANY, { receive: () => {} })
+  const socket = await openUdp(ANY, { receive: () => {} }, turns)
   for (const text of texts) socket.send(text, phone.address, phone.port)
   socket.send(new Uint8Array([79, 255]), phone.address, phone.port, () => assert.fail('it was sent'))
   assert.deepEqual(await phone.heard, [...texts, 'Oÿ'])
@@ -34,7 +40,7 @@ test('what the system would not take at once is not written over by the next mes
   const held: Uint8Array[] = []
   t.mock.method(Socket.prototype, 'send', (octets: Uint8Array) => void held.push(octets))
   const count = t.mock.method(Socket.prototype, 'getSendQueueCount', () => held.length)
-  const socket = await openUdp(ANY, { receive: () => {} })
+  const socket = await openUdp(ANY, { receive: () => {} }, turns)
   socket.send('first', '127.0.0.1', 5060)
   socket.send('second', '127.0.0.1', 5060, () => {})
   socket.send('third', '127.0.0.1', 5060)
@@ -47,18 +53,26 @@ test('what the system would not take at once is not written over by the next mes
 test('the datagrams of one turn are all taken before what they cause is sent, also by what they resolve', async () => {
   const order: string[] = []
   const answered = Promise.withResolvers<void>()
-  const phone = await openUdp(ANY, {
-    receive: (octets) => {
-      if (order.push(`phone hears ${Buffer.from(octets)}`) === 6) answered.resolve()
+  const phone = await openUdp(
+    ANY,
+    {
+      receive: (octets) => {
+        if (order.push(`phone hears ${Buffer.from(octets)}`) === 6) answered.resolve()
+      },
     },
-  })
-  const gateway = await openUdp(ANY, {
-    receive: (octets, address, port) => {
-      const text = String(Buffer.from(octets))
-      order.push(`gateway hears ${text}`)
-      void Promise.resolve().then(() => gateway.send(text, address, port))
+    turns,
+  )
+  const gateway = await openUdp(
+    ANY,
+    {
+      receive: (octets, address, port) => {
+        const text = String(Buffer.from(octets))
+        order.push(`gateway hears ${text}`)
+        void Promise.resolve().then(() => gateway.send(text, address, port))
+      },
     },
-  })
+    turns,
+  )
   for (const name of ['one', 'two', 'three']) phone.send(name, '127.0.0.1', gateway.local.port)
   await answered.promise
   const heard = (who: string) => ['one', 'two', 'three'].map((name) => `${who} hears ${name}`)
@@ -69,7 +83,7 @@ test('the datagrams of one turn are all taken before what they cause is sent, al
 
 test('what was sent before the close goes out', async () => {
   const phone = await receiver(2)
-  const socket = await openUdp(ANY, { receive: () => {} })
+  const socket = await openUdp(ANY, { receive: () => {} }, turns)
   socket.send('good', phone.address, phone.port)
   socket.send('bye', phone.address, phone.port)
   socket.close()
@@ -78,7 +92,7 @@ test('what was sent before the close goes out', async () => {
 })
 
 test('each failed send is told to its own sender, once, and never while it sends', async () => {
-  const socket = await openUdp(ANY, { receive: () => {} })
+  const socket = await openUdp(ANY, { receive: () => {} }, turns)
   const told: string[] = []
   const both = Promise.withResolvers<void>()
   const tell = (name: string) => (failure: TransportFailure) => {
@@ -95,7 +109,7 @@ test('each failed send is told to its own sender, once, and never while it sends
 })
 
 test('after the close a send fails as closed', async () => {
-  const socket = await openUdp(ANY, { receive: () => {} })
+  const socket = await openUdp(ANY, { receive: () => {} }, turns)
   socket.close()
   assert.equal(await new Promise((resolve) => socket.send('late', '127.0.0.1', 5060, resolve)), 'closed')
 })
