@@ -19,7 +19,12 @@ export async function sendRequest(call: Call, action: ActionOf<'send'>, event: R
 
 async function sendTo(call: Call, action: ActionOf<'send'>, target: Target): Promise<void> {
   const { transactions, transport, locator, ids } = call.parts.hangup
-  const hop = nextHopOf(target, { uri: target.uri, drop: 0, dropLast: false, next: undefined }, false, 0, transport)
+  const hop = nextHopOf(
+    target,
+    { uri: target.uri, drop: 0, dropLast: false, next: undefined, count: 0 },
+    false,
+    transport,
+  )
   const destination = hop.flow ?? (await firstDestination(hop.locateUri, locator))
   const listener = destination && transport.listenerFor(destination)
   if (!destination || !listener) {

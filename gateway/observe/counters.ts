@@ -1,16 +1,18 @@
-/** Counts things by series: a name, or a name with labels as `series` writes it. Counting is one Map update. */
+/** Counts things by series: a name, or a name with labels as `series` writes it. Counting is one Map access. */
 export class Counters {
-  readonly #counts = new Map<string, number>()
+  readonly #counts = new Map<string, { value: number }>()
   readonly #gauges = new Map<string, () => number>()
 
   /** `series` is a constant, or made once by `series()`: nothing is formatted on the hot path. */
   readonly count = (series: string, by = 1): void => {
-    this.#counts.set(series, (this.#counts.get(series) ?? 0) + by)
+    const count = this.#counts.get(series)
+    if (count === undefined) this.#counts.set(series, { value: by })
+    else count.value += by
   }
 
   /** 0 when it was never counted. */
   get(series: string): number {
-    return this.#counts.get(series) ?? 0
+    return this.#counts.get(series)?.value ?? 0
   }
 
   /** A value that is read when somebody looks, such as the number of live transactions. */
@@ -18,8 +20,8 @@ export class Counters {
     this.#gauges.set(series, read)
   }
 
-  counts(): IterableIterator<[string, number]> {
-    return this.#counts.entries()
+  *counts(): Generator<[string, number]> {
+    for (const [series, { value }] of this.#counts) yield [series, value]
   }
 
   gauges(): IterableIterator<[string, () => number]> {

@@ -65,7 +65,7 @@ const RETIRED: ProxyOwner = {
 
 const NONE: readonly never[] = []
 const NO_TARGET: Target = { uri: '', q: 0, device: '', binding: undefined }
-const NO_ROUTES: RouteDecision = { uri: '', drop: 0, dropLast: false, next: undefined }
+const NO_ROUTES: RouteDecision = { uri: '', drop: 0, dropLast: false, next: undefined, count: 0 }
 
 /** A branch without any response after this long has nobody at its other end: three copies of its request were lost. */
 const SILENT_MS = 1500
@@ -159,7 +159,7 @@ export class ProxyContext {
       if (!wanted.some(({ uri }) => uri === target.uri) && this.#makeRoomFor(target)) wanted.push(target)
     }
     const fork = new Fork(wanted, policy)
-    this.forks = this.forks.concat(fork)
+    this.forks = appended(this.forks, [fork])
     this.#tryNextGroup(fork)
     this.#goOn()
     return fork
@@ -187,17 +187,17 @@ export class ProxyContext {
       this.#endFork(fork)
       return
     }
-    const breadth = this.#breadth(group.length)
+    const maxBreadth = this.request.header('Max-Breadth')
+    const breadth = breadthOf(maxBreadth, group.length)
     if (breadth === 0) {
       fork.abandon()
       this.respondLocally(440)
       return
     }
     const started = group.map((target) => this.#branchTo(target, fork))
-    // Arrays of their exact size: there are many, mostly of one element, and they live for half a minute.
-    fork.branches = fork.branches.concat(started)
-    this.branches = this.branches.concat(started)
-    const isBounded = group.length > 1 || this.request.header('Max-Breadth') !== undefined
+    fork.branches = appended(fork.branches, started)
+    this.branches = appended(this.branches, started)
+    const isBounded = group.length > 1 || maxBreadth !== undefined
     const { ringForMs, noReplyForMs } = fork.policy
     if (ringForMs !== undefined) this.proxy.startForkTimer(fork, this, ringForMs)
     for (const branch of started) {
@@ -208,13 +208,6 @@ export class ProxyContext {
 
   #branchTo(target: Target, fork: Fork): Branch {
     return new Branch(branchWithDigest(this.proxy.ids.next('branch'), this.digest), this, fork, target)
-  }
-
-  /** Max-Breadth of each branch of a group (RFC 5393 5.3), which a caller may lower and not raise; 0: too many branches, 440. */
-  #breadth(size: number): number {
-    const own = this.request.header('Max-Breadth') ?? ''
-    const allowed = readNumber(own, 0, own.length, DEFAULT_MAX_BREADTH)
-    return Math.floor((allowed < 0 ? DEFAULT_MAX_BREADTH : allowed) / size)
   }
 
   /** A provisional response from a branch, not 100. */
@@ -477,6 +470,17 @@ function isRegisteredAnew(before: Target, now: Target): boolean {
   const from = before.binding
   const to = now.binding
   return to !== undefined && (to.registeredAt !== from?.registeredAt || to.cseq !== from.cseq)
+}
+
+/** Max-Breadth of each branch of a group (RFC 5393 5.3), which a caller may lower and not raise; 0: too many branches, 440. */
+function breadthOf(maxBreadth: string | undefined, size: number): number {
+  const allowed = maxBreadth === undefined ? -1 : readNumber(maxBreadth, 0, maxBreadth.length, DEFAULT_MAX_BREADTH)
+  return Math.floor((allowed < 0 ? DEFAULT_MAX_BREADTH : allowed) / size)
+}
+
+/** An array of its exact size: there are many, mostly of one element, and they live for half a minute. */
+function appended<Item>(items: readonly Item[], more: readonly Item[]): readonly Item[] {
+  return items.length === 0 ? more : [...items, ...more]
 }
 
 function replaced(branches: readonly Branch[], old: Branch, by: Branch): readonly Branch[] {

@@ -8,6 +8,8 @@ import type { Listener } from '../transport/types.ts'
 export interface Identity {
   /** Host and port (5060 when absent) are those of a listener, as bound or as advertised. */
   isSelf(host: string, port: number | undefined): boolean
+  /** A Record-Route value as this router writes it, octet by octet: what most requests of a dialog bring back as their Route. */
+  isOwnRecordRoute(value: string): boolean
   /** The URI's host is one of the router's domains and its port is absent or one of the router's. */
   isLocalDomain(host: string, port: number | undefined): boolean
 }
@@ -23,11 +25,19 @@ export function createIdentity(listeners: readonly Listener[], domains: readonly
     selves.add(hostPort(listener.advertisedHost, listener.advertisedPort))
     ports.add(listener.port).add(listener.advertisedPort)
   }
+  const recordRoutes = new Set(listeners.map(recordRouteOf))
   const names = new Set(domains.map(plainHost))
   return {
     isSelf: (host, port) => selves.has(hostPort(host, port ?? DEFAULT_PORT)),
+    isOwnRecordRoute: (value) => recordRoutes.has(value),
     isLocalDomain: (host, port) => names.has(host) && (port === undefined || ports.has(port)),
   }
+}
+
+/** What a listener puts into Record-Route. */
+export function recordRouteOf({ transport, advertisedHost, advertisedPort }: Listener): string {
+  const hostPort = `${advertisedHost}:${advertisedPort}`
+  return transport === 'udp' ? `<sip:${hostPort};lr>` : `<sip:${hostPort};transport=${transport};lr>`
 }
 
 /** The `host:port` a URI names, by which it is compared with listeners. */

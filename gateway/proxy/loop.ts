@@ -14,7 +14,7 @@ export function loopDigest(request: SipMessage, uri: string): string {
   hash = mix(hash, request.toTag)
   hash = mix(hash, request.callId)
   hash = mix(hash, request.header('Route') ?? '')
-  return ((hash ^ (request.cseq?.number ?? 0)) >>> 0).toString(16)
+  return inHexadecimal(hash ^ (request.cseq?.number ?? 0))
 }
 
 /** Between the random part of a branch and the digest. */
@@ -27,6 +27,7 @@ export function branchWithDigest(random: string, digest: string): string {
 /** Whether the request has been here before with the same routing fields. */
 export function isLoop(request: SipMessage, identity: Identity, digest: string): boolean {
   const ending = SEPARATOR + digest
+  if (!request.text.includes(ending)) return false
   if (isOwn(request.via, identity, ending)) return true
   const vias = request.values('Via')
   for (let index = 1; index < vias.length; index++) if (isOwn(parseVia(vias[index]!), identity, ending)) return true
@@ -35,6 +36,18 @@ export function isLoop(request: SipMessage, identity: Identity, digest: string):
 
 function isOwn(via: Via | undefined, identity: Identity, ending: string): boolean {
   return via?.branch.endsWith(ending) === true && identity.isSelf(via.host, via.port)
+}
+
+const TWO_DIGITS = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, '0'))
+
+/** Eight digits: `toString(16)` of a large number is made by way of floating point. */
+function inHexadecimal(hash: number): string {
+  return (
+    TWO_DIGITS[hash >>> 24]! +
+    TWO_DIGITS[(hash >>> 16) & 255]! +
+    TWO_DIGITS[(hash >>> 8) & 255]! +
+    TWO_DIGITS[hash & 255]!
+  )
 }
 
 /** FNV-1a, with a separator so that fields do not run into each other. */

@@ -22,25 +22,23 @@ export interface NextHop {
  * @param routes       what the request's own Route header fields said
  * @param followRoutes the request goes where it was addressed, so that its remaining routes count; a function that names another target
  *                     overrules them
- * @param routeCount   how many Route values the request has
  */
 export function nextHopOf(
   target: Target,
   routes: RouteDecision,
   followRoutes: boolean,
-  routeCount: number,
   transport: TransportLayer,
 ): NextHop {
   const binding = target.binding
   const path = binding?.path
-  if (path && path.length > 0) return alongRoutes(target.uri, path[0]!, { dropRoutes: routeCount, addRoutes: path })
+  if (path && path.length > 0) return alongRoutes(target.uri, path[0]!, { dropRoutes: routes.count, addRoutes: path })
   if (followRoutes && routes.next !== undefined)
     return alongRoutes(target.uri, routes.next, { dropRoutes: routes.drop, addRoutes: undefined })
   return {
     uri: target.uri,
     flow: target.flow ?? (binding && bindingFlow(binding, transport)),
     locateUri: target.uri,
-    dropRoutes: followRoutes ? routes.drop : routeCount,
+    dropRoutes: followRoutes ? routes.drop : routes.count,
     addRoutes: undefined,
     appendRoute: undefined,
   }

@@ -9,6 +9,7 @@ import type { Destination, Listener, TransportLayer } from '../transport/types.t
 import type { Branch } from './branch.ts'
 import type { ProxyContext } from './context.ts'
 import type { Fork } from './fork.ts'
+import { recordRouteOf } from './identity.ts'
 import { branchWithDigest } from './loop.ts'
 import { type NextHop, nextHopOf } from './next-hop.ts'
 import type { RouteDecision } from './route.ts'
@@ -131,9 +132,7 @@ export class ProxyCore implements ClientUser {
   }
 
   #nextHop(source: Forwarded, target: Target): NextHop {
-    const { request, routes } = source
-    const count = request.header('Route') === undefined ? 0 : request.values('Route').length
-    return nextHopOf(target, routes, target.uri === routes.uri, count, this.#parts.transport)
+    return nextHopOf(target, source.routes, target.uri === source.routes.uri, this.#parts.transport)
   }
 
   #edits(source: Forwarded, hop: NextHop, listener: Listener, branch: string): RequestEdits {
@@ -251,12 +250,7 @@ export async function firstDestination(uriText: string, locator: Locator): Promi
 }
 
 function listenerTexts(listener: Listener): ListenerTexts {
-  const hostPort = `${listener.advertisedHost}:${listener.advertisedPort}`
-  return {
-    viaPrefix: viaPrefix(listener),
-    recordRoute:
-      listener.transport === 'udp' ? `<sip:${hostPort};lr>` : `<sip:${hostPort};transport=${listener.transport};lr>`,
-  }
+  return { viaPrefix: viaPrefix(listener), recordRoute: recordRouteOf(listener) }
 }
 
 function headerEdits(fork: Fork, maxBreadth: number | undefined): RequestEdits['headers'] {

@@ -1,3 +1,4 @@
+import { ROUTE } from '../sip/header-names.ts'
 import type { SipMessage } from '../sip/message.ts'
 import { parseNameAddr } from '../sip/name-addr.ts'
 import { parseUri } from '../sip/uri.ts'
@@ -13,20 +14,20 @@ export interface RouteDecision {
   dropLast: boolean
   /** The next Route value after ours, as written. */
   next: string | undefined
+  /** How many Route values there are. */
+  count: number
 }
-
-const NO_ROUTE: readonly string[] = []
 
 /** @see RFC 3261 16.4, RFC 5658 (several of our own values in a row when the transport changes) */
 export function readRoutes(request: SipMessage, identity: Identity): RouteDecision {
-  const routes = request.header('Route') === undefined ? NO_ROUTE : request.values('Route')
-  if (routes.length === 0) return { uri: request.uri, drop: 0, dropLast: false, next: undefined }
+  const routes = request.has(ROUTE) ? request.values('Route') : []
+  if (routes.length === 0) return { uri: request.uri, drop: 0, dropLast: false, next: undefined, count: 0 }
   const dropLast = isOwnRecordRoute(request.uri, identity)
   const uri = dropLast ? routeUri(routes[routes.length - 1]!) : request.uri
   const count = dropLast ? routes.length - 1 : routes.length
   let drop = 0
   while (drop < count && isOwnRoute(routes[drop]!, identity)) drop++
-  return { uri, drop, dropLast, next: drop < count ? routes[drop] : undefined }
+  return { uri, drop, dropLast, next: drop < count ? routes[drop] : undefined, count: routes.length }
 }
 
 /** A strict router puts our Record-Route value, with its `lr` and without a user, into the Request-URI. */
@@ -38,6 +39,7 @@ function isOwnRecordRoute(uriText: string, identity: Identity): boolean {
 
 /** Whether a Route or Record-Route value names this router. */
 export function isOwnRoute(route: string, identity: Identity): boolean {
+  if (identity.isOwnRecordRoute(route)) return true
   const uri = parseUri(routeUri(route))
   return uri !== undefined && uriIsSelf(identity, uri)
 }

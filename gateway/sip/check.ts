@@ -1,4 +1,5 @@
 import { isVisible } from './chars.ts'
+import { PROXY_REQUIRE } from './header-names.ts'
 import type { SipMessage } from './message.ts'
 import { hasUriHeaders, knownScheme } from './uri.ts'
 
@@ -48,7 +49,7 @@ export function checkResponse(message: SipMessage): string | undefined {
 export function checkProxy(request: SipMessage): Fault | undefined {
   if (knownScheme(request.uri) === '') return { status: 416, reason: 'Unsupported URI Scheme' }
   if (request.maxForwards === 0) return { status: 483, reason: 'Too Many Hops' }
-  const required = request.values('proxy-require')
+  const required = request.has(PROXY_REQUIRE) ? request.values('Proxy-Require') : []
   if (required.length === 0) return undefined
   return { status: 420, reason: 'Bad Extension', headers: [['Unsupported', required.join(', ')]] }
 }

@@ -147,9 +147,14 @@ export class SipMessage {
     return this.index.table.length / STRIDE
   }
 
+  /** Whether there is a line of a header known by number. */
+  has(number: number): boolean {
+    return (this.index.seen & (1 << number)) !== 0
+  }
+
   /** Position in `index.table` of the first line of a header known by number; -1 when absent. */
   lineOf(number: number): number {
-    if ((this.index.seen & (1 << number)) === 0) return -1
+    if (!this.has(number)) return -1
     const table = this.index.table
     for (let line = 0; line < table.length; line += STRIDE) {
       if ((table[line + NUMBER]! & NUMBER_MASK) === number) return line

@@ -13,20 +13,20 @@ import {
   SEMICOLON,
 } from './chars.ts'
 
-/** A sip, sips or tel URI (RFC 3261 19.1, RFC 3966). Escapes stay as written everywhere: no %0D ever becomes a CR. */
+/** A sip, sips or tel URI (RFC 3261 19.1, RFC 3966), shared by who reads the same text: not to be changed. Escapes stay as written everywhere: no %0D ever becomes a CR. */
 export interface SipUri {
   /** `sip`, `sips` or `tel`. */
-  scheme: string
+  readonly scheme: string
   /** As written; '' when there is none. The number of a tel URI. */
-  user: string
-  password?: string
+  readonly user: string
+  readonly password?: string | undefined
   /** Lower case, IPv6 without brackets; '' in a tel URI. */
-  host: string
-  port?: number
+  readonly host: string
+  readonly port?: number | undefined
   /** Names in lower case, '' for those without a value. */
-  params: Map<string, string>
+  readonly params: ReadonlyMap<string, string>
   /** What follows `?`, as written. */
-  headers: string
+  readonly headers: string
 }
 
 /** Where `scanUri` found the parts. One object for all, so that checking a Request-URI allocates nothing. */
@@ -41,8 +41,19 @@ const scan = {
   headersStart: 0,
 }
 
+/** What was read last: on its way through the router one URI is asked for its parts several times in a row. */
+let lastText = ''
+let lastUri: SipUri | undefined
+
 /** @returns undefined for another scheme, and for a sip, sips or tel URI that is broken */
 export function parseUri(text: string): SipUri | undefined {
+  if (text === lastText) return lastUri
+  lastUri = readUri(text)
+  lastText = text
+  return lastUri
+}
+
+function readUri(text: string): SipUri | undefined {
   const scheme = knownScheme(text)
   if (scheme === '' || !scanUri(text, scheme)) return undefined
   const hasPassword = scan.passwordEnd > scan.userEnd

@@ -85,7 +85,7 @@ export function sameUri(a: string, b: string): boolean {
   )
 }
 
-function sameParams(a: Map<string, string>, b: Map<string, string>): boolean {
+function sameParams(a: SipUri['params'], b: SipUri['params']): boolean {
   for (const name of DECISIVE) if (a.has(name) !== b.has(name)) return false
   for (const [name, value] of a) {
     const other = b.get(name)

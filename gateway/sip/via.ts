@@ -79,13 +79,21 @@ export function scanVia(text: string, start: number, end: number): boolean {
 
 /** `SIP/2.0/UDP` with LWS round the slashes; returns where sent-by starts. The version is not ours to judge. */
 function scanProtocol(text: string, start: number, end: number): number {
-  let at = skipToken(text, skipLws(text, start, end), end)
-  at = skipToken(text, skipSlash(text, at, end), end)
-  at = skipSlash(text, at, end)
+  let at = text.startsWith(PROTOCOL, start)
+    ? skipLws(text, start + PROTOCOL.length, end)
+    : scanProtocolName(text, start, end)
   viaScan.transportStart = at
   at = skipToken(text, at, end)
   viaScan.transportEnd = at
   return at > 0 && at < end && isLws(text.charCodeAt(at)) ? skipLws(text, at, end) : -1
+}
+
+/** As everybody writes it. */
+const PROTOCOL = 'SIP/2.0/'
+
+function scanProtocolName(text: string, start: number, end: number): number {
+  const at = skipToken(text, skipLws(text, start, end), end)
+  return skipSlash(text, skipToken(text, skipSlash(text, at, end), end), end)
 }
 
 /** Position after a token of at least one character; -1 when there is none, or the position is -1 already. */
