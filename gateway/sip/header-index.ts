@@ -16,10 +16,15 @@ export const NUMBER_MASK = 31
 /** The headers of which a request may have only one and which decide how it is matched. */
 const SINGLE = (1 << FROM) | (1 << TO) | (1 << CALL_ID) | (1 << CSEQ) | (1 << MAX_FORWARDS)
 
+const NO_LINES: readonly number[] = []
+/** The lines of the message that is being read; it gets a copy of just their number in the end. */
+const lines: number[] = new Array(1024).fill(0)
+let size = 0
+
 /** Where each header line of one message stands. Lines end where the next begins; the last one ends at `end`. */
 export class HeaderIndex {
   /** `STRIDE` numbers per line. */
-  readonly table: number[] = []
+  table: readonly number[] = NO_LINES
   /** Bit n: a header numbered n occurs. */
   seen = 0
   /** Bit n: header n, of which there may be only one, occurs again. */
@@ -38,26 +43,34 @@ export class HeaderIndex {
  */
 export function indexHeaders(text: string, start: number): HeaderIndex {
   const index = new HeaderIndex()
-  let at = start
-  while (at < text.length) {
-    const code = text.charCodeAt(at)
-    if (code === CR || code === LF) return endOfSection(text, at, index)
-    at = indexLine(text, at, index)
-    if (at < 0) break
+  size = 0
+  const end = indexLines(text, start, index)
+  index.table = lines.slice(0, size)
+  if (end >= 0) endSection(text, end, index)
+  else {
+    index.flaw = 'the header section does not end'
+    index.end = size === 0 ? start : index.end
+    index.bodyStart = text.length
   }
-  const table = index.table
-  index.flaw = 'the header section does not end'
-  index.end = table.length === 0 ? start : index.end
-  index.bodyStart = text.length
   return index
 }
 
-function endOfSection(text: string, at: number, index: HeaderIndex): HeaderIndex {
+/** Returns where the empty line stands, -1 when there is none. */
+function indexLines(text: string, start: number, index: HeaderIndex): number {
+  let at = start
+  while (at >= 0 && at < text.length) {
+    const code = text.charCodeAt(at)
+    if (code === CR || code === LF) return at
+    at = indexLine(text, at, index)
+  }
+  return -1
+}
+
+function endSection(text: string, at: number, index: HeaderIndex): void {
   const isCrLf = text.charCodeAt(at) === CR && at + 1 < text.length && text.charCodeAt(at + 1) === LF
   if (!isCrLf) index.flaw ||= 'a line ends in a lone CR or LF'
   index.end = at
   index.bodyStart = isCrLf ? at + 2 : at + 1
-  return index
 }
 
 /** Returns where the next line starts, -1 when this one has no end. */
@@ -84,7 +97,11 @@ function indexLine(text: string, start: number, index: HeaderIndex): number {
     if (hasLoneEnd(text, at, lineFeed)) noteLoneEnd(index)
   }
   const number = isHeader ? headerNumber(text, start, nameEnd) : OTHER
-  index.table.push(start, nameEnd, valueStart, number | fold)
+  lines[size] = start
+  lines[size + NAME_END] = nameEnd
+  lines[size + VALUE_START] = valueStart
+  lines[size + NUMBER] = number | fold
+  size += STRIDE
   const bit = 1 << number
   if ((index.seen & bit & SINGLE) !== 0) index.repeated |= bit
   index.seen |= bit
