@@ -157,7 +157,7 @@ class MemoryStore implements Store {
 
   #publishOne(event: RouseEvent, now: number): number {
     const matched = this.#matched
-    matched.length = 0
+    if (matched.length > 0) matched.length = 0
     this.#recent.record(event, now)
     this.#index.match(event, now, matched)
     for (const subscription of matched) this.#inboxes.deliver(subscription.gateway, deliveryOf(event, subscription))

@@ -117,6 +117,15 @@ export function hasAt(text: string, start: number, lower: string): boolean {
   return true
 }
 
+/** `text.slice(start, end).toLowerCase()` of latin1, which costs less for what is in lower case already, as most is. */
+export function lowerSlice(text: string, start: number, end: number): string {
+  for (let at = start; at < end; at++) {
+    const code = text.charCodeAt(at)
+    if (code > 127 || lowerCode(code) !== code) return text.slice(start, end).toLowerCase()
+  }
+  return text.slice(start, end)
+}
+
 /** Whether two texts differ at most in the case of ASCII letters. */
 export function equalsIgnoringCase(a: string, b: string): boolean {
   if (a.length !== b.length) return false

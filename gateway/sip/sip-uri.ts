@@ -7,6 +7,7 @@ import {
   isLetter,
   isSchemeCharacter,
   isUriCharacter,
+  lowerSlice,
   OPEN_BRACKET,
   QUESTION,
   readNumber,
@@ -41,6 +42,8 @@ const scan = {
   headersStart: 0,
 }
 
+const NO_PARAMS: ReadonlyMap<string, string> = new Map()
+
 /** What was read last: on its way through the router one URI is asked for its parts several times in a row. */
 let lastText = ''
 let lastUri: SipUri | undefined
@@ -61,9 +64,9 @@ function readUri(text: string): SipUri | undefined {
     scheme,
     user: text.slice(scan.userStart, scan.userEnd),
     password: hasPassword ? text.slice(scan.userEnd + 1, scan.passwordEnd) : undefined,
-    host: text.slice(scan.hostStart, scan.hostEnd).toLowerCase(),
+    host: lowerSlice(text, scan.hostStart, scan.hostEnd),
     port: scan.port === 0 ? undefined : scan.port,
-    params: readParams(text, scan.paramsStart, scan.headersStart),
+    params: scan.paramsStart < scan.headersStart ? readParams(text, scan.paramsStart, scan.headersStart) : NO_PARAMS,
     headers: text.slice(scan.headersStart + 1),
   }
 }

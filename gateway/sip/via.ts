@@ -7,6 +7,7 @@ import {
   isIpv6Character,
   isLws,
   isToken,
+  lowerSlice,
   OPEN_BRACKET,
   PERCENT,
   readNumber,
@@ -221,7 +222,7 @@ class ScannedVia implements Via {
   constructor(source: string) {
     this.source = source
     this.transport = transportName(source, viaScan.transportStart, viaScan.transportEnd)
-    this.host = source.slice(viaScan.hostStart, viaScan.hostEnd).toLowerCase()
+    this.host = lowerSlice(source, viaScan.hostStart, viaScan.hostEnd)
     this.port = viaScan.port === 0 ? undefined : viaScan.port
     this.branch = viaScan.branchStart < 0 ? '' : source.slice(viaScan.branchStart, viaScan.branchEnd)
     this.received = viaScan.receivedStart < 0 ? undefined : address(source, viaScan.receivedStart, viaScan.receivedEnd)

@@ -1,7 +1,4 @@
-/** Node's own slice: half the cost of `toString('latin1')`, which looks the encoding up by name. Its types leave it out. */
-interface Latin1Buffer {
-  latin1Slice(start: number, end: number): string
-}
+import type { Latin1Buffer } from '../sip/latin1-buffer.ts'
 
 /** Latin1 text of octets: one character per octet, so nothing is lost either way. */
 export function textOf(octets: Uint8Array, start = 0, end = octets.length): string {

@@ -1,9 +1,5 @@
+import type { Latin1Buffer } from '../sip/latin1-buffer.ts'
 import { octetsOf } from './octets.ts'
-
-/** Node's own write: half the cost of `write(text, 'latin1')`, which looks the encoding up by name. Its types leave it out. */
-interface Latin1Buffer {
-  latin1Write(text: string, offset: number): number
-}
 
 /** Memory that each message is written into in its turn, since most are sent before the next one comes. */
 export class SendBuffer {
