@@ -1,4 +1,5 @@
 import type { SipMessage } from '../sip/message.ts'
+import { SteadyMap } from '../transaction/steady-map.ts'
 import type { TimerHandle, TimerQueue } from '../transaction/timer-queue.ts'
 import type { Flow } from '../transport/types.ts'
 import { Dialog, type DialogOwner, type Party } from './dialog.ts'
@@ -19,7 +20,7 @@ export interface Found {
 
 /** The confirmed dialogs that pass through this gateway, by Call-ID and tags (RFC 3261 12). */
 export class DialogTable {
-  readonly #byCallId = new Map<string, Dialog>()
+  readonly #byCallId = new SteadyMap<Dialog>()
   readonly #timers: TimerQueue
   readonly #options: DialogOptions
   #size = 0

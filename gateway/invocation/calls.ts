@@ -1,5 +1,6 @@
 import type { Delivery } from '../../functions/store/store.ts'
 import type { CallDetail, CallSummary } from '../api/types.ts'
+import { SteadyMap } from '../transaction/steady-map.ts'
 import type { ServerTransaction } from '../transaction/types.ts'
 import { Call, type CallFacts } from './call.ts'
 import { callDetail, callSummary } from './call-view.ts'
@@ -18,7 +19,7 @@ const CONTINUATION_TURNS = 32
 
 /** The calls of this gateway that functions route. */
 export class Calls {
-  readonly #live = new Map<string, Call>()
+  readonly #live = new SteadyMap<Call>()
   readonly #ended: Call[] = []
   readonly #parts: CallParts
   #backlog: Delivery[] = []

@@ -11,6 +11,7 @@ import { type Durations, reliableDurations, unreliableDurations } from './durati
 import { clientKey, hasUniqueBranch, isOurs, methodKey, oldServerKey, serverKey } from './matching.ts'
 import { Remnants } from './remnants.ts'
 import { LiveServerTransaction, type ServerHost } from './server-transaction.ts'
+import { SteadyMap } from './steady-map.ts'
 import type { TimerQueue } from './timer-queue.ts'
 import type {
   ClientTransaction,
@@ -51,10 +52,10 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
   runningTimers = 0
   readonly #ids: IdSource
   readonly #count: ((name: string) => void) | undefined
-  readonly #servers = new Map<string, LiveServerTransaction>()
+  readonly #servers = new SteadyMap<LiveServerTransaction>()
   /** How many of them are kept under a `methodKey`: mostly none, and then nobody has to look there. */
   #methodKeys = 0
-  readonly #clients = new Map<string, LiveClientTransaction>()
+  readonly #clients = new SteadyMap<LiveClientTransaction>()
   /** Of server transactions that are over: what a repeated request is answered with, nothing when it is absorbed. */
   readonly #over: Remnants<Over>
   /** Of client transactions that are over: where a repeated 2xx goes, nowhere when it is absorbed. */
