@@ -53,7 +53,9 @@ export class LiveClientTransaction
   forget(back: Destination): void {
     if (this.state !== 'accepted' && this.state !== 'completed') return
     this.stopAll()
-    this.host.keepPassing(this, this.state === 'accepted' ? back : undefined)
+    // A repeated final response to anything but an INVITE is dropped, whether its transaction is known or not.
+    if (this.method !== 'INVITE') this.host.onClientEnd(this)
+    else this.host.keepPassing(this, this.state === 'accepted' ? back : undefined)
     this.state = 'terminated'
   }
 

@@ -70,8 +70,8 @@ export interface ClientTransaction {
    */
   cancel(reason?: string): void
   /**
-   * The user has no more to do with it, once a final response has come: repeats of that are absorbed, those of a 2xx to an INVITE are
-   * passed on to `back`. Does nothing before.
+   * The user has no more to do with it, once a final response has come: repeats of that go no further, but those of a 2xx to an
+   * INVITE are passed on to `back`. Does nothing before.
    */
   forget(back: Destination): void
 }
