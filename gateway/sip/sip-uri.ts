@@ -14,7 +14,10 @@ import {
   SEMICOLON,
 } from './chars.ts'
 
-/** A sip, sips or tel URI (RFC 3261 19.1, RFC 3966), shared by who reads the same text: not to be changed. Escapes stay as written everywhere: no %0D ever becomes a CR. */
+/**
+ * A sip, sips or tel URI (RFC 3261 19.1, RFC 3966). Escapes stay as written everywhere: no %0D ever becomes a CR. Whoever reads the same text
+ * next may get the same object.
+ */
 export interface SipUri {
   /** `sip`, `sips` or `tel`. */
   readonly scheme: string
