@@ -17,6 +17,7 @@ export const TEST_PEERS: readonly Peer[] = [
   { program: 'linphonec', package: 'linphone-cli' },
   { program: 'sipsak', package: 'sipsak' },
   { program: 'svmap', package: 'sipvicious' },
+  { program: 'redis-server', package: 'redis-server' },
 ]
 
 /** Met by tests where they are there anyway. */

@@ -7,7 +7,7 @@ import { eventOfBody } from './event-body.ts'
 import { problemResponse, StoreTrouble, unexpected } from './problem-response.ts'
 import { readBody } from './read-body.ts'
 import { shownRegistration } from './shown.ts'
-import { createTokenCheck } from './token.ts'
+import { createTokenCheck, isLoopbackName } from './token.ts'
 import type { Calls, Health, Publish, Registrations } from './types.ts'
 
 export interface ApiOptions {
@@ -68,10 +68,6 @@ function guard(token: string | undefined) {
       : 'ask as localhost, or set API_TOKEN and send it'
     return problemResponse(c, { code: 'request.unauthorized', detail })
   }
-}
-
-function isLoopbackName(host: string): boolean {
-  return host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
 }
 
 function events(app: Hono, { publish, clock, ids, bodyLimit = BODY_LIMIT, log }: ApiOptions): void {

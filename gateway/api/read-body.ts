@@ -2,6 +2,12 @@ import type { Result } from '../../functions/contract/problem.ts'
 
 /** Reads a body of at most `limit` octets as text; one that is longer is not read to its end. Problem `request.too_large`. */
 export async function readBody(request: Request, limit: number): Promise<Result<string>> {
+  const read = await readOctets(request, limit)
+  return read.ok ? { ok: true, value: read.value.toString('utf8') } : read
+}
+
+/** As `readBody`, but as it was sent. */
+export async function readOctets(request: Request, limit: number): Promise<Result<Buffer>> {
   if (Number(request.headers.get('content-length')) > limit) return tooLarge(limit)
   const reader = request.body?.getReader()
   const chunks: Uint8Array[] = []
@@ -14,7 +20,7 @@ export async function readBody(request: Request, limit: number): Promise<Result<
     }
     chunks.push(read.value)
   }
-  return { ok: true, value: Buffer.concat(chunks).toString('utf8') }
+  return { ok: true, value: Buffer.concat(chunks) }
 }
 
 function tooLarge(limit: number): Result<never> {

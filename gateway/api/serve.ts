@@ -7,6 +7,8 @@ export interface ServeOptions {
   host: string
   /** 0 takes a free one. */
   port: number
+  /** Where the address comes from, for the sentence when it cannot be had; default `HTTP_LISTEN`. */
+  setting?: string
   clock: Clock
 }
 
@@ -34,12 +36,12 @@ export async function serveApi(
   }
 }
 
-function listening(server: Server, { host, port }: ServeOptions): Promise<void> {
+function listening(server: Server, { host, port, setting = 'HTTP_LISTEN' }: ServeOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       reject(
         new Error(
-          `HTTP_LISTEN: cannot listen on ${host}:${port} (${error.code ?? error.message}); choose another address or port`,
+          `${setting}: cannot listen on ${host}:${port} (${error.code ?? error.message}); choose another address or port`,
         ),
       )
     })

@@ -13,6 +13,11 @@ export function createTokenCheck(token: string): (authorization: string | undefi
   }
 }
 
+/** Whether the host of a URL means this machine itself: what a request without a token has to be for. */
+export function isLoopbackName(host: string): boolean {
+  return host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
+}
+
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest()
 }
