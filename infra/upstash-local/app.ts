@@ -18,6 +18,8 @@ export interface AppOptions {
 }
 
 const BODY_LIMIT = 10 * 1024 * 1024
+/** The connection ends with the stream: kept, it would only hold up the end of the server. */
+const EVENT_STREAM = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache', 'connection': 'close' }
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT']
 
 /** The REST API of Upstash over one Redis. */
@@ -80,7 +82,7 @@ export function createUpstashApp({ send, subscribe, token, bodyLimit = BODY_LIMI
   async function events(c: Context, verb: 'SUBSCRIBE' | 'PSUBSCRIBE'): Promise<Response> {
     if (c.req.method === 'HEAD') return c.body(null)
     const stream = await subscribe(verb, c.req.param('channel')!)
-    return c.body(stream, 200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' })
+    return c.body(stream, 200, EVENT_STREAM)
   }
 
   async function bodyOf(c: Context): Promise<Buffer | Response> {

@@ -21,13 +21,7 @@ export interface TestRedis {
  * Starts `redis-server`; rejects with what it said when it does not come up.
  * @param settings further command line, such as `['--requirepass', 'secret']`
  */
-export async function startRedis({
-  port,
-  settings = [],
-}: {
-  port: number
-  settings?: string[]
-}): Promise<TestRedis> {
+export async function startRedis({ port, settings = [] }: { port: number; settings?: string[] }): Promise<TestRedis> {
   const directory = mkdtempSync(join(tmpdir(), 'rouse-redis-'))
   const place = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory]
   const program = new Program('redis', 'redis-server', [...place, '--save', '', '--appendonly', 'no', ...settings])

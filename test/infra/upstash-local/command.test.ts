@@ -81,7 +81,12 @@ test('names that look like options are names', () => {
 
 test('base64 takes every string at every depth but a status OK', () => {
   const b64 = (text: string) => Buffer.from(text).toString('base64')
-  const reply = [Buffer.from('é'), [{ status: 'OK' }, [null, 3, Buffer.from('OK')]], { status: 'PONG' }, { error: 'ERR x' }]
+  const reply = [
+    Buffer.from('é'),
+    [{ status: 'OK' }, [null, 3, Buffer.from('OK')]],
+    { status: 'PONG' },
+    { error: 'ERR x' },
+  ]
   assert.deepEqual(itemOf(reply, true), {
     result: [b64('é'), ['OK', [null, 3, b64('OK')]], b64('PONG'), b64('ERR x')],
   })

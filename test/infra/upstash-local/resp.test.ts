@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { encodeCommand, ReplyDecoder, type Reply, type ReplyLimits, RespError } from '../../../infra/upstash-local/resp.ts'
+import {
+  encodeCommand,
+  type Reply,
+  ReplyDecoder,
+  type ReplyLimits,
+  RespError,
+} from '../../../infra/upstash-local/resp.ts'
 
 test('a command is an array of strings whose lengths count octets', () => {
   assert.equal(encodeCommand(['SET', 'k', 'é']).toString(), '*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$2\r\né\r\n')
@@ -61,11 +67,14 @@ const WRONG: [what: string, stream: string, expected: RegExp, limits?: ReplyLimi
 ]
 for (const [what, stream, expected, limits] of WRONG) {
   test(`refused: ${what}`, () => {
-    assert.throws(() => decoded([Buffer.from(stream)], limits), (error: Error) => {
-      assert.ok(error instanceof RespError)
-      assert.match(error.message, expected)
-      return true
-    })
+    assert.throws(
+      () => decoded([Buffer.from(stream)], limits),
+      (error: Error) => {
+        assert.ok(error instanceof RespError)
+        assert.match(error.message, expected)
+        return true
+      },
+    )
   })
 }
 

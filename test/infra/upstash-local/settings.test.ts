@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readSettings } from '../../../infra/upstash-local/settings.ts'
 import { startUpstashLocal } from '../../../infra/upstash-local/server.ts'
+import { readSettings } from '../../../infra/upstash-local/settings.ts'
 
 test('without settings it is a Redis and a server on this machine, without a token', () => {
   assert.deepEqual(readSettings({}), {
@@ -42,7 +42,8 @@ test('TLS to the Redis is refused in words', () => {
 })
 
 test('beyond loopback it does not listen without a token', async () => {
-  const sentence = /^UPSTASH_LOCAL_TOKEN: expected a token, since UPSTASH_LOCAL_LISTEN is 0\.0\.0\.0.*127\.0\.0\.1:8079$/
+  const sentence =
+    /^UPSTASH_LOCAL_TOKEN: expected a token, since UPSTASH_LOCAL_LISTEN is 0\.0\.0\.0.*127\.0\.0\.1:8079$/
   const read = readSettings({ UPSTASH_LOCAL_LISTEN: '0.0.0.0' })
   assert.ok(!read.ok)
   assert.equal(read.problem.length, 1)
