@@ -103,6 +103,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     onBug,
     onMessage: log.isDebug ? (text, flow) => logMessage(log, text, flow) : undefined,
   })
+  const suspended = await store.suspended(options.id)
   await transport.start(ingress.receive, ingress.broken)
 
   const identity = createIdentity(
@@ -169,7 +170,9 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     newTag: () => ids.next('tag'),
     acknowledge: (invite, answer) => void ackOrphan({ invite, answer, flow: undefined }, hangup),
   })
+  // Requests that have come since the sockets were opened were not taken; the next ones find the calls of before a restart.
   transactions.serve(new RequestRouter(callParts, calls, relay))
+  calls.takeUp(suspended)
   const inbox = await store.inbox(options.id, (deliveries) => calls.deliver(deliveries))
   registrar.start()
 

@@ -114,6 +114,7 @@ class RelayedRequest implements ProxyOwner {
   onRinging(): void {}
   onBranchFailed(): void {}
   onForkEnded(): void {}
+  onProgress(): void {}
   onCancelled(): void {}
 
   onOrphan(_branch: Branch, response: SipMessage): void {

@@ -11,6 +11,7 @@ import { ProxyContext, type ProxyOwner } from '../proxy/context.ts'
 import type { Fork } from '../proxy/fork.ts'
 import { ProxyCore } from '../proxy/proxy.ts'
 import type { RouteDecision } from '../proxy/route.ts'
+import { GRACE_MS, takeUpContext } from '../proxy/state.ts'
 import { bindingTarget } from '../proxy/target.ts'
 import { isReachedByFlow } from '../registrar/nat.ts'
 import { reasonPhrase } from '../sip/build.ts'
@@ -23,7 +24,8 @@ import type { Destination, Flow } from '../transport/types.ts'
 import type { Subscription, Wait } from './interests.ts'
 import { Invocations, type Job } from './invocations.ts'
 import type { CallParts } from './parts.ts'
-import { perform } from './perform.ts'
+import { perform, performStored } from './perform.ts'
+import type { CallRecord, WorkRecord } from './record.ts'
 import { contactData, latin1 } from './request-data.ts'
 import { Suspension } from './suspension.ts'
 
@@ -49,7 +51,7 @@ export interface TimelineEntry {
 }
 
 const NOWHERE: Location = { bindings: [], at: '' }
-const RETRY_LATER: { headers: [string, string][] } = { headers: [['Retry-After', '10']] }
+export const RETRY_LATER: { headers: [string, string][] } = { headers: [['Retry-After', '10']] }
 
 /**
  * One initial request and what became of it: its response context, the invocations that decide about it, what it waits for, and the
@@ -78,7 +80,7 @@ export class Call implements ProxyOwner, DialogOwner {
   location: Location = NOWHERE
   /** The function's own, echoed back in every invocation. */
   functionContext: unknown
-  readonly #invocations: Invocations
+  readonly invocations: Invocations
   readonly #onFinished: (call: Call) => void
   #suspension: Suspension | undefined
   #haltTimer: TimerHandle | undefined
@@ -89,18 +91,25 @@ export class Call implements ProxyOwner, DialogOwner {
   /** To tags of phones that answered when the caller was gone: each gets one BYE. */
   #orphans: Set<string> | undefined
 
-  constructor(parts: CallParts, server: ServerTransaction, facts: CallFacts, onFinished: (call: Call) => void) {
+  /** @param before what the call was called, and when it began, before a restart */
+  constructor(
+    parts: CallParts,
+    server: ServerTransaction,
+    facts: CallFacts,
+    onFinished: (call: Call) => void,
+    before?: { id: string; startedAt: number },
+  ) {
     this.parts = parts
-    this.id = parts.ids.next('transaction')
+    this.id = before?.id ?? parts.ids.next('transaction')
     this.request = server.request
     this.uri = facts.routes.uri
     this.aor = facts.aor
     this.isLocal = facts.isLocal
     this.path = facts.path
     this.flow = server.flow
-    this.startedAt = parts.clock.now()
+    this.startedAt = before?.startedAt ?? parts.clock.now()
     this.#onFinished = onFinished
-    this.#invocations = new Invocations(this)
+    this.invocations = new Invocations(this)
     this.context = new ProxyContext(parts.proxy, server, this, {
       routes: facts.routes,
       digest: facts.digest,
@@ -112,7 +121,44 @@ export class Call implements ProxyOwner, DialogOwner {
 
   /** Asks the function that has a route for the request. */
   start(): void {
-    this.#invocations.enqueue({ type: 'sip.request', path: this.path })
+    this.invocations.enqueue({ id: this.#newJobId(), type: 'sip.request', path: this.path })
+  }
+
+  /**
+   * Goes on where another process has left off: branches ring on, waits have what is left of their time, and what was asked of the function
+   * and not answered, or answered and not performed, is done again.
+   */
+  takeUp({ at, context, ...record }: CallRecord, rev: number): void {
+    this.note('taken up after a restart')
+    this.location = { bindings: [], at }
+    this.functionContext = context
+    this.pushed.push(...record.pushed)
+    if (record.annotations) this.annotations = new Map(Object.entries(record.annotations))
+    this.#hasRung = record.hasRung
+    this.context.hold()
+    this.suspension.takeUp(record, rev)
+    if (record.haltUntil !== undefined) this.halt(Math.max(GRACE_MS, record.haltUntil - this.parts.clock.now()))
+    takeUpContext(this.context, record.proxy, this.parts.hangup.transport)
+    this.invocations.takeUp(record.answered, record.jobs)
+    void this.#goOn(record.works)
+  }
+
+  /** What was being performed comes before what is to be asked. */
+  async #goOn(works: readonly WorkRecord[]): Promise<void> {
+    try {
+      await Promise.all(works.map((work) => this.#performAgain(work)))
+    } catch (error) {
+      this.troubled(error)
+    }
+    this.invocations.goOn()
+    this.context.release()
+  }
+
+  #performAgain({ actions, event, missed }: WorkRecord): Promise<void> {
+    return performStored(this, { actions, next: 0, event, missed }, async () => {
+      this.location = await this.parts.store.lookup(this.aor)
+      return missed
+    })
   }
 
   /** Without a function: the registered contacts of the callee ring (RFC 3261 16.5). */
@@ -137,6 +183,11 @@ export class Call implements ProxyOwner, DialogOwner {
     return this.#suspension?.rev ?? 0
   }
 
+  /** The store has a record of it. */
+  get isStored(): boolean {
+    return this.#suspension?.isStored === true
+  }
+
   get transactionState(): InvocationData['transaction']['state'] {
     if (this.context.finalStatus === 0) return 'proceeding'
     return this.dialogs.length > 0 ? 'answered' : 'ended'
@@ -154,11 +205,20 @@ export class Call implements ProxyOwner, DialogOwner {
 
   /** It still rings, or is talked on: something can come of an event. */
   get canWait(): boolean {
-    return this.context.isOpen || (this.dialogs.length > 0 && !this.#invocations.isStale)
+    return this.context.isOpen || (this.dialogs.length > 0 && !this.invocations.isStale)
   }
 
   get isHalted(): boolean {
     return this.#haltTimer !== undefined
+  }
+
+  /** Milliseconds since the epoch. */
+  get haltUntil(): number | undefined {
+    return this.#haltTimer?.dueMs
+  }
+
+  get hasRung(): boolean {
+    return this.#hasRung
   }
 
   // What the response context tells
@@ -198,7 +258,12 @@ export class Call implements ProxyOwner, DialogOwner {
     this.note(`${branch.target.uri} has failed (${branch.status})`)
     const { onFailed } = branch.fork.policy
     if (onFailed !== undefined)
-      this.#invocations.enqueue({ type: 'branch.failed', path: handlerPath(onFailed), branch: branchData(branch) })
+      this.invocations.enqueue({
+        id: this.#newJobId(),
+        type: 'branch.failed',
+        path: handlerPath(onFailed),
+        branch: branchData(branch),
+      })
     if (this.#haltTimer && this.pushed.length > 0 && this.#everyPushedDeviceSaidNo()) this.#endHalt()
   }
 
@@ -206,11 +271,15 @@ export class Call implements ProxyOwner, DialogOwner {
     if (fork.policy.id !== undefined) this.#suspension?.forkEnded(fork.policy.id, answered, status)
   }
 
+  onProgress(): void {
+    this.#suspension?.changed()
+  }
+
   onCancelled(): void {
     this.note('the caller has cancelled')
-    this.#invocations.cancel()
+    this.invocations.cancel()
     if (this.parts.manifest.wantsCancelled)
-      this.#invocations.enqueue({ type: 'transaction.cancelled', path: this.path })
+      this.invocations.enqueue({ id: this.#newJobId(), type: 'transaction.cancelled', path: this.path })
     this.#dropWhatWaits()
     this.#publishCall('call.cancelled', 487, 'Request Terminated')
   }
@@ -277,6 +346,7 @@ export class Call implements ProxyOwner, DialogOwner {
     this.note('the halt is over')
     this.#haltTimer = undefined
     this.context.stopWaiting()
+    this.#suspension?.changed()
   }
 
   #endHalt(): void {
@@ -304,7 +374,12 @@ export class Call implements ProxyOwner, DialogOwner {
     const { bindings } = await this.parts.store.lookup(aor)
     const now = this.parts.clock.now()
     const contacts = bindings.map((binding) => contactData(binding, now))
-    this.#invocations.enqueue({ type: 'wait.resumed', path: this.path, wait: { name, timedOut: false, contacts } })
+    this.invocations.enqueue({
+      id: this.#newJobId(),
+      type: 'wait.resumed',
+      path: this.path,
+      wait: { name, timedOut: false, contacts },
+    })
   }
 
   handlerUnknown(name: string): void {
@@ -322,16 +397,16 @@ export class Call implements ProxyOwner, DialogOwner {
     this.#suspension?.deliver(delivery)
   }
 
-  /** A wait is over. */
-  resume(wait: Wait, outcome: WaitOutcome, event: RouseEvent | undefined): void {
+  /** A wait is over: what is to be asked once it is claimed. */
+  resumption(wait: Wait, outcome: WaitOutcome, event: RouseEvent | undefined): Job {
     this.note(`${wait.name}: ${outcome.timedOut ? 'timed out' : (event?.type ?? 'decided')}`)
     const path = wait.resume === undefined ? this.path : handlerPath(wait.resume)
-    this.#invocations.enqueue({
-      type: outcome.timedOut ? 'wait.timed_out' : 'wait.resumed',
-      path,
-      wait: outcome,
-      event,
-    })
+    const type = outcome.timedOut ? 'wait.timed_out' : 'wait.resumed'
+    return { id: this.#newJobId(), type, path, wait: outcome, event }
+  }
+
+  resume(resumption: Job): void {
+    this.invocations.enqueue(resumption)
   }
 
   /** A subscription was met: its handler is invoked, or its reaction performed without any invocation. */
@@ -339,8 +414,14 @@ export class Call implements ProxyOwner, DialogOwner {
     const { handler, actions } = subscription.action
     this.note(`${event.type}: ${handler ?? 'reaction'}`)
     if (handler !== undefined)
-      this.#invocations.enqueue({ type: 'subscription.matched', path: handlerPath(handler), event })
+      this.invocations.enqueue({
+        id: this.#newJobId(),
+        type: 'subscription.matched',
+        path: handlerPath(handler),
+        event,
+      })
     if (actions) void this.#react(actions, event)
+    this.#suspension?.changed()
   }
 
   /** Does not wait for an invocation that is under way. */
@@ -401,9 +482,12 @@ export class Call implements ProxyOwner, DialogOwner {
     this.finishIfDone()
   }
 
+  #newJobId(): string {
+    return this.parts.ids.next('invocation')
+  }
+
   finishIfDone(): void {
-    if (this.#isFinished || this.#invocations.isBusy || this.context.finalStatus === 0 || this.dialogs.length > 0)
-      return
+    if (this.#isFinished || this.invocations.isBusy || this.context.finalStatus === 0 || this.dialogs.length > 0) return
     this.#isFinished = true
     this.#suspension?.dropAfterFinal(() => true)
     if (this.context.finalStatus < 300) this.context.retire()

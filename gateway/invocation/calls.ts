@@ -1,10 +1,14 @@
-import type { Delivery } from '../../functions/store/store.ts'
+import type { Delivery, SuspendedTransaction } from '../../functions/store/store.ts'
 import type { CallDetail, CallSummary } from '../api/types.ts'
+import { flowOf } from '../proxy/state.ts'
+import { buildResponse, reasonPhrase, receivedOf } from '../sip/build.ts'
+import { readMessage } from '../sip/message.ts'
 import { SteadyMap } from '../transaction/steady-map.ts'
 import type { ServerTransaction } from '../transaction/types.ts'
-import { Call, type CallFacts } from './call.ts'
+import { Call, type CallFacts, RETRY_LATER } from './call.ts'
 import { callDetail, callSummary } from './call-view.ts'
 import type { CallParts } from './parts.ts'
+import { type Beginning, type CallRecord, readRecord } from './record.ts'
 
 /** How many calls that have ended are still shown to people who look. */
 const REMEMBERED = 100
@@ -38,6 +42,77 @@ export class Calls {
     const call = new Call(this.#parts, server, facts, this.#finished)
     this.#live.set(call.id, call)
     return call
+  }
+
+  /** Goes on with the calls that were suspended when this gateway was last at work. One that cannot be read costs only itself. */
+  takeUp(suspended: readonly SuspendedTransaction[]): void {
+    for (const stored of suspended) {
+      const read = readRecord(stored.state)
+      try {
+        if (read.ok) this.#takeUpOne(stored, read.record)
+        else this.#lose(stored, read.why, read.beginning)
+      } catch (error) {
+        this.#lose(stored, String(error), read.ok ? read.record : undefined)
+      }
+    }
+  }
+
+  #takeUpOne(stored: SuspendedTransaction, record: CallRecord): void {
+    const { log, count } = this.#parts
+    // Its dialog goes on without us: requests within it find their way by Record-Route.
+    if (record.proxy.finalStatus !== 0) return this.#release(stored)
+    const server = this.#takeUpServer(record, record.startedAt)
+    if (server === 'over') return this.#release(stored)
+    if (typeof server === 'string') return this.#lose(stored, server, undefined)
+    const before = { id: stored.id, startedAt: record.startedAt }
+    const call = new Call(this.#parts, server, record.facts, this.#finished, before)
+    this.#live.set(call.id, call)
+    count('resumed calls')
+    log.info('call taken up after a restart', {
+      callId: stored.callId,
+      waits: record.waits.length,
+      branches: record.proxy.branches.length,
+    })
+    try {
+      call.takeUp(record, stored.rev)
+    } catch (error) {
+      this.#parts.onBug(error)
+      call.context.respondLocally(500)
+    }
+  }
+
+  /** The caller's transaction; `over` when he has given up by now, any other text says why there is none. */
+  #takeUpServer({ request, flow, lastResponse }: Beginning, startedAt: number): ServerTransaction | string {
+    const { transactions, transport } = this.#parts.hangup
+    const read = readMessage(request)
+    const from = flowOf(flow, transport)
+    if (!read.ok) return 'request: cannot be read'
+    if (!from) return 'flow: no listener to answer from'
+    const leftMs = startedAt + transactions.patienceMs - this.#parts.clock.now()
+    if (read.message.method !== 'INVITE' && leftMs <= 0) return 'over'
+    const progress = { isProceeding: lastResponse !== undefined, leftMs }
+    return transactions.takeUpServer(read.message, from, lastResponse, progress) ?? 'request: is answered already'
+  }
+
+  /** What cannot be taken up is told once; its caller, when there is a way, hears that he has to try again. */
+  #lose(stored: SuspendedTransaction, why: string, beginning: Beginning | undefined): void {
+    const { clock, count, ids, log } = this.#parts
+    count('suspended calls lost')
+    log.error('a suspended call cannot be taken up', { callId: stored.callId, transaction: stored.id, why })
+    this.#release(stored)
+    const server = beginning && this.#takeUpServer(beginning, clock.now())
+    if (server === undefined || typeof server === 'string') return
+    const { request, flow } = server
+    const received = receivedOf(request, flow.remoteAddress, flow.remotePort)
+    const options = { toTag: ids.next('tag'), received, ...RETRY_LATER }
+    server.respond(buildResponse(request, 503, reasonPhrase(503), options), 503)
+  }
+
+  #release({ id, callId }: SuspendedTransaction): void {
+    this.#parts.store.release(id).catch((error: unknown) => {
+      this.#parts.count('store failures')
+      this.#parts.log.error('a suspended call could not be released', { callId, error: String(error) })
+    })
   }
 
   readonly #finished = (call: Call): void => {

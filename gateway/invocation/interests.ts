@@ -1,7 +1,9 @@
 import type { Subscribe, Wait as WaitAction } from '../../functions/contract/actions.ts'
 import { durationMs } from '../../functions/contract/duration.ts'
 import type { StoredSubscription } from '../../functions/store/store.ts'
+import { GRACE_MS } from '../proxy/state.ts'
 import type { TimerHandle, TimerQueue } from '../transaction/timer-queue.ts'
+import type { SubscriptionRecord, WaitRecord } from './record.ts'
 
 /** A deadline and the conditions that may come before it. */
 export class Wait {
@@ -9,20 +11,26 @@ export class Wait {
   /** Handler to resume with; undefined: the route the request was given to. */
   readonly resume: string | undefined
   /** Ids of the forks it awaits. */
-  readonly forks: string[] = []
+  readonly forks: string[]
   /** Events it awaits. */
-  readonly events: string[] = []
+  readonly events: string[]
   /** Its subscriptions in the store. */
-  readonly subscriptions: string[] = []
+  readonly subscriptions: string[]
   /** Nobody else may resume by it: see Store.claim. */
   readonly claimKey: string
   timer: TimerHandle | undefined
   readonly #timedOut: (wait: Wait) => void
 
-  constructor(name: string, resume: string | undefined, claimKey: string, timedOut: (wait: Wait) => void) {
+  constructor(
+    { name, resume, claimKey, forks, events, subscriptions }: Omit<WaitRecord, 'deadline'>,
+    timedOut: (wait: Wait) => void,
+  ) {
     this.name = name
     this.resume = resume
     this.claimKey = claimKey
+    this.forks = forks
+    this.events = events
+    this.subscriptions = subscriptions
     this.#timedOut = timedOut
   }
 
@@ -86,6 +94,16 @@ export class Interests {
     this.waits.set(action.name, wait)
     wait.timer = this.#timers.start(timeoutMs, wait, 'wait')
     return added
+  }
+
+  /** Goes on with a wait of before a restart. */
+  takeUpWait(wait: Wait, deadline: number): void {
+    this.waits.set(wait.name, wait)
+    wait.timer = this.#timers.start(Math.max(GRACE_MS, deadline - this.#timers.now()), wait, 'wait')
+  }
+
+  takeUpSubscription(record: SubscriptionRecord): void {
+    this.subscriptions.set(record.id, record)
   }
 
   addSubscription(

@@ -15,6 +15,8 @@ import { contactData, eventData, receivedData, requestData } from './request-dat
 
 /** One invocation that is due. */
 export interface Job {
+  /** Names the invocation, also when it is asked for once more: the idempotency key. */
+  id: string
   type: InvocationType
   /** Routing key: of the request's route, or of a named handler. */
   path: string
@@ -28,6 +30,8 @@ export class Invocations {
   readonly #call: Call
   readonly #due: Job[] = []
   #isBusy = false
+  /** The job whose answer is not known yet. */
+  #asked: Job | undefined
   #cancellation: Cancellation | undefined
   #seq = 0
   #beganOpen = false
@@ -46,9 +50,29 @@ export class Invocations {
     return this.#isBusy && this.#beganOpen && !this.#call.context.isOpen
   }
 
+  /** How many were answered. */
+  get answered(): number {
+    return this.#asked ? this.#seq - 1 : this.#seq
+  }
+
+  /** What was asked and is to be asked: after a restart it is asked again. */
+  get pending(): Job[] {
+    return this.#asked ? [this.#asked, ...this.#due] : [...this.#due]
+  }
+
+  /** What was due before a restart; `goOn` begins with it. */
+  takeUp(answered: number, jobs: readonly Job[]): void {
+    this.#seq = answered
+    this.#due.push(...jobs)
+  }
+
   enqueue(job: Job): void {
     this.#due.push(job)
-    if (this.#isBusy) return
+    this.goOn()
+  }
+
+  goOn(): void {
+    if (this.#isBusy || this.#due.length === 0) return
     this.#isBusy = true
     this.#call.context.hold()
     void this.#work()
@@ -67,6 +91,7 @@ export class Invocations {
       } catch (error) {
         this.#call.troubled(error)
       }
+      this.#asked = undefined
     }
     this.#isBusy = false
     // A call may wait for long: what the next invocation says of the request is read from it anew.
@@ -78,16 +103,20 @@ export class Invocations {
   async #run(job: Job): Promise<void> {
     const call = this.#call
     const { parts, context, request } = call
-    call.location = await parts.store.lookup(call.aor)
-    if (context.cancelled && job.type !== 'transaction.cancelled') return
+    this.#asked = job
     this.#seq++
+    call.location = await parts.store.lookup(call.aor)
+    if (context.cancelled && job.type !== 'transaction.cancelled') {
+      this.#seq--
+      return
+    }
     this.#beganOpen = context.isOpen
     const signal = new Cancellation()
     this.#cancellation = signal
-    const id = parts.ids.next('invocation')
-    const make = (attempt: number, deadline: number) => this.#invocation(job, id, attempt, deadline)
+    const make = (attempt: number, deadline: number) => this.#invocation(job, attempt, deadline)
     const result = await parts.invoker.invoke(job.path, make, { method: request.method, signal })
     this.#cancellation = undefined
+    this.#asked = undefined
     parts.log.info('function', { callId: request.callId, path: job.path, type: job.type, result: result.kind })
     if (result.kind === 'answer') {
       if (result.answer.context !== undefined) call.functionContext = result.answer.context
@@ -97,12 +126,12 @@ export class Invocations {
   }
 
   /** The CloudEvent of one try (CloudEvents 1.0, structured mode). */
-  #invocation(job: Job, id: string, attempt: number, deadline: number): Invocation {
+  #invocation(job: Job, attempt: number, deadline: number): Invocation {
     const { parts, request } = this.#call
     const now = parts.clock.now()
     return {
       specversion: '1.0',
-      id,
+      id: job.id,
       source: sourceOf(parts.gatewayId),
       type: job.type,
       subject: request.callId,

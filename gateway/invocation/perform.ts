@@ -20,7 +20,7 @@ type Performers = {
   [Name in Action['action']]: (call: Call, action: ActionOf<Name>, event: RouseEvent | undefined) => Done
 }
 
-/** What each action does. `subscribe` and `wait` were armed before the first of these. */
+/** What each action does. `subscribe`, `wait` and `halt` were armed before the first of these. */
 const PERFORM: Performers = {
   reply: (call, action) => reply(call, action),
   redirect: (call, action, event) => redirect(call, action, event),
@@ -32,7 +32,7 @@ const PERFORM: Performers = {
   remove: (call, action) => removeBindings(call, action),
   fork: (call, action, event) => fork(call, action, event),
   cancel: (call, action) => cancel(call, action),
-  halt: (call, action) => call.halt(durationMs(action.for)!),
+  halt: () => {},
   wait: () => {},
   lookup: (call, action) => call.lookup(action.name, canonicalAor(latin1(action.aor))),
   subscribe: () => {},
@@ -47,6 +47,18 @@ const PERFORM: Performers = {
   },
 }
 
+/** An answer, or the reaction to an event, that is being performed: what is left of it is to be done after a restart, too. */
+export interface Work {
+  /** Without those that are armed before the others. */
+  readonly actions: readonly Action[]
+  /** Index of the action that is under way. */
+  next: number
+  /** What set it off, for targets that it names. */
+  readonly event: RouseEvent | undefined
+  /** Events that came before it was armed. */
+  missed: readonly Delivery[]
+}
+
 /**
  * Performs the actions of one answer in order. Subscriptions and waits are stored first, so that no event is lost between the answer
  * and what it sets off; an event that came in the meantime is delivered last.
@@ -54,28 +66,53 @@ const PERFORM: Performers = {
  * @returns undefined when everything was done at once
  */
 export function perform(call: Call, actions: readonly Action[], event: RouseEvent | undefined): Done {
-  for (const action of actions) {
-    if (action.action === 'wait' || action.action === 'subscribe' || action.action === 'halt')
-      return performArmed(call, actions, event)
+  const arms = actions.some(isArmed)
+  if (!arms && !call.isStored) return performFrom(call, { actions, next: 0, event, missed: NONE })
+  const work: Work = { actions: actions.filter((action) => !isArmed(action)), next: 0, event, missed: NONE }
+  return performStored(call, work, arms ? () => call.suspension.arm(actions) : undefined)
+}
+
+/**
+ * Performs what a restart must not cut off.
+ * @param prepare comes first, and finds the events that were missed
+ */
+export async function performStored(
+  call: Call,
+  work: Work,
+  prepare: (() => Promise<readonly Delivery[]>) | undefined,
+): Promise<void> {
+  const { suspension } = call
+  suspension.begin(work)
+  try {
+    if (prepare) work.missed = await prepare()
+    await performFrom(call, work)
+    for (const delivery of work.missed) call.deliver(delivery)
+  } finally {
+    suspension.end(work)
   }
-  return performFrom(call, actions, 0, event)
 }
 
-async function performArmed(call: Call, actions: readonly Action[], event: RouseEvent | undefined): Promise<void> {
-  const missed: Delivery[] = await call.suspension.arm(actions)
-  await performFrom(call, actions, 0, event)
-  for (const delivery of missed) call.deliver(delivery)
+const NONE: readonly never[] = []
+
+/** Performed before all others of an answer, see Suspension.arm. */
+function isArmed({ action }: Action): boolean {
+  return action === 'wait' || action === 'subscribe' || action === 'halt'
 }
 
-function performFrom(call: Call, actions: readonly Action[], from: number, event: RouseEvent | undefined): Done {
-  for (let index = from; index < actions.length; index++) {
-    const action = actions[index]!
+function performFrom(call: Call, work: Work): Done {
+  for (; work.next < work.actions.length; work.next++) {
+    const action = work.actions[work.next]!
     const done = (PERFORM[action.action] as (call: Call, action: Action, event: RouseEvent | undefined) => Done)(
       call,
       action,
-      event,
+      work.event,
     )
-    if (done) return done.then(() => performFrom(call, actions, index + 1, event))
+    if (done) {
+      return done.then(() => {
+        work.next++
+        return performFrom(call, work)
+      })
+    }
   }
 }
 

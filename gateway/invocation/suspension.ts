@@ -1,32 +1,65 @@
 import type { Action } from '../../functions/contract/actions.ts'
+import { durationMs } from '../../functions/contract/duration.ts'
 import type { WaitOutcome } from '../../functions/contract/envelope.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
-import type { Delivery, StoredSubscription, SuspendedTransaction } from '../../functions/store/store.ts'
-import { listenerName } from '../proxy/next-hop.ts'
-import { branchData, type Call } from './call.ts'
-import { Interests, MAX_LIFE_MS, type Subscription, Wait } from './interests.ts'
+import type { Delivery, StoredSubscription } from '../../functions/store/store.ts'
+import type { TimerHandle } from '../transaction/timer-queue.ts'
+import type { Call } from './call.ts'
+import { Interests, type Subscription, Wait } from './interests.ts'
+import type { Job } from './invocations.ts'
+import type { Work } from './perform.ts'
+import { type CallRecord, SuspendedCall, type SuspensionRecord, type WaitRecord, type WorkRecord } from './record.ts'
 import { eventData } from './request-data.ts'
 
 /** How long a claim on a wait stands, so that a late second claimer finds it. Milliseconds. */
 const CLAIM_TTL_MS = 60_000
+/** What the store did not take is given to it again after this, in milliseconds, until it does. */
+const RETRY_MS = 5000
+
+const WRITTEN = Promise.resolve()
 
 /**
  * What a call waits for and has subscribed to, kept in the store and met by events. Each armed wait holds the response context open.
+ * From the first of them to the final response the store has a record of the whole call, which is written anew when it changes.
  */
-export class Suspension {
+export class Suspension implements SuspensionRecord {
   readonly interests: Interests
+  readonly resumptions: Job[] = []
   readonly #call: Call
-  #isStored = false
-  #rev = 0
-  #armed = 0
+  readonly #works: Work[] = []
+  isStored = false
+  rev = 0
+  armed = 0
+  /** Subscriptions that the next write takes back. */
+  #drop: string[] = []
+  #isDue = false
+  /** The last write; never rejects. */
+  #writing: Promise<unknown> = WRITTEN
+  #retry: TimerHandle | undefined
 
   constructor(call: Call) {
     this.#call = call
     this.interests = new Interests(call.parts.timers)
   }
 
-  get rev(): number {
-    return this.#rev
+  get works(): WorkRecord[] {
+    return this.#works.map(({ actions, next, event, missed }) => ({
+      actions: actions.slice(next),
+      event,
+      missed: [...missed],
+    }))
+  }
+
+  /** An answer is being performed. */
+  begin(work: Work): void {
+    if (work.actions.length > 0) this.#works.push(work)
+  }
+
+  end(work: Work): void {
+    const at = this.#works.indexOf(work)
+    if (at < 0) return
+    this.#works.splice(at, 1)
+    this.changed()
   }
 
   /**
@@ -35,41 +68,44 @@ export class Suspension {
    */
   async arm(actions: readonly Action[]): Promise<Delivery[]> {
     const add: StoredSubscription[] = []
-    const drop: string[] = []
     for (const action of actions) {
-      if (action.action === 'subscribe') this.#armSubscription(action, add, drop)
-      else if (action.action === 'wait' && this.#call.canWait) this.#armWait(action, add, drop)
+      if (action.action === 'subscribe') this.#armSubscription(action, add)
+      else if (action.action === 'wait' && this.#call.canWait) this.#armWait(action, add)
+      else if (action.action === 'halt') this.#call.halt(durationMs(action.for)!)
     }
-    this.#isStored = true
+    this.isStored = true
     // One of a name replaces the other also within one answer.
-    const kept = drop.length === 0 ? add : add.filter(({ id }) => !drop.includes(id))
-    return this.#call.parts.store.suspend({
-      transaction: this.#record(),
-      add: kept,
-      drop,
-      since: this.#call.location.at,
-    })
+    return this.#write(add.filter(({ id }) => !this.#drop.includes(id)))
   }
 
-  #armSubscription(action: Extract<Action, { action: 'subscribe' }>, add: StoredSubscription[], drop: string[]): void {
+  #armSubscription(action: Extract<Action, { action: 'subscribe' }>, add: StoredSubscription[]): void {
     if (action.handler !== undefined && this.#call.parts.manifest.hasHandler(action.handler) === false) {
       this.#call.handlerUnknown(action.handler)
       return
     }
     if (action.name !== undefined)
-      drop.push(...this.interests.dropSubscriptions((each) => each.action.name === action.name))
+      this.#drop.push(...this.interests.dropSubscriptions((each) => each.action.name === action.name))
     add.push(this.interests.addSubscription(action, this.#origin()))
   }
 
-  #armWait(action: Extract<Action, { action: 'wait' }>, add: StoredSubscription[], drop: string[]): void {
+  #armWait(action: Extract<Action, { action: 'wait' }>, add: StoredSubscription[]): void {
     const armed = this.interests.waits.get(action.name)
-    if (armed) drop.push(...this.#disarm(armed))
-    const claimKey = `${this.#call.id}/${action.name}/${++this.#armed}`
-    const wait = new Wait(action.name, action.resume, claimKey, (late) =>
-      this.#resolve(late, { name: late.name, timedOut: true }),
-    )
-    this.#call.context.hold()
+    if (armed) this.#disarm(armed)
+    const claimKey = `${this.#call.id}/${action.name}/${++this.armed}`
+    const wait = this.#wait({
+      name: action.name,
+      resume: action.resume,
+      claimKey,
+      forks: [],
+      events: [],
+      subscriptions: [],
+    })
     add.push(...this.interests.addWait(action, wait, this.#origin()))
+  }
+
+  #wait(facts: Omit<WaitRecord, 'deadline'>): Wait {
+    this.#call.context.hold()
+    return new Wait(facts, (late) => this.#resolve(late, { name: late.name, timedOut: true }))
   }
 
   #origin() {
@@ -77,9 +113,73 @@ export class Suspension {
     return { transaction: this.#call.id, gateway: gatewayId, now: clock.now(), newId: () => ids.next('subscription') }
   }
 
-  #record(): SuspendedTransaction {
-    return new SuspendedCall(this.#call, this.interests, ++this.#rev)
+  /** Goes on where another process has left off: its waits and subscriptions are in the store. */
+  takeUp({ waits, subscriptions, armed }: Pick<CallRecord, 'waits' | 'subscriptions' | 'armed'>, rev: number): void {
+    this.isStored = true
+    this.rev = rev
+    this.armed = armed
+    for (const wait of waits) this.interests.takeUpWait(this.#wait(wait), wait.deadline)
+    for (const subscription of subscriptions) this.interests.takeUpSubscription(subscription)
   }
+
+  // The record in the store
+
+  /**
+   * Something is not as the record says: it is written once what goes on in this turn is done, and not before an earlier write is
+   * through, so that a burst of changes is one write.
+   */
+  changed(): void {
+    if (!this.isStored || this.#isDue) return
+    this.#isDue = true
+    void this.#writing.then(() => {
+      if (this.#isDue) this.#writeNow()
+    })
+  }
+
+  /** Trouble with the store is told; the call goes on without it. */
+  #writeNow(): void {
+    this.#isDue = false
+    if (this.isStored) this.#write([]).catch(() => {})
+  }
+
+  async #write(add: StoredSubscription[]): Promise<Delivery[]> {
+    const { store } = this.#call.parts
+    const drop = this.#drop
+    this.#drop = []
+    this.#isDue = false
+    const transaction = new SuspendedCall(this.#call, this, ++this.rev)
+    const written = store.suspend({ transaction, add, drop, since: this.#call.location.at })
+    this.#writing = written.then(
+      () => {},
+      (error: unknown) => this.#failed(error, drop),
+    )
+    return written
+  }
+
+  #failed(error: unknown, drop: readonly string[] = []): void {
+    const { parts, request } = this.#call
+    parts.count('store failures')
+    parts.log.error('the store does not take a suspended call', { callId: request.callId, error: String(error) })
+    this.#drop.push(...drop)
+    this.#retry ??= parts.timers.start(RETRY_MS, this, 'store again')
+  }
+
+  onTimer(): void {
+    this.#retry = undefined
+    if (this.isStored) this.changed()
+    else this.#release()
+  }
+
+  #release(): void {
+    const { parts, id } = this.#call
+    parts.timers.stop(this.#retry)
+    this.#retry = undefined
+    this.isStored = false
+    this.#drop = []
+    parts.store.release(id).catch((error: unknown) => this.#failed(error))
+  }
+
+  // What events, deadlines and forks bring
 
   /** Whether a wait that is armed asks for the outcome of that fork. */
   awaitsFork(id: string): boolean {
@@ -110,12 +210,24 @@ export class Suspension {
 
   /** Event, deadline or outcome: the first to claim the wait resumes the call. */
   #resolve(wait: Wait, outcome: WaitOutcome, event?: RouseEvent): void {
-    const drop = this.interests.dropWait(wait)
-    void this.#claim(wait).then((won) => {
-      if (won) this.#call.resume(wait, outcome, event)
-      this.#forget(drop)
-      this.#call.context.release()
-    })
+    const resumption = this.#call.resumption(wait, outcome, event)
+    this.#drop.push(...this.interests.dropWait(wait))
+    this.resumptions.push(resumption)
+    void this.#resume(wait, resumption)
+  }
+
+  /**
+   * The record says what came of the wait before it is claimed: a claim whose winner is gone, and with it what it was won with, would
+   * leave the call waiting for nothing. Written when this turn's change is complete.
+   */
+  async #resume(wait: Wait, resumption: Job): Promise<void> {
+    await undefined
+    this.#writeNow()
+    const won = await this.#claim(wait)
+    this.resumptions.splice(this.resumptions.indexOf(resumption), 1)
+    if (won) this.#call.resume(resumption)
+    else this.changed()
+    this.#call.context.release()
   }
 
   async #claim(wait: Wait): Promise<boolean> {
@@ -131,79 +243,27 @@ export class Suspension {
 
   /** Takes back subscriptions and waits: those of that name, or all. */
   unsubscribe(name: string | undefined): void {
-    const drop = this.interests.dropSubscriptions((each) => name === undefined || each.action.name === name)
+    this.#drop.push(...this.interests.dropSubscriptions((each) => name === undefined || each.action.name === name))
     for (const wait of [...this.interests.waits.values()])
-      if (name === undefined || wait.name === name) drop.push(...this.#disarm(wait))
-    this.#forget(drop)
+      if (name === undefined || wait.name === name) this.#disarm(wait)
+    this.#releaseIfOver()
   }
 
   /** After the final response: waits are over, and so are subscriptions that `which` picks. */
   dropAfterFinal(which: (subscription: Subscription) => boolean): void {
-    const drop = this.interests.dropSubscriptions(which)
-    for (const wait of [...this.interests.waits.values()]) drop.push(...this.#disarm(wait))
-    this.#forget(drop)
+    this.#drop.push(...this.interests.dropSubscriptions(which))
+    for (const wait of [...this.interests.waits.values()]) this.#disarm(wait)
+    this.#releaseIfOver()
   }
 
-  #disarm(wait: Wait): string[] {
-    const drop = this.interests.dropWait(wait)
+  #disarm(wait: Wait): void {
+    this.#drop.push(...this.interests.dropWait(wait))
     this.#call.context.release()
-    return drop
   }
 
-  #forget(drop: string[]): void {
-    if (!this.#isStored) return
-    const { store } = this.#call.parts
-    const failed = (error: unknown) => this.#call.troubled(error)
-    if (this.interests.isEmpty && this.#call.context.finalStatus !== 0) {
-      this.#isStored = false
-      store.release(this.#call.id).catch(failed)
-    } else if (drop.length > 0) {
-      store.suspend({ transaction: this.#record(), add: [], drop, since: this.#call.location.at }).catch(failed)
-    }
-  }
-}
-
-/**
- * What has to be known to take the call up again. A store that is elsewhere reads it when it writes it; the one in this process keeps the
- * record, and with it no second copy of the request.
- */
-class SuspendedCall implements SuspendedTransaction {
-  readonly id: string
-  readonly gateway: string
-  readonly rev: number
-  readonly callId: string
-  readonly expiresAt: number
-  readonly #call: Call
-  readonly #interests: Interests
-
-  constructor(call: Call, interests: Interests, rev: number) {
-    this.id = call.id
-    this.gateway = call.parts.gatewayId
-    this.rev = rev
-    this.callId = call.request.callId
-    this.expiresAt = call.parts.clock.now() + MAX_LIFE_MS
-    this.#call = call
-    this.#interests = interests
-  }
-
-  get state(): string {
-    const { request, path, flow, context, functionContext } = this.#call
-    return JSON.stringify({
-      request: request.text,
-      path,
-      flow: {
-        transport: flow.transport,
-        address: flow.remoteAddress,
-        port: flow.remotePort,
-        listener: listenerName(flow.listener),
-      },
-      branches: context.branches.map(branchData),
-      waits: [...this.#interests.waits.values()].map(({ name, forks, subscriptions }) => ({
-        name,
-        forks,
-        subscriptions,
-      })),
-      context: functionContext,
-    })
+  #releaseIfOver(): void {
+    if (!this.isStored) return
+    if (this.interests.isEmpty && this.#call.context.finalStatus !== 0) this.#release()
+    else this.changed()
   }
 }

@@ -37,12 +37,12 @@ export class Branch {
   timerC: unknown
   noReply: unknown
 
-  constructor(id: string, context: ProxyContext, fork: Fork, target: Target) {
+  constructor(id: string, context: ProxyContext, fork: Fork, target: Target, startedAt = context.proxy.now()) {
     this.id = id
     this.context = context
     this.fork = fork
     this.target = target
-    this.startedAt = context.proxy.now()
+    this.startedAt = startedAt
   }
 
   onTimer(kind: string): void {

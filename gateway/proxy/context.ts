@@ -10,7 +10,8 @@ import { Fork, type ForkPolicy } from './fork.ts'
 import { branchWithDigest } from './loop.ts'
 import type { ProxyCore } from './proxy.ts'
 import type { RouteDecision } from './route.ts'
-import type { Target } from './target.ts'
+import type { ContextState } from './state.ts'
+import { groupTargets, type Target } from './target.ts'
 
 /** What a response context tells the owner of the request: the call that functions route, or the relay of in-dialog requests. */
 export interface ProxyOwner {
@@ -25,6 +26,8 @@ export interface ProxyOwner {
   onCancelled(): void
   /** Every target of the fork was tried and none answered, or it was answered. `status` is the best failure, 0 when there was no target. */
   onForkEnded(fork: Fork, answered: boolean, status: number): void
+  /** Branches were added, or one stands otherwise than before: who keeps a record of them writes it down once this turn is over. */
+  onProgress(): void
   /** The first final response was sent. `from` is the response it was made of, undefined when it is our own. */
   onFinal(status: number, from: SipMessage | undefined): void
 }
@@ -60,6 +63,7 @@ const RETIRED: ProxyOwner = {
   onBranchFailed() {},
   onCancelled() {},
   onForkEnded() {},
+  onProgress() {},
   onFinal() {},
 }
 
@@ -123,6 +127,22 @@ export class ProxyContext {
     return this.finalStatus === 0 && !this.cancelled && this.#closedBy === undefined
   }
 
+  /** What was decided besides, for a record of it; see state.ts. */
+  get decided(): Pick<ContextState, 'nobodyCame' | 'closedBy' | 'tag'> {
+    const closedBy = this.#closedBy === undefined ? -1 : this.branches.indexOf(this.#closedBy)
+    return { nobodyCame: this.#nobodyCame, closedBy, tag: this.#tag }
+  }
+
+  /** Goes on where another process has left off; see takeUpContext. */
+  takeUp(state: ContextState, forks: readonly Fork[], branches: readonly Branch[]): void {
+    this.cancelled = state.cancelled
+    this.#nobodyCame = state.nobodyCame
+    this.#closedBy = branches[state.closedBy]
+    this.#tag = state.tag
+    this.forks = forks
+    this.branches = branches
+  }
+
   get hasLiveBranch(): boolean {
     return this.branches.some((branch) => branch.isLive)
   }
@@ -158,7 +178,7 @@ export class ProxyContext {
     for (const target of targets) {
       if (!wanted.some(({ uri }) => uri === target.uri) && this.#makeRoomFor(target)) wanted.push(target)
     }
-    const fork = new Fork(wanted, policy)
+    const fork = new Fork(groupTargets(wanted, policy.mode), policy)
     this.forks = appended(this.forks, [fork])
     this.#tryNextGroup(fork)
     this.#goOn()
@@ -204,6 +224,7 @@ export class ProxyContext {
       if (noReplyForMs !== undefined) this.proxy.startBranchTimer(branch, 'no reply', noReplyForMs)
       this.proxy.start(branch, isBounded ? breadth : undefined)
     }
+    this.owner.onProgress()
   }
 
   #branchTo(target: Target, fork: Fork): Branch {
@@ -212,11 +233,13 @@ export class ProxyContext {
 
   /** A provisional response from a branch, not 100. */
   provisional(branch: Branch, response: SipMessage): void {
+    const isNews = branch.status !== response.status || branch.state === 'calling'
     branch.status = response.status
     if (branch.state === 'calling') branch.state = 'ringing'
     if (branch.abandoned || this.finalStatus !== 0) return
     const text = spliceResponse(response)
     if (text !== undefined) this.server.respond(text, response.status)
+    if (isNews) this.owner.onProgress()
     this.owner.onRinging(branch, response)
   }
 
@@ -255,6 +278,7 @@ export class ProxyContext {
     branch.status = status
     branch.final = response
     if (branch.abandoned || this.finalStatus !== 0) return
+    this.owner.onProgress()
     // RFC 3263 4.3: silence, a transport that fails and 503 say nothing of the target, only of this one of its servers
     const isServersFault = response === undefined || status === 503
     if (isServersFault && branch.state === 'failed' && this.#tryAlternative(branch)) return
@@ -275,6 +299,7 @@ export class ProxyContext {
     this.branches = replaced(this.branches, branch, again)
     branch.fork.branches = replaced(branch.fork.branches, branch, again)
     this.proxy.send(again, branch.alternatives)
+    this.owner.onProgress()
     return true
   }
 
@@ -324,6 +349,7 @@ export class ProxyContext {
     branch.status = 408
     if (this.isInvite) branch.transaction?.cancel(reason)
     branch.state = 'cancelled'
+    this.owner.onProgress()
   }
 
   /**
@@ -341,6 +367,7 @@ export class ProxyContext {
         branch.abandoned = true
         if (branch.status === 0) branch.status = 487
       }
+      this.owner.onProgress()
     }
   }
 

@@ -1,7 +1,7 @@
 import type { HeaderEdits } from '../../functions/contract/actions.ts'
 import type { Branch } from './branch.ts'
 import type { ProxyContext } from './context.ts'
-import { type ForkMode, groupTargets, type Target } from './target.ts'
+import type { ForkMode, Target } from './target.ts'
 
 /** How one set of targets is tried. Durations in milliseconds. */
 export interface ForkPolicy {
@@ -29,9 +29,15 @@ export class Fork {
   timer: unknown
   context: ProxyContext | undefined
 
-  constructor(targets: readonly Target[], policy: ForkPolicy) {
+  /** @param groups see groupTargets; becomes the fork's own */
+  constructor(groups: Target[][], policy: ForkPolicy) {
     this.policy = policy
-    this.#groups = groupTargets(targets, policy.mode)
+    this.#groups = groups
+  }
+
+  /** Those that were not tried yet. */
+  get groups(): readonly (readonly Target[])[] {
+    return this.#groups
   }
 
   /** The next group to try; undefined when all were. */

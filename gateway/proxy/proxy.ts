@@ -13,6 +13,7 @@ import { recordRouteOf } from './identity.ts'
 import { branchWithDigest } from './loop.ts'
 import { type NextHop, nextHopOf } from './next-hop.ts'
 import type { RouteDecision } from './route.ts'
+import { GRACE_MS, type SentState } from './state.ts'
 import type { Target } from './target.ts'
 
 /** RFC 3263: the addresses of a URI in the order to be tried, at once where no look-up is needed. */
@@ -88,6 +89,26 @@ export class ProxyCore implements ClientUser {
     void this.#parts.locator.locate(uri).then((found) => {
       if (branch.isLive && branch.state === 'calling') this.#send(branch, hop, found, maxBreadth)
     })
+  }
+
+  /**
+   * Goes on with a branch that was sent before a restart: what has not rung yet is sent again, what rings is waited for, and a CANCEL goes
+   * out once more.
+   */
+  takeUp(branch: Branch, { text, state, cancelReason }: SentState, destination: Destination): void {
+    const { method } = branch.context.server
+    const { transactions, options } = this.#parts
+    const isProceeding = state === 'proceeding' || state === 'cancelling'
+    const leftMs = branch.startedAt + transactions.patienceMs - this.now()
+    if (leftMs <= 0 && !(isProceeding && method === 'INVITE')) return this.#failSoon(branch, 408)
+    const outgoing = { text, method, branch: branch.id, destination, context: branch }
+    branch.transaction = transactions.takeUpClient(outgoing, this, { isProceeding, leftMs })
+    if (state === 'cancelling' || state === 'holding cancel') branch.transaction.cancel(cancelReason)
+    if (!branch.isLive || branch.state === 'cancelling') return
+    if (method === 'INVITE') this.startBranchTimer(branch, 'C', options.timerCMs)
+    const { noReplyForMs } = branch.fork.policy
+    if (noReplyForMs !== undefined && branch.status === 0)
+      this.startBranchTimer(branch, 'no reply', Math.max(GRACE_MS, branch.startedAt + noReplyForMs - this.now()))
   }
 
   /** Sends a branch to the first of `destinations`; the others are tried in turn should it fail. */

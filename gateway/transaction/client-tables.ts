@@ -26,6 +26,8 @@ export type ClientTimer =
 
 export type ClientInput =
   | 'request'
+  /** A provisional response had come before a restart. */
+  | 'taken up'
   | '1xx'
   | '2xx'
   | '3xx-6xx'
@@ -82,6 +84,7 @@ const unanswered = {
 export const inviteClient: ClientMachine = {
   initial: {
     'request': { to: 'calling', do: ['start A', 'start B', 'send'] },
+    'taken up': { to: 'proceeding' },
   },
   calling: {
     ...unanswered,
@@ -135,6 +138,7 @@ export const inviteClient: ClientMachine = {
 export const nonInviteClient: ClientMachine = {
   initial: {
     'request': { to: 'trying', do: ['start E', 'start F', 'send'] },
+    'taken up': { to: 'proceeding', do: ['start E at T2', 'start F'] },
   },
   calling: {},
   'holding cancel': {},

@@ -9,7 +9,7 @@ import {
   nonInviteClient,
 } from './client-tables.ts'
 import { type Shared, Transaction } from './transaction.ts'
-import type { ClientTransaction, ClientUser, OutgoingRequest } from './types.ts'
+import type { ClientTransaction, ClientUser, OutgoingRequest, Progress } from './types.ts'
 
 /** What client transactions need of their layer. */
 export interface ClientHost extends Shared {
@@ -43,6 +43,16 @@ export class LiveClientTransaction
     this.context = outgoing.context
     this.requestText = outgoing.text
     this.#user = user
+  }
+
+  /** Goes on where another process has left off. */
+  takeUp({ isProceeding, leftMs }: Progress): void {
+    this.input(isProceeding ? 'taken up' : 'request')
+    this.endIn(leftMs)
+  }
+
+  get cancelReason(): string | undefined {
+    return this.#reason
   }
 
   cancel(reason?: string): void {

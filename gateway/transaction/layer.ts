@@ -17,6 +17,8 @@ import type {
   ClientTransaction,
   ClientUser,
   OutgoingRequest,
+  Progress,
+  ServerTransaction,
   ServerUser,
   TransactionLayer,
   TransactionTimers,
@@ -141,6 +143,10 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
   }
 
   #begin(request: SipMessage, key: string, via: Via, flow: Flow): void {
+    this.#addServer(request, key, via, flow).input('request')
+  }
+
+  #addServer(request: SipMessage, key: string, via: Via, flow: Flow): LiveServerTransaction {
     const { method } = request
     const hasMethodKey = method === 'CANCEL' || this.#servers.has(key)
     if (hasMethodKey) this.#methodKeys++
@@ -148,7 +154,25 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
     const transaction = new LiveServerTransaction(this, ownKey, request, via, flow)
     transaction.hasMethodKey = hasMethodKey
     this.#servers.set(ownKey, transaction)
-    transaction.input('request')
+    return transaction
+  }
+
+  get patienceMs(): number {
+    return this.unreliable.patience
+  }
+
+  takeUpServer(
+    request: SipMessage,
+    flow: Flow,
+    lastResponse: string | undefined,
+    { leftMs }: Progress,
+  ): ServerTransaction | undefined {
+    const { via, method } = request
+    const key = via && serverKey(request, via)
+    if (key === undefined || this.#findServer(key, method) !== undefined) return undefined
+    const transaction = this.#addServer(request, key, via!, flow)
+    transaction.takeUp(lastResponse, leftMs)
+    return transaction
   }
 
   #findServer(key: string, method: string): LiveServerTransaction | undefined {
@@ -197,11 +221,22 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
   // responses and client transactions
 
   request(outgoing: OutgoingRequest, user: ClientUser): ClientTransaction {
+    const transaction = this.#addClient(outgoing, user)
+    transaction.input('request')
+    return transaction
+  }
+
+  takeUpClient(outgoing: OutgoingRequest, user: ClientUser, progress: Progress): ClientTransaction {
+    const transaction = this.#addClient(outgoing, user)
+    transaction.takeUp(progress)
+    return transaction
+  }
+
+  #addClient(outgoing: OutgoingRequest, user: ClientUser): LiveClientTransaction {
     const key = clientKey(outgoing.branch, outgoing.method)
     if (this.#clients.has(key)) throw new Error(`branch ${outgoing.branch}: a client transaction has it already`)
     const transaction = new LiveClientTransaction(this, outgoing, user)
     this.#clients.set(key, transaction)
-    transaction.input('request')
     return transaction
   }
 

@@ -16,6 +16,8 @@ export type ServerTimer = 'timer G' | 'timer H' | 'timer I' | 'timer J' | 'timer
 export type ServerInput =
   /** The request that created the transaction, first and repeated. */
   | 'request'
+  /** The request was received before a restart. */
+  | 'taken up'
   | 'ack'
   /** The transaction user (TU) responds. */
   | 'tu 1xx'
@@ -59,6 +61,7 @@ const terminated = { 'tu 1xx': {}, 'tu 2xx': {}, 'tu 3xx-6xx': {}, 'failed': {} 
 export const inviteServer: ServerMachine = {
   initial: {
     'request': { to: 'proceeding', do: ['request to user'] },
+    'taken up': { to: 'proceeding' },
   },
   trying: {},
   proceeding: {
@@ -108,6 +111,8 @@ export const inviteServer: ServerMachine = {
 export const nonInviteServer: ServerMachine = {
   initial: {
     'request': { to: 'trying', do: ['start limit', 'request to user'] },
+    // also when no provisional response was sent yet: then there is nothing to be resent
+    'taken up': { to: 'proceeding', do: ['start limit'] },
   },
   trying: {
     'request': {},

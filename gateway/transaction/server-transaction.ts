@@ -83,6 +83,13 @@ export class LiveServerTransaction
     return this.destination
   }
 
+  /** Goes on where another process has left off. */
+  takeUp(lastResponse: string | undefined, leftMs: number): void {
+    this.input('taken up')
+    this.lastResponse = lastResponse
+    this.endIn(leftMs)
+  }
+
   /** Ends without a word to anybody: its layer answers repeats from now on. */
   leave(): void {
     this.stopAll()

@@ -94,6 +94,14 @@ export abstract class Transaction<
     this.#ending = undefined
   }
 
+  /** What would end it ends it in `ms` instead: the time of a transaction that was taken up began before. */
+  protected endIn(ms: number): void {
+    const kind = this.#ending?.kind as Input | undefined
+    if (kind === undefined) return
+    this.stopEnding()
+    this.startEnding(kind, ms)
+  }
+
   /** Gives the input `failed` in the next turn: transports report failures at any time, also while they are called. */
   protected failSoon(): void {
     if (this.state !== 'terminated' && !this.#failing) this.#failing = this.#start('failed', 0)

@@ -32,6 +32,8 @@ export interface ServerTransaction {
   context: unknown
   /** A final response was sent. */
   readonly isFinal: boolean
+  /** What a repeat of the request is answered with: the last response, undefined before any. */
+  readonly lastResponse: string | undefined
   /**
    * Sends a response: whole text of the message and its status. Provisional after final, or a second non-2xx final, is
    * ignored and returns false. 2xx to INVITE may be repeated (Accepted, RFC 6026) and go out even after another final response
@@ -64,6 +66,8 @@ export interface ClientTransaction {
   /** The request as sent. */
   readonly requestText: string
   readonly state: string
+  /** Reason header value of its CANCEL, once it was cancelled with one. */
+  readonly cancelReason: string | undefined
   /**
    * INVITE: sends CANCEL, at once when a provisional has come, else as soon as one does (RFC 3261 9.1); the layer runs the CANCEL's own
    * transaction; when no final follows within 64*T1 `onTimeout` is called. `reason` is the value of a Reason header (RFC 3326).
@@ -85,6 +89,14 @@ export interface OutgoingRequest {
   context: unknown
 }
 
+/** Where a transaction stood that another process began. */
+export interface Progress {
+  /** A provisional response had come, or had been sent. */
+  isProceeding: boolean
+  /** Milliseconds that are left of the time it had from its beginning, 64*T1; see `TransactionLayer.patienceMs`. */
+  leftMs: number
+}
+
 export interface TransactionLayer {
   /** Input from the transport after reading; `received`/`rport` are already in the text of requests when they are forwarded, not here. */
   receiveRequest(request: SipMessage, flow: Flow): void
@@ -92,6 +104,21 @@ export interface TransactionLayer {
   receiveResponse(response: SipMessage, flow: Flow): boolean
   /** Starts a client transaction. `user` is called later, never during this call. */
   request(outgoing: OutgoingRequest, user: ClientUser): ClientTransaction
+  /** Milliseconds a transaction has until somebody answers: 64*T1 (timers B and F). */
+  readonly patienceMs: number
+  /**
+   * Goes on with a request that was received before a restart and has no final response yet. `lastResponse` answers its repeats. Nobody
+   * is told of it by `onRequest`.
+   * @returns undefined when the request has a transaction already, or no Via
+   */
+  takeUpServer(
+    request: SipMessage,
+    flow: Flow,
+    lastResponse: string | undefined,
+    progress: Progress,
+  ): ServerTransaction | undefined
+  /** Goes on with a request that was sent before a restart: to the far end, whatever is sent of it is a repeat. */
+  takeUpClient(outgoing: OutgoingRequest, user: ClientUser, progress: Progress): ClientTransaction
   /** Live server and client transactions and pending timers: zero when idle. */
   readonly counts: { server: number; client: number; timers: number }
   /** Surprises: inputs no table has a row for, unmatched responses and the like, by name. */

@@ -33,8 +33,8 @@ test('the desk phone answers: the function is asked again, has nothing to do, an
     5000 desk -> gw 200 INVITE
     5000 gw -> alice 200 INVITE
     5000 alice -> gw ACK
-    5000 gw -> function /invite/example.com/bob wait.resumed
     5000 gw -> desk ACK
+    5000 gw -> function /invite/example.com/bob wait.resumed
   `)
   await alice.hangsUp()
   await w.assertQuiet()

@@ -15,7 +15,7 @@ interface Surprise {
 
 const serverStates = ['initial', 'trying', 'proceeding', 'accepted', 'completed', 'confirmed', 'terminated']
 const serverTimers = ['timer G', 'timer H', 'timer I', 'timer J', 'timer L', 'timer limit']
-const serverInputs = ['request', 'ack', 'tu 1xx', 'tu 2xx', 'tu 3xx-6xx', ...serverTimers, 'failed']
+const serverInputs = ['request', 'taken up', 'ack', 'tu 1xx', 'tu 2xx', 'tu 3xx-6xx', ...serverTimers, 'failed']
 const clientStates = [
   'initial',
   'calling',
@@ -28,7 +28,7 @@ const clientStates = [
   'terminated',
 ]
 const clientTimers = ['A', 'B', 'D', 'E', 'F', 'K', 'M', 'limit'].map((name) => `timer ${name}`)
-const clientInputs = ['request', '1xx', '2xx', '3xx-6xx', 'cancel', ...clientTimers, 'failed']
+const clientInputs = ['request', 'taken up', '1xx', '2xx', '3xx-6xx', 'cancel', ...clientTimers, 'failed']
 
 const surprises: Record<string, { machine: AnyMachine; states: string[]; inputs: string[]; without: Surprise[] }> = {
   inviteServer: {
@@ -38,10 +38,15 @@ const surprises: Record<string, { machine: AnyMachine; states: string[]; inputs:
     without: [
       {
         states: ['initial'],
-        inputs: without(serverInputs, 'request'),
+        inputs: without(serverInputs, 'request', 'taken up'),
         why: 'the request comes first, in the same turn',
       },
       { states: ['trying'], inputs: serverInputs, why: 'an INVITE begins in proceeding (17.2.1)' },
+      {
+        states: without(serverStates, 'initial', 'trying'),
+        inputs: ['taken up'],
+        why: 'it is how a transaction begins',
+      },
       { states: ['proceeding'], inputs: ['ack'], why: 'there is no final response to acknowledge' },
       { states: ['proceeding'], inputs: serverTimers, why: 'no timer runs' },
       { states: ['accepted'], inputs: without(serverTimers, 'timer L'), why: 'only L runs (RFC 6026 7.1)' },
@@ -62,10 +67,15 @@ const surprises: Record<string, { machine: AnyMachine; states: string[]; inputs:
     without: [
       {
         states: ['initial'],
-        inputs: without(serverInputs, 'request'),
+        inputs: without(serverInputs, 'request', 'taken up'),
         why: 'the request comes first, in the same turn',
       },
       { states: ['accepted', 'confirmed'], inputs: serverInputs, why: 'these states belong to INVITE' },
+      {
+        states: ['trying', 'proceeding', 'completed', 'terminated'],
+        inputs: ['taken up'],
+        why: 'it is how a transaction begins',
+      },
       { states: ['trying', 'proceeding', 'completed'], inputs: ['ack'], why: 'an ACK is matched to an INVITE only' },
       { states: ['trying'], inputs: ['failed'], why: 'nothing has been sent' },
       {
@@ -85,11 +95,15 @@ const surprises: Record<string, { machine: AnyMachine; states: string[]; inputs:
     without: [
       {
         states: ['initial'],
-        inputs: without(clientInputs, 'request'),
+        inputs: without(clientInputs, 'request', 'taken up'),
         why: 'the request comes first, in the same turn',
       },
-      { states: without(clientStates, 'initial'), inputs: ['request'], why: 'a branch is used once' },
-      { states: ['trying'], inputs: without(clientInputs, 'request'), why: 'an INVITE begins in calling (17.1.1)' },
+      { states: without(clientStates, 'initial'), inputs: ['request', 'taken up'], why: 'a branch is used once' },
+      {
+        states: ['trying'],
+        inputs: without(clientInputs, 'request', 'taken up'),
+        why: 'an INVITE begins in calling (17.1.1)',
+      },
       {
         states: ['calling', 'holding cancel'],
         inputs: without(clientTimers, 'timer A', 'timer B'),
@@ -110,13 +124,13 @@ const surprises: Record<string, { machine: AnyMachine; states: string[]; inputs:
     without: [
       {
         states: ['initial'],
-        inputs: without(clientInputs, 'request'),
+        inputs: without(clientInputs, 'request', 'taken up'),
         why: 'the request comes first, in the same turn',
       },
-      { states: without(clientStates, 'initial'), inputs: ['request'], why: 'a branch is used once' },
+      { states: without(clientStates, 'initial'), inputs: ['request', 'taken up'], why: 'a branch is used once' },
       {
         states: ['calling', 'holding cancel', 'cancelling', 'accepted'],
-        inputs: without(clientInputs, 'request'),
+        inputs: without(clientInputs, 'request', 'taken up'),
         why: 'these states belong to INVITE',
       },
       {
