@@ -15,6 +15,7 @@ import { locate, locateNow } from '../../gateway/transport/locate.ts'
 import type { Resolver } from '../../gateway/transport/resolver.ts'
 import { CountingIds, FakeClock, settled } from './fake-clock.ts'
 import { Ladder } from './ladder.ts'
+import { Life, serialized } from './life.ts'
 import { MemoryNetwork } from './memory-network.ts'
 import { Phone, type PhoneOptions } from './phone.ts'
 import type { WireMessage } from './wire.ts'
@@ -48,27 +49,35 @@ export class World {
   readonly ladder = new Ladder(() => this.clock.now())
   readonly counters = new Counters()
   readonly pushes: PushMessage[] = []
+  /** What the gateway has logged as errors. */
+  readonly errors: string[] = []
   /** Every try at a function. */
   readonly invocations: Invocation[] = []
   readonly store: Store
+  /** How often a gateway has written down, and taken back, a suspended call. */
+  readonly writes = { suspend: 0, release: 0 }
   gateway!: Gateway
   readonly #options: WorldOptions
   #nextHost = 10
+  #life = new Life()
   #manifest: ReturnType<typeof createManifest> | undefined
 
   constructor(options: WorldOptions) {
     this.#options = options
     this.clock = options.clock ?? new FakeClock()
-    this.store = options.store?.(this.clock, this.ids) ?? createMemoryStore({ clock: this.clock, ids: this.ids })
+    const store = options.store?.(this.clock, this.ids) ?? createMemoryStore({ clock: this.clock, ids: this.ids })
+    this.store = serialized(store, (what) => this.writes[what]++)
   }
 
   async start(): Promise<this> {
     const { app, host, fallback, staticActions, resolver = nowhere } = this.#options
-    const primary = this.#seen(host ?? (app ? createInProcessHost(app, this.clock) : noFunctions))
-    const common = { clock: this.clock, count: this.counters.count, log: silentLog }
+    const life = this.#life
+    const clock = life.clock(this.clock)
+    const primary = life.host(this.#seen(host ?? (app ? createInProcessHost(app, clock) : noFunctions)))
+    const common = { clock, count: this.counters.count, log: silentLog }
     const invoker = createInvoker({
       primary,
-      fallback: fallback && this.#seen(fallback, 'fallback'),
+      fallback: fallback && life.host(this.#seen(fallback, 'fallback')),
       staticActions,
       ...common,
     })
@@ -87,19 +96,33 @@ export class World {
         domains: [DOMAIN],
         ...this.#options.gateway,
       },
-      clock: this.clock,
+      clock,
       ids: this.ids,
-      network: this.network,
-      store: this.store,
-      locator: { locateNow, locate: (uri) => locate(uri, resolver, { clock: this.clock, random: () => 0 }) },
+      network: life.network(this.network),
+      store: life.store(this.store),
+      locator: { locateNow, locate: (uri) => locate(uri, resolver, { clock, random: () => 0 }) },
       invoker,
       manifest,
-      push: { send: (message) => this.#push(message) },
+      push: life.push({ send: (message) => this.#push(message) }),
       counters: this.counters,
-      log: silentLog,
+      log: { ...silentLog, error: (message) => void this.errors.push(message) },
     })
     await settled()
     return this
+  }
+
+  /** Ends the gateway's process without any goodbye; network, phones, functions and the store go on. */
+  async kill(): Promise<void> {
+    this.#manifest?.stop()
+    this.#life.end()
+    await settled()
+  }
+
+  /** A gateway of the same id, in a process of its own. */
+  async restart(): Promise<void> {
+    await this.kill()
+    this.#life = new Life()
+    await this.start()
   }
 
   /** A phone of its own address, connected but not registered. */

@@ -1,0 +1,96 @@
+import type { Clock } from '../../functions/contract/clock.ts'
+import type { Store } from '../../functions/store/store.ts'
+import type { FunctionHost } from '../../gateway/invocation/host.ts'
+import type { PushSender } from '../../gateway/invocation/parts.ts'
+import type { Network, Stream } from '../../gateway/transport/types.ts'
+
+const NEVER = new Promise<never>(() => {})
+
+/**
+ * One process of a gateway as a test sees it: everything it reaches the world by. After `end` no timer of it fires and nothing it does
+ * reaches anybody, as if it had been killed: no goodbye, and what it had asked for comes to nothing.
+ */
+export class Life {
+  #isOver = false
+  readonly #ends: (() => void)[] = []
+
+  end(): void {
+    this.#isOver = true
+    for (const end of this.#ends) end()
+  }
+
+  clock(clock: Clock): Clock {
+    return {
+      now: () => clock.now(),
+      after: (ms, action) => clock.after(ms, () => (this.#isOver ? undefined : action())),
+    }
+  }
+
+  network(network: Network): Network {
+    return {
+      udp: async (local, events) => {
+        const socket = await network.udp(local, events)
+        this.#ends.push(() => socket.close())
+        return { local: socket.local, close: () => socket.close(), send: this.#ifAlive(socket, 'send') }
+      },
+      listen: async (local, accept) => {
+        const server = await network.listen(local, (stream) => accept(this.#mortal(stream)))
+        this.#ends.push(() => server.close())
+        return server
+      },
+      connect: (remote, localAddress, events) => this.#mortal(network.connect(remote, localAddress, events)),
+    }
+  }
+
+  #mortal<Kind extends Stream>(stream: Kind): Kind {
+    this.#ends.push(() => stream.destroy())
+    return stream
+  }
+
+  store(store: Store): Store {
+    return new Proxy(store, {
+      get: (_, name: keyof Store) => (name === 'inbox' ? this.#inbox(store) : this.#ifAlive(store, name)),
+    })
+  }
+
+  #inbox(store: Store): Store['inbox'] {
+    return async (gateway, receive) => {
+      const inbox = await store.inbox(gateway, receive)
+      this.#ends.push(() => void inbox.close())
+      return inbox
+    }
+  }
+
+  host(host: FunctionHost): FunctionHost {
+    return { manifest: () => host.manifest(), invoke: this.#ifAlive(host, 'invoke'), close: () => host.close() }
+  }
+
+  push(push: PushSender): PushSender {
+    return { send: this.#ifAlive(push, 'send') }
+  }
+
+  #ifAlive<Whose extends object, Name extends keyof Whose>(whose: Whose, name: Name): Whose[Name] {
+    const act = (...args: unknown[]) =>
+      this.#isOver ? NEVER : (whose[name] as (...args: unknown[]) => unknown).call(whose, ...args)
+    return act as Whose[Name]
+  }
+}
+
+/** What a store elsewhere keeps: the text of each record as it was when it was written. */
+export function serialized(store: Store, seen: (what: 'suspend' | 'release') => void): Store {
+  const suspend: Store['suspend'] = (step) => {
+    seen('suspend')
+    const { id, gateway, rev, callId, expiresAt, state } = step.transaction
+    return store.suspend(
+      JSON.parse(JSON.stringify({ ...step, transaction: { id, gateway, rev, callId, expiresAt, state } })),
+    )
+  }
+  const release: Store['release'] = (transaction) => {
+    seen('release')
+    return store.release(transaction)
+  }
+  const own: Partial<Store> = { suspend, release }
+  return new Proxy(store, {
+    get: (_, name: keyof Store) => own[name] ?? (store[name] as (...args: unknown[]) => unknown).bind(store),
+  })
+}
