@@ -183,6 +183,11 @@ export class Call implements ProxyOwner, DialogOwner {
     return this.#suspension?.rev ?? 0
   }
 
+  /** Something is not as the record in the store says, when there is one. */
+  changed(): void {
+    this.#suspension?.changed()
+  }
+
   /** The store has a record of it. */
   get isStored(): boolean {
     return this.#suspension?.isStored === true
@@ -272,7 +277,7 @@ export class Call implements ProxyOwner, DialogOwner {
   }
 
   onProgress(): void {
-    this.#suspension?.changed()
+    this.changed()
   }
 
   onCancelled(): void {
@@ -346,7 +351,7 @@ export class Call implements ProxyOwner, DialogOwner {
     this.note('the halt is over')
     this.#haltTimer = undefined
     this.context.stopWaiting()
-    this.#suspension?.changed()
+    this.changed()
   }
 
   #endHalt(): void {
@@ -421,7 +426,7 @@ export class Call implements ProxyOwner, DialogOwner {
         event,
       })
     if (actions) void this.#react(actions, event)
-    this.#suspension?.changed()
+    this.changed()
   }
 
   /** Does not wait for an invocation that is under way. */

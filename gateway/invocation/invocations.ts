@@ -90,8 +90,9 @@ export class Invocations {
         await this.#run(job)
       } catch (error) {
         this.#call.troubled(error)
+        this.#asked = undefined
+        this.#call.changed()
       }
-      this.#asked = undefined
     }
     this.#isBusy = false
     // A call may wait for long: what the next invocation says of the request is read from it anew.
@@ -108,6 +109,7 @@ export class Invocations {
     call.location = await parts.store.lookup(call.aor)
     if (context.cancelled && job.type !== 'transaction.cancelled') {
       this.#seq--
+      this.#asked = undefined
       return
     }
     this.#beganOpen = context.isOpen
@@ -117,12 +119,15 @@ export class Invocations {
     const result = await parts.invoker.invoke(job.path, make, { method: request.method, signal })
     this.#cancellation = undefined
     this.#asked = undefined
+    const { rev } = call
     parts.log.info('function', { callId: request.callId, path: job.path, type: job.type, result: result.kind })
     if (result.kind === 'answer') {
       if (result.answer.context !== undefined) call.functionContext = result.answer.context
       await perform(call, result.answer.actions, job.event)
     } else if (result.kind === 'none' && job.type === 'sip.request') call.routeByLocation()
     else if (result.kind === 'failed') call.invocationFailed(job, result.problem.code)
+    // What the answer has armed was written, and with it that there is an answer.
+    if (call.rev === rev) call.changed()
   }
 
   /** The CloudEvent of one try (CloudEvents 1.0, structured mode). */
