@@ -192,6 +192,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     stop: async () => {
       registrar.stop()
       await inbox.close()
+      await calls.stop()
       await transport.stop()
     },
   }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { ActionOf } from '../../functions/contract/actions.ts'
 import type { Branch as BranchData, InvocationData, WaitOutcome } from '../../functions/contract/envelope.ts'
 import type { Attributes, RouseEvent } from '../../functions/contract/events.ts'
@@ -12,7 +13,7 @@ import type { Fork } from '../proxy/fork.ts'
 import { ProxyCore } from '../proxy/proxy.ts'
 import type { RouteDecision } from '../proxy/route.ts'
 import { GRACE_MS, takeUpContext } from '../proxy/state.ts'
-import { bindingTarget } from '../proxy/target.ts'
+import { bindingTarget, type Target } from '../proxy/target.ts'
 import { isReachedByFlow } from '../registrar/nat.ts'
 import { reasonPhrase } from '../sip/build.ts'
 import type { SipMessage } from '../sip/message.ts'
@@ -188,6 +189,11 @@ export class Call implements ProxyOwner, DialogOwner {
     this.#suspension?.changed()
   }
 
+  /** See Suspension.freeze. */
+  freeze(): Promise<void> {
+    return this.suspension.freeze()
+  }
+
   /** The store has a record of it. */
   get isStored(): boolean {
     return this.#suspension?.isStored === true
@@ -227,6 +233,17 @@ export class Call implements ProxyOwner, DialogOwner {
   }
 
   // What the response context tells
+
+  /**
+   * In a call that a restart does not end, a target has one name: when a process dies between sending a branch and writing it down, the
+   * next one does the same again, and to the phone its INVITE is a repeat.
+   */
+  nameBranch(target: Target): string | undefined {
+    if (!this.isStored) return undefined
+    const place = placeOfTarget(target)
+    const earlier = this.context.branches.filter((branch) => placeOfTarget(branch.target) === place).length
+    return `${this.id}-${createHash('sha256').update(place).digest('hex').slice(0, 16)}-${earlier}`
+  }
 
   onRinging(branch: Branch, response: SipMessage): void {
     if (this.#hasRung) return
@@ -531,6 +548,10 @@ export class Call implements ProxyOwner, DialogOwner {
     const cameByProxy = this.request.values('Via').length > 1
     return contact && via && isReachedByFlow(contact, via, this.flow, cameByProxy) ? this.flow : undefined
   }
+}
+
+function placeOfTarget({ uri, binding }: Target): string {
+  return `${uri} ${binding?.received.address}:${binding?.received.port}`
 }
 
 /** A destination that is a flow: it was chosen because the address alone would not do. */

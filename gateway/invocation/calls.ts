@@ -115,6 +115,11 @@ export class Calls {
     })
   }
 
+  /** The process is to end: suspended calls are left to the next one as they are now, whatever becomes of them here. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#live.values()].map((call) => call.freeze()))
+  }
+
   readonly #finished = (call: Call): void => {
     this.#live.delete(call.id)
     this.#ended[this.#next] = call

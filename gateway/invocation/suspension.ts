@@ -30,9 +30,11 @@ export class Suspension implements SuspensionRecord {
   isStored = false
   rev = 0
   armed = 0
-  /** Subscriptions that the next write takes back. */
+  /** Subscriptions that the next write adds, and takes back. */
+  #add: StoredSubscription[] = []
   #drop: string[] = []
   #isDue = false
+  #isFrozen = false
   /** The last write; never rejects. */
   #writing: Promise<unknown> = WRITTEN
   #retry: TimerHandle | undefined
@@ -73,9 +75,9 @@ export class Suspension implements SuspensionRecord {
       else if (action.action === 'wait' && this.#call.canWait) this.#armWait(action, add)
       else if (action.action === 'halt') this.#call.halt(durationMs(action.for)!)
     }
+    if (this.#isFrozen) return []
     this.isStored = true
-    // One of a name replaces the other also within one answer.
-    return this.#write(add.filter(({ id }) => !this.#drop.includes(id)))
+    return this.#write(add)
   }
 
   #armSubscription(action: Extract<Action, { action: 'subscribe' }>, add: StoredSubscription[]): void {
@@ -136,32 +138,55 @@ export class Suspension implements SuspensionRecord {
     })
   }
 
+  /** The process is to end, and its calls are to be taken up by the next: what is due is written, and nothing afterwards. */
+  async freeze(): Promise<void> {
+    if (this.#isDue) this.#writeNow()
+    this.#isFrozen = true
+    this.isStored = false
+    this.#call.parts.timers.stop(this.#retry)
+    await this.#writing
+  }
+
   /** Trouble with the store is told; the call goes on without it. */
   #writeNow(): void {
     this.#isDue = false
-    if (this.isStored) this.#write([]).catch(() => {})
+    if (!this.isStored) return
+    this.#write([]).then(
+      (missed) => {
+        for (const delivery of missed) this.deliver(delivery)
+      },
+      () => {},
+    )
   }
 
-  async #write(add: StoredSubscription[]): Promise<Delivery[]> {
-    const { store } = this.#call.parts
+  /** What an earlier write could not add or drop goes with it. */
+  #write(adding: readonly StoredSubscription[]): Promise<Delivery[]> {
     const drop = this.#drop
+    // One of a name replaces the other also within one answer.
+    const add = [...this.#add, ...adding].filter(({ id }) => !drop.includes(id))
     this.#drop = []
+    this.#add = []
     this.#isDue = false
     const transaction = new SuspendedCall(this.#call, this, ++this.rev)
-    const written = store.suspend({ transaction, add, drop, since: this.#call.location.at })
+    const written = this.#call.parts.store.suspend({ transaction, add, drop, since: this.#call.location.at })
     this.#writing = written.then(
       () => {},
-      (error: unknown) => this.#failed(error, drop),
+      (error: unknown) => this.#failed(error, add, drop),
     )
     return written
   }
 
-  #failed(error: unknown, drop: readonly string[] = []): void {
+  #failed(error: unknown, add: StoredSubscription[], drop: string[]): void {
+    this.#tell(error)
+    this.#add.push(...add)
+    this.#drop.push(...drop)
+    this.#retry ??= this.#call.parts.timers.start(RETRY_MS, this, 'store again')
+  }
+
+  #tell(error: unknown): void {
     const { parts, request } = this.#call
     parts.count('store failures')
-    parts.log.error('the store does not take a suspended call', { callId: request.callId, error: String(error) })
-    this.#drop.push(...drop)
-    this.#retry ??= parts.timers.start(RETRY_MS, this, 'store again')
+    parts.log.error('the store has failed for a suspended call', { callId: request.callId, error: String(error) })
   }
 
   onTimer(): void {
@@ -175,8 +200,9 @@ export class Suspension implements SuspensionRecord {
     parts.timers.stop(this.#retry)
     this.#retry = undefined
     this.isStored = false
+    this.#add = []
     this.#drop = []
-    parts.store.release(id).catch((error: unknown) => this.#failed(error))
+    parts.store.release(id).catch((error: unknown) => this.#failed(error, [], []))
   }
 
   // What events, deadlines and forks bring
@@ -236,7 +262,7 @@ export class Suspension implements SuspensionRecord {
       return await this.#call.parts.store.claim(wait.claimKey, CLAIM_TTL_MS)
     } catch (error) {
       // Without the store nobody else can have resumed the call either: this gateway owns it.
-      this.#call.troubled(error)
+      this.#tell(error)
       return true
     }
   }

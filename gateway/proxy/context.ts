@@ -15,6 +15,8 @@ import { groupTargets, type Target } from './target.ts'
 
 /** What a response context tells the owner of the request: the call that functions route, or the relay of in-dialog requests. */
 export interface ProxyOwner {
+  /** The random part of the branch parameter for a target that is tried; absent, or undefined: any new id. */
+  nameBranch?(target: Target): string | undefined
   /** A provisional response above 100 was sent on. */
   onRinging(branch: Branch, response: SipMessage): void
   /** A 2xx was sent on; also for each repeat of it. */
@@ -214,7 +216,7 @@ export class ProxyContext {
       this.respondLocally(440)
       return
     }
-    const started = group.map((target) => this.#branchTo(target, fork))
+    const started = group.map((target) => this.#branchTo(target, fork, this.owner.nameBranch?.(target)))
     fork.branches = appended(fork.branches, started)
     this.branches = appended(this.branches, started)
     const isBounded = group.length > 1 || maxBreadth !== undefined
@@ -227,8 +229,8 @@ export class ProxyContext {
     this.owner.onProgress()
   }
 
-  #branchTo(target: Target, fork: Fork): Branch {
-    return new Branch(branchWithDigest(this.proxy.ids.next('branch'), this.digest), this, fork, target)
+  #branchTo(target: Target, fork: Fork, name = this.proxy.ids.next('branch')): Branch {
+    return new Branch(branchWithDigest(name, this.digest), this, fork, target)
   }
 
   /** A provisional response from a branch, not 100. */

@@ -14,6 +14,19 @@ function routed(handler: (call: Call) => unknown): SipRouter {
   return new SipRouter().invite('/:domain/:user', handler as (call: unknown) => Promise<void>)
 }
 
+/** A store of which some methods are others. */
+function altered(change: (memory: Store) => Partial<Store>): NonNullable<WorldOptions['store']> {
+  return (clock, ids) => {
+    const memory = createMemoryStore({ clock, ids })
+    const changed = change(memory)
+    return new Proxy(memory, {
+      get: (_, name: keyof Store) => changed[name] ?? (memory[name] as (...args: unknown[]) => unknown).bind(memory),
+    })
+  }
+}
+
+const away = () => Promise.reject(new Error('the store is away'))
+
 /** Waits for a word and tells the caller in the reason of a 480 what came. */
 const telling = routed(async (call) => {
   const event = await call.wait('word', {}, '10s')
@@ -147,18 +160,13 @@ test('killed while the function is asked what came of a wait: it is asked again,
 
 test('killed in the moment in which an event has claimed the wait: the call is resumed with it after the restart', async () => {
   let die = () => {}
-  const store = (clock: FakeClock, ids: ConstructorParameters<typeof Object>[0]): Store => {
-    const memory = createMemoryStore({ clock, ids })
-    const claim: Store['claim'] = async (key, ttlMs) => {
+  const store = altered((memory) => ({
+    claim: async (key, ttlMs) => {
       const won = await memory.claim(key, ttlMs)
       die()
       return won
-    }
-    return new Proxy(memory, {
-      get: (_, name: keyof Store) =>
-        name === 'claim' ? claim : (memory[name] as (...args: unknown[]) => unknown).bind(memory),
-    })
-  }
+    },
+  }))
   const { w, alice } = await started(telling, { store })
   await alice.invites('bob')
   die = () => void w.kill()
@@ -177,17 +185,12 @@ test('killed before an answer was performed to its end: what is left of it is do
   let lookups = 0
   let dieAt = 0
   let die = () => {}
-  const store = (clock: FakeClock, ids: ConstructorParameters<typeof Object>[0]): Store => {
-    const memory = createMemoryStore({ clock, ids })
-    const lookup: Store['lookup'] = (aor) => {
+  const store = altered((memory) => ({
+    lookup: (aor) => {
       if (++lookups === dieAt) die()
       return memory.lookup(aor)
-    }
-    return new Proxy(memory, {
-      get: (_, name: keyof Store) =>
-        name === 'lookup' ? lookup : (memory[name] as (...args: unknown[]) => unknown).bind(memory),
-    })
-  }
+    },
+  }))
   const app = routed((call) => {
     call.halt('60s')
     call.fork('sip:carol@10.0.0.77')
@@ -360,17 +363,12 @@ test('a call that has been answered is let go: its requests find their way by Re
 
 test('no token of a push provider is in what is written down', async () => {
   let states = ''
-  const store = (clock: FakeClock, ids: ConstructorParameters<typeof Object>[0]): Store => {
-    const memory = createMemoryStore({ clock, ids })
-    const suspend: Store['suspend'] = (step) => {
+  const store = altered((memory) => ({
+    suspend: (step) => {
       states += step.transaction.state
       return memory.suspend(step)
-    }
-    return new Proxy(memory, {
-      get: (_, name: keyof Store) =>
-        name === 'suspend' ? suspend : (memory[name] as (...args: unknown[]) => unknown).bind(memory),
-    })
-  }
+    },
+  }))
   const app = routed(async (call) => {
     call.push()
     call.fork(call.contacts, { mode: 'sequential' })
@@ -421,16 +419,10 @@ test('a call that never waits is not written down; one that waits once, and once
 
 test('the store does not take a write: the call goes on, and it is written again until it is taken', async () => {
   let isAway = false
-  const store = (clock: FakeClock, ids: ConstructorParameters<typeof Object>[0]): Store => {
-    const memory = createMemoryStore({ clock, ids })
-    const away = new Set<keyof Store>(['suspend', 'release'])
-    return new Proxy(memory, {
-      get: (_, name: keyof Store) =>
-        isAway && away.has(name)
-          ? () => Promise.reject(new Error('the store is away'))
-          : (memory[name] as (...args: unknown[]) => unknown).bind(memory),
-    })
-  }
+  const store = altered((memory) => ({
+    suspend: (step) => (isAway ? away() : memory.suspend(step)),
+    release: (transaction) => (isAway ? away() : memory.release(transaction)),
+  }))
   const app = routed((call) => {
     call.fork('sip:carol@10.0.0.77')
     call.halt('60s')
@@ -451,5 +443,18 @@ test('the store does not take a write: the call goes on, and it is written again
   await carol.declines(603)
   assert.equal(alice.finalStatus, 603)
   isAway = false
+  await end(w)
+})
+
+test('the store does not take what a call waits for: it is given again, and an event that came meanwhile counts', async () => {
+  let isAway = true
+  const store = altered((memory) => ({ suspend: (step) => (isAway ? away() : memory.suspend(step)) }))
+  const { w, alice } = await started(telling, { store })
+  await alice.invites('bob')
+  await w.advance(3000)
+  isAway = false
+  await said(w, 'go')
+  await w.advance(3000)
+  assert.match(alice.outgoing!.final!.start, /heard go/)
   await end(w)
 })

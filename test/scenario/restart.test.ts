@@ -374,6 +374,21 @@ test('a caller on TCP, whose connection went with the gateway, is answered over 
   await end(w)
 })
 
+test('a gateway that is stopped leaves its suspended calls to the next one, branches over connections included', async () => {
+  const { w, alice, desk } = await twoPhones(halted)
+  const carol = await w.phone('carol', { user: 'bob', transport: 'tcp', rings: false, instance: 'urn:uuid:carol' })
+  await carol.registers()
+  await alice.invites('bob')
+  assert.equal(carol.incoming.length, 1)
+  await w.gateway.stop()
+  await w.restart()
+  assert.equal(w.counters.get('resumed calls'), 1)
+  await desk.answers()
+  assert.equal(alice.finalStatus, 200)
+  await alice.hangsUp()
+  await end(w)
+})
+
 test('a thousand calls that wait are taken up at once, and all of them go on', async () => {
   const app = routed(async (call) => call.reply((await call.wait('word', {}, '60s')) ? 486 : 480))
   const { w, alice } = await started(app, { hides: () => true })
