@@ -10,6 +10,13 @@ const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024
 /** Longer messages, which are rare, get memory of their own. */
 const SEND_BUFFER_BYTES = 16 * 1024
 
+/**
+ * Milliseconds for which an address that has just taken a datagram is trusted to take others: to be told what became of each costs more than
+ * the transactions' timers lose by it.
+ */
+const TRUST_MS = 1000
+const MOST_TRUSTED = 1024
+
 export interface NodeUdpSocket extends UdpSocket {
   /** Octets of receive buffer the system granted. */
   readonly receiveBufferBytes: number
@@ -44,6 +51,8 @@ class DatagramSocket implements NodeUdpSocket, TurnMember {
   readonly #events: UdpEvents
   readonly #turns: Turns
   readonly #buffer = new SendBuffer(SEND_BUFFER_BYTES)
+  /** Until when each address is trusted. */
+  readonly #trusted = new Map<string, number>()
   #arrivals: Arrival[] = []
   #departures: Departure[] = []
   #closed = false
@@ -91,15 +100,25 @@ class DatagramSocket implements NodeUdpSocket, TurnMember {
   flush(): void {
     const departures = this.#departures
     this.#departures = []
-    for (const departure of departures) this.#sendNow(departure)
+    const now = this.#turns.now()
+    for (const departure of departures) this.#sendNow(departure, now)
   }
 
-  #sendNow({ message, address, port, failed }: Departure): void {
+  #sendNow({ message, address, port, failed }: Departure, now: number): void {
     const octets = typeof message === 'string' ? this.#buffer.octetsOf(message) : message
-    if (failed) this.#socket.send(octets, port, address, (error) => error && failed(failureOf(error)))
-    else this.#socket.send(octets, port, address)
+    if (failed === undefined || (this.#trusted.get(address) ?? 0) > now) this.#socket.send(octets, port, address)
+    else
+      this.#socket.send(octets, port, address, (error) => {
+        this.#trust(address, error === null ? now + TRUST_MS : 0)
+        if (error) failed(failureOf(error))
+      })
     // Mostly the system has copied the octets by now. What it could not take yet waits in them.
     if (this.#socket.getSendQueueCount() > 0) this.#buffer.leave()
+  }
+
+  #trust(address: string, until: number): void {
+    if (this.#trusted.size >= MOST_TRUSTED) this.#trusted.clear()
+    this.#trusted.set(address, until)
   }
 }
 

@@ -35,6 +35,11 @@ export class Turns {
     this.#moderation = new Moderation(moderation, loop.now())
   }
 
+  /** Monotonic milliseconds. */
+  now(): number {
+    return this.#loop.now()
+  }
+
   /** Something has come to a socket that had nothing to deliver. */
   deliverSoon(member: TurnMember): void {
     if (this.#withArrivals.push(member) > 1) return

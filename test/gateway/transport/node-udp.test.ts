@@ -108,6 +108,31 @@ test('each failed send is told to its own sender, once, and never while it sends
   socket.close()
 })
 
+test('an address that has taken a datagram is not asked about for a second, one that has not is asked about each time', async (t) => {
+  let now = 0
+  const loop = { ...processLoop, now: () => now }
+  const asked: string[] = []
+  t.mock.method(
+    Socket.prototype,
+    'send',
+    (octets: Uint8Array, _port: number, address: string, told?: (error: Error | null) => void) => {
+      if (told) asked.push(`${octets}`)
+      told?.(address === '192.0.2.1' ? new Error('no route') : null)
+    },
+  )
+  const failures: string[] = []
+  const socket = await openUdp(ANY, { receive: () => {} }, new Turns(loop))
+  for (const at of [5, 600, 1004, 1005, 1900]) {
+    now = at
+    socket.send(`good ${at}`, '127.0.0.1', 5060, (failure) => failures.push(failure))
+    socket.send(`bad ${at}`, '192.0.2.1', 5060, (failure) => failures.push(failure))
+    await new Promise(setImmediate)
+  }
+  assert.deepEqual(asked, ['good 5', 'bad 5', 'bad 600', 'bad 1004', 'good 1005', 'bad 1005', 'bad 1900'])
+  assert.deepEqual(failures, Array(5).fill('unreachable'))
+  socket.close()
+})
+
 test('after the close a send fails as closed', async () => {
   const socket = await openUdp(ANY, { receive: () => {} }, turns)
   socket.close()
