@@ -1,6 +1,12 @@
 import type { Attributes } from '../contract/events.ts'
 import type { Binding, RegisterChange } from './store.ts'
 
+/** An event to be. */
+export interface Happened {
+  type: string
+  attributes: Attributes
+}
+
 export type Applied =
   /** `removed` and `put` of the AOR's bindings, and what happened, in order. */
   | { ok: true; bindings: Binding[]; removed: Binding[]; happened: { type: string; attributes: Attributes }[] }
@@ -26,11 +32,30 @@ export function applyRegister(stored: readonly Binding[], change: RegisterChange
   const count = bindings.filter((binding) => binding.expiresAt > change.now).length
   if (count > change.maxContacts && count > live.length) return { ok: false, why: 'too many contacts' }
 
-  const happened = [
-    ...removed.map((binding) => ({ type: 'contact.removed', attributes: contactAttributes(binding) })),
-    ...change.put.map((put, index) => registered(put, replacedBy[index]!, change.now)),
-  ]
+  const isRefresh = replacedBy.map((some) => some.some((binding) => binding.expiresAt > change.now))
+  const happened = happenedTo(removed, change.put, isRefresh, change.now)
   return { ok: true, bindings: bindings.sort(byPreference), removed: [...gone], happened }
+}
+
+/** What a change means to those who wait: `contact.removed` for what went, `contact.registered` for each binding that was put. */
+export function happenedTo(
+  removed: readonly Binding[],
+  put: readonly Binding[],
+  isRefresh: readonly boolean[],
+  now: number,
+): Happened[] {
+  return [
+    ...removed.map((binding) => ({ type: 'contact.removed', attributes: contactAttributes(binding) })),
+    ...put.map((binding, index) => ({
+      type: 'contact.registered',
+      attributes: {
+        ...contactAttributes(binding),
+        kind: isRefresh[index] ? 'refreshed' : 'new',
+        expires: Math.round((binding.expiresAt - now) / 1000),
+        gateway: binding.received.gateway,
+      },
+    })),
+  ]
 }
 
 /** Highest q first, then most recently registered first. */
@@ -41,17 +66,6 @@ export function byPreference(a: Binding, b: Binding): number {
 /** The attributes of `contact.removed` and `contact.expired`. */
 export function contactAttributes(binding: Binding): Attributes {
   return { aor: binding.aor, contact: binding.contact, instance: binding.instance ?? '' }
-}
-
-function registered(put: Binding, replaced: Binding[], now: number): { type: string; attributes: Attributes } {
-  const isRefresh = replaced.some((binding) => binding.expiresAt > now)
-  const attributes = {
-    ...contactAttributes(put),
-    kind: isRefresh ? 'refreshed' : 'new',
-    expires: Math.round((put.expiresAt - now) / 1000),
-    gateway: put.received.gateway,
-  }
-  return { type: 'contact.registered', attributes }
 }
 
 /** "If it agrees, the registrar compares the CSeq value": only a higher one may change the binding. */

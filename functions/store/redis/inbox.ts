@@ -1,0 +1,156 @@
+import type { Clock, Timer } from '../../contract/clock.ts'
+import type { Delivery } from '../store.ts'
+import type { Commands } from './commands.ts'
+import type { InboxEntry } from './events.ts'
+import type { Lane } from './executor.ts'
+import { ABSENT_MS, type Keys } from './keys.ts'
+
+export interface InboxOptions {
+  /** How long one read waits for something to come; milliseconds. */
+  blockMs: number
+  /** Pause between two reads where nothing can block; milliseconds. */
+  pollMs: number
+  /** Deliveries handed over at once, before other work has its turn. */
+  batch: number
+}
+
+/** Entries of the stream read at once. */
+const READ_AT_ONCE = 64
+/** What was handed over less than this before the reader stopped is handed over again: it may not have got any further. Milliseconds. */
+const REPEAT_MS = 5000
+const BACKOFF_MS = [50, 100, 200, 500, 1000, 2000]
+const BEGINNING = '0-0'
+
+type Stream = [id: string, fields: string[]][]
+
+/**
+ * Reads a gateway's stream from where it was left, for as long as it is open. A failure costs a pause, never a delivery: it goes on after
+ * the last entry that was handed over.
+ */
+export class InboxReader {
+  readonly #commands: Commands
+  readonly #keys: Keys
+  readonly #clock: Clock
+  readonly #options: InboxOptions
+  readonly #gateway: string
+  readonly #receive: (deliveries: Delivery[]) => void
+  /** Its own connection, where one can be had. */
+  readonly #lane: Lane | undefined
+  /** The last entry handed over; `undefined` until it is known where to begin. */
+  #last: string | undefined
+  #failures = 0
+  #isClosed = false
+  #timer: Timer | undefined
+  #wake = (): void => {}
+
+  constructor(
+    parts: { commands: Commands; keys: Keys; clock: Clock; lane: Lane | undefined },
+    options: InboxOptions,
+    gateway: string,
+    receive: (deliveries: Delivery[]) => void,
+  ) {
+    this.#commands = parts.commands
+    this.#keys = parts.keys
+    this.#clock = parts.clock
+    this.#lane = parts.lane
+    this.#options = options
+    this.#gateway = gateway
+    this.#receive = receive
+  }
+
+  async run(): Promise<void> {
+    while (!this.#isClosed) {
+      try {
+        this.#last ??= await this.#whereToBegin()
+        const found = await this.#read(this.#last)
+        this.#failures = 0
+        await this.#hand(found)
+        if (found.length === 0 && !this.#lane) await this.#pause(this.#options.pollMs)
+      } catch {
+        // Told by the operation that failed.
+        await this.#pause(BACKOFF_MS[Math.min(this.#failures++, BACKOFF_MS.length - 1)]!)
+        await this.#reconsider()
+      }
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#lane?.close()
+    this.#timer?.cancel()
+    this.#wake()
+  }
+
+  async #whereToBegin(): Promise<string> {
+    const [read] = await this.#commands.operation('inbox', (run) => run([(p) => p.get(this.#keys.read(this.#gateway))]))
+    const ms = Number.parseInt(String(read ?? ''), 10)
+    return Number.isNaN(ms) ? BEGINNING : `${Math.max(0, ms - REPEAT_MS)}-0`
+  }
+
+  async #read(after: string): Promise<Stream> {
+    const key = this.#keys.inbox(this.#gateway)
+    const { blockMs } = this.#options
+    const options = { count: READ_AT_ONCE, ...(this.#lane ? { blockMS: blockMs } : {}) }
+    const extraMs = this.#lane ? blockMs : 0
+    const reading = this.#commands.operation('inbox', (run) => run([(p) => p.xread(key, after, options)]), this.#lane, extraMs)
+    const [reply] = (await reading) as [[key: string, stream: Stream][] | null]
+    return reply?.[0]?.[1] ?? []
+  }
+
+  async #hand(stream: Stream): Promise<void> {
+    let batch: Delivery[] = []
+    for (const [, [, json]] of stream) {
+      const { event, to } = JSON.parse(json!) as InboxEntry
+      for (const [subscription, transaction] of to) {
+        batch.push({ event, subscription, transaction })
+        if (batch.length >= this.#options.batch) {
+          this.#give(batch)
+          batch = []
+          await this.#pause(0)
+        }
+      }
+    }
+    if (batch.length > 0) this.#give(batch)
+    if (stream.length > 0 && !this.#isClosed) this.#remember(stream.at(-1)![0])
+  }
+
+  #give(batch: Delivery[]): void {
+    if (!this.#isClosed) this.#receive(batch)
+  }
+
+  /** Where to go on is written down without waiting for it: at worst more is handed over again. */
+  #remember(last: string): void {
+    this.#last = last
+    const key = this.#keys.read(this.#gateway)
+    this.#commands.operation('inbox', (run) => run([(p) => p.set(key, last, { px: ABSENT_MS })])).catch(() => {})
+  }
+
+  /** A stream that has ended before where we are is another one: Redis has lost the former. Its entries count from the first. */
+  async #reconsider(): Promise<void> {
+    if (this.#isClosed || this.#last === undefined) return
+    try {
+      const key = this.#keys.inbox(this.#gateway)
+      const [newest] = await this.#commands.operation('inbox', (run) =>
+        run([(p) => p.xrevrange(key, '+', '-', 1)]),
+      )
+      const id = (newest as unknown as Stream)[0]?.[0]
+      if (id === undefined || isBefore(id, this.#last)) this.#last = BEGINNING
+    } catch {
+      // Still away: the next read will tell.
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    if (this.#isClosed) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#wake = resolve
+      this.#timer = this.#clock.after(ms, resolve)
+    })
+  }
+}
+
+/** Ids of a stream are two numbers. */
+function isBefore(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((id) => id.split('-').map(Number))
+  return a![0]! < b![0]! || (a![0] === b![0] && a![1]! < b![1]!)
+}

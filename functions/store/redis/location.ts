@@ -1,0 +1,135 @@
+import type { IdSource } from '../../contract/clock.ts'
+import type { RouseEvent } from '../../contract/events.ts'
+import { byPreference, contactAttributes, type Happened, happenedTo } from '../apply-register.ts'
+import type { Binding, Location, RegisterChange, RegisterOutcome } from '../store.ts'
+import type { Commands, Run } from './commands.ts'
+import { type Keys, PARTS, partOf, SUFFIX } from './keys.ts'
+import { EXPIRE, LOOKUP, PAGE, REGISTER } from './location-scripts.ts'
+
+/** The location service in Redis. A look-up and a REGISTER are one script each, and so one round trip. */
+export class RedisLocation {
+  readonly #commands: Commands
+  readonly #keys: Keys
+  readonly #ids: IdSource
+  readonly #skewMicroseconds: number
+
+  constructor(commands: Commands, keys: Keys, ids: IdSource, skewMs: number) {
+    this.#commands = commands
+    this.#keys = keys
+    this.#ids = ids
+    this.#skewMicroseconds = skewMs * 1000
+  }
+
+  lookup(aor: string, now: number): Promise<Location> {
+    const key = this.#keys.location(partOf(aor)) + SUFFIX.aor + aor
+    return this.#commands.operation('lookup', async (run) => {
+      const [reply] = await run([{ script: LOOKUP, key, args: [this.#skewMicroseconds] }])
+      const [lines, at] = reply as [string, string]
+      return { bindings: liveOf(lines, now), at }
+    })
+  }
+
+  register(change: RegisterChange): Promise<RegisterOutcome> {
+    const key = this.#keys.location(partOf(change.aor))
+    return this.#commands.operation('register', async (run) => {
+      const [reply] = await run([{ script: REGISTER, key, args: registerArguments(change) }])
+      const [what, lines, removed, flags] = reply as ['ok' | 'order' | 'too many contacts', string, string, number[]]
+      const bindings = liveOf(lines, change.now)
+      if (what !== 'ok') return { ok: false, why: what, bindings }
+      const isRefresh = flags.map((flag) => flag === 1)
+      const happened = happenedTo(read(removed), change.put, isRefresh, change.now)
+      return { ok: true, bindings, events: happened.map((one) => this.#event(one, change.now)) }
+    })
+  }
+
+  /** Looks where something is due, then takes it out there, each part in a step of its own. */
+  expire(now: number, limit: number): Promise<RouseEvent[]> {
+    return this.#commands.operation('expire', async (run) => {
+      const due = await this.#due(run, now, limit)
+      const calls = due.map(({ part, count }) => {
+        return { script: EXPIRE, key: this.#keys.location(part), args: [now, count] }
+      })
+      const taken = (await run(calls)) as string[][]
+      const bindings = taken.flat().map((line) => JSON.parse(line) as Binding)
+      return bindings.map((one) => this.#event({ type: 'contact.expired', attributes: contactAttributes(one) }, now))
+    })
+  }
+
+  /**
+   * Goes through the parts, in each through the AORs in alphabetical order: `cursor` is where the last page ended. Reads one part, and
+   * more and more at once as long as little is found.
+   */
+  registrations(cursor: string, limit: number, now: number): Promise<{ bindings: Binding[]; cursor: string }> {
+    return this.#commands.operation('registrations', async (run) => {
+      const bindings: Binding[] = []
+      let { part, aor } = readCursor(cursor)
+      for (let width = 1; part < PARTS; width *= 2) {
+        const parts = Array.from({ length: Math.min(width, PARTS - part) }, (_, index) => part + index)
+        for (const names of await this.#pages(run, parts, aor, limit)) {
+          for (const [name, lines] of names) {
+            bindings.push(...liveOf(lines, now))
+            if (bindings.length >= limit) return { bindings, cursor: `${part}:${name}` }
+          }
+          // A full answer may have left AORs of this part out.
+          aor = names.length >= limit ? names.at(-1)![0] : ''
+          if (aor !== '') break
+          part++
+        }
+      }
+      return { bindings, cursor: '' }
+    })
+  }
+
+  async #due(run: Run, now: number, limit: number): Promise<{ part: number; count: number }[]> {
+    const range = { byScore: true, offset: 0, count: limit } as const
+    const keys = Array.from({ length: PARTS }, (_, part) => this.#keys.location(part) + SUFFIX.expiry)
+    const found = (await run(keys.map((key) => (p) => p.zrange(key, '-inf', now, range)))) as string[][]
+    let left = limit
+    return found.flatMap((aors, part) => {
+      const count = Math.min(aors.length, left)
+      left -= count
+      return count > 0 ? [{ part, count }] : []
+    })
+  }
+
+  async #pages(run: Run, parts: number[], after: string, limit: number): Promise<[aor: string, lines: string][][]> {
+    const calls = parts.map((part, index) => {
+      return { script: PAGE, key: this.#keys.location(part), args: [index === 0 ? after : '', limit] }
+    })
+    const replies = (await run(calls)) as string[][]
+    return replies.map((flat) => {
+      return Array.from({ length: flat.length / 2 }, (_, index) => [flat[2 * index]!, flat[2 * index + 1]!])
+    })
+  }
+
+  #event({ type, attributes }: Happened, time: number): RouseEvent {
+    return { id: this.#ids.next('event'), type, time, attributes }
+  }
+}
+
+function registerArguments({ aor, now, callId, cseq, maxContacts, remove, put }: RegisterChange): (string | number)[] {
+  const removals = remove === '*' ? ['*'] : [remove.length, ...remove.flatMap(named)]
+  const puts = put.flatMap((binding) => [...named(binding), JSON.stringify(binding)])
+  return [aor, now, callId, cseq, maxContacts, ...removals, ...puts]
+}
+
+function named({ contact, device, instance }: { contact: string; device: string; instance?: string }): string[] {
+  return [contact, device, instance === undefined ? '' : `i${instance}`]
+}
+
+function liveOf(lines: string, now: number): Binding[] {
+  return read(lines)
+    .filter((binding) => binding.expiresAt > now)
+    .sort(byPreference)
+}
+
+function read(lines: string): Binding[] {
+  return lines === '' ? [] : lines.split('\n').map((line) => JSON.parse(line))
+}
+
+function readCursor(cursor: string): { part: number; aor: string } {
+  const colon = cursor.indexOf(':')
+  if (colon < 0) return { part: cursor === '' ? 0 : PARTS, aor: '' }
+  const part = Number(cursor.slice(0, colon))
+  return Number.isInteger(part) && part >= 0 ? { part, aor: cursor.slice(colon + 1) } : { part: PARTS, aor: '' }
+}
