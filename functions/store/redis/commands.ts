@@ -4,7 +4,9 @@ import type { Executor, Lane } from './executor.ts'
 import type { Script } from './script.ts'
 
 /** A script with its one key, or the base of its keys, and its arguments; or plain commands. */
-export type Call = { script: Script; key: string; args: readonly (string | number)[] } | ((pipeline: Pipeline) => unknown)
+export type Call =
+  | { script: Script; key: string; args: readonly (string | number)[] }
+  | ((pipeline: Pipeline) => unknown)
 type Pipeline = ReturnType<Redis['pipeline']>
 type Reply = { result?: unknown; error?: string | undefined }
 

@@ -118,7 +118,9 @@ function matchesOf(event: RouseEvent, entries: readonly string[]): Entry[] {
 function entriesFor(event: RouseEvent, group: readonly Entry[]): string[] {
   const entries: string[] = []
   for (let first = 0; first < group.length; first += MATCHES_IN_ENTRY) {
-    const to = group.slice(first, first + MATCHES_IN_ENTRY).map(([id, transaction]): [string, string] => [id, transaction])
+    const to = group
+      .slice(first, first + MATCHES_IN_ENTRY)
+      .map(([id, transaction]): [string, string] => [id, transaction])
     entries.push(JSON.stringify({ event, to } satisfies InboxEntry))
   }
   return entries

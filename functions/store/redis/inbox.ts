@@ -92,7 +92,12 @@ export class InboxReader {
     const { blockMs } = this.#options
     const options = { count: READ_AT_ONCE, ...(this.#lane ? { blockMS: blockMs } : {}) }
     const extraMs = this.#lane ? blockMs : 0
-    const reading = this.#commands.operation('inbox', (run) => run([(p) => p.xread(key, after, options)]), this.#lane, extraMs)
+    const reading = this.#commands.operation(
+      'inbox',
+      (run) => run([(p) => p.xread(key, after, options)]),
+      this.#lane,
+      extraMs,
+    )
     const [reply] = (await reading) as [[key: string, stream: Stream][] | null]
     return reply?.[0]?.[1] ?? []
   }
@@ -130,9 +135,7 @@ export class InboxReader {
     if (this.#isClosed || this.#last === undefined) return
     try {
       const key = this.#keys.inbox(this.#gateway)
-      const [newest] = await this.#commands.operation('inbox', (run) =>
-        run([(p) => p.xrevrange(key, '+', '-', 1)]),
-      )
+      const [newest] = await this.#commands.operation('inbox', (run) => run([(p) => p.xrevrange(key, '+', '-', 1)]))
       const id = (newest as unknown as Stream)[0]?.[0]
       if (id === undefined || isBefore(id, this.#last)) this.#last = BEGINNING
     } catch {

@@ -92,7 +92,9 @@ export class RedisSuspension {
 
   async #read(run: Run, id: string) {
     const [flat] = (await run([(p) => p.hgetall(this.#keys.transaction(id))])) as [string[] | null]
-    const fields = new Map(Array.from({ length: (flat?.length ?? 0) / 2 }, (_, at) => [flat![2 * at]!, flat![2 * at + 1]!]))
+    const fields = new Map(
+      Array.from({ length: (flat?.length ?? 0) / 2 }, (_, at) => [flat![2 * at]!, flat![2 * at + 1]!]),
+    )
     const data = fields.get('data')
     const subscriptions = [...fields].filter(([name]) => name.startsWith('s')).map(([, json]) => JSON.parse(json))
     return {

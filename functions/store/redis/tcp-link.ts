@@ -122,7 +122,10 @@ interface Hooks {
 
 function clientFor(address: string, hooks: Hooks): Client {
   const [, scheme, kind] = /^(rediss?)(?:\+(cluster|sentinel))?:\/\//.exec(address) ?? []
-  if (!scheme) throw new TypeError(`url: expected redis://, rediss://, redis+cluster:// or redis+sentinel://, got "${hidden(address)}"`)
+  if (!scheme)
+    throw new TypeError(
+      `url: expected redis://, rediss://, redis+cluster:// or redis+sentinel://, got "${hidden(address)}"`,
+    )
   const plain = address.replace(/\+(cluster|sentinel):/, ':')
   if (kind === 'cluster') return clusterClient(plain, hooks)
   return kind === 'sentinel' ? sentinelClient(plain, hooks) : singleClient(plain, hooks)
@@ -135,7 +138,13 @@ function settings(hooks: Hooks, tls: boolean) {
     reconnectStrategy: () => hooks.pause(),
     ...(tls ? { tls: true as const } : {}),
   }
-  return { RESP: 2 as const, disableOfflineQueue: true, pingInterval: PING_MS, maintNotifications: 'disabled' as const, socket }
+  return {
+    RESP: 2 as const,
+    disableOfflineQueue: true,
+    pingInterval: PING_MS,
+    maintNotifications: 'disabled' as const,
+    socket,
+  }
 }
 
 function singleClient(url: string, hooks: Hooks): Client {
