@@ -21,8 +21,7 @@ export function eventConformance(create: CreateSubject): void {
   const it = (title: string, body: (subject: Subject) => Promise<void>): void =>
     void test(title, async () => {
       const subject = await create()
-      await body(subject)
-      await subject.close()
+      await body(subject).finally(() => subject.close())
     })
 
   it('an event reaches the subscriptions whose filter it matches, and no others', async (subject) => {

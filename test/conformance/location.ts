@@ -7,8 +7,7 @@ export function locationConformance(create: CreateSubject): void {
   const it = (title: string, body: (subject: Subject) => Promise<void>): void =>
     void test(title, async () => {
       const subject = await create()
-      await body(subject)
-      await subject.close()
+      await body(subject).finally(() => subject.close())
     })
 
   it('an AOR nobody registered has no bindings', async (subject) => {

@@ -6,8 +6,7 @@ export function suspensionConformance(create: CreateSubject): void {
   const it = (title: string, body: (subject: Subject) => Promise<void>): void =>
     void test(title, async () => {
       const subject = await create()
-      await body(subject)
-      await subject.close()
+      await body(subject).finally(() => subject.close())
     })
   const suspend = (
     subject: Subject,

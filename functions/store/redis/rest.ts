@@ -1,8 +1,11 @@
-import { Redis } from '@upstash/redis'
+import { Redis, type UpstashRequest, type UpstashResponse } from '@upstash/redis'
 import type { Clock } from '../../contract/clock.ts'
 import type { Store } from '../store.ts'
 import type { Executor } from './executor.ts'
 import { DEFAULT_DEADLINE_MS, RedisStore, type RedisStoreOptions } from './redis-store.ts'
+
+/** Commands that travel in one request at most. */
+const COMMANDS_IN_REQUEST = 256
 
 export interface RestStoreOptions extends RedisStoreOptions {
   /** Where Upstash's REST API is spoken: `https://…`. */
@@ -25,19 +28,61 @@ function restExecutor({ url, token, clock, deadlineMs = DEFAULT_DEADLINE_MS }: R
     enableTelemetry: false,
     retry: { retries: 0 },
   })
-  bound(redis, clock, deadlineMs)
+  redis.use(inBatches((request, next) => bounded(request, next, clock, deadlineMs)))
   return { redis, isCluster: false, stuck: () => {}, close: () => {} }
 }
 
+type Middleware = Parameters<Redis['use']>[0]
+type Next = Parameters<Middleware>[1]
+type Send = (request: UpstashRequest, next: Next) => Promise<UpstashResponse<unknown>>
+
 /** A request that nobody waits for any more is given up. */
-function bound(redis: Redis, clock: Clock, deadlineMs: number): void {
-  redis.use(async (request, next) => {
-    const controller = new AbortController()
-    const timer = clock.after(deadlineMs, () => controller.abort('nobody waits any more'))
-    try {
-      return await next({ ...request, signal: controller.signal })
-    } finally {
-      timer.cancel()
-    }
-  })
+async function bounded(request: UpstashRequest, next: Next, clock: Clock, deadlineMs: number) {
+  const controller = new AbortController()
+  const timer = clock.after(deadlineMs, () => controller.abort('nobody waits any more'))
+  try {
+    return await next({ ...request, signal: controller.signal })
+  } finally {
+    timer.cancel()
+  }
+}
+
+interface Waiting {
+  commands: unknown[]
+  resolve(replies: unknown[]): void
+  reject(error: unknown): void
+}
+
+/** The pipelines of one turn become one request, which a server does in order. */
+function inBatches(send: Send): Middleware {
+  let batch: Waiting[] = []
+  let size = 0
+  const flush = (next: Next) => {
+    const sending = batch
+    batch = []
+    size = 0
+    if (sending.length === 0) return
+    const body = sending.flatMap(({ commands }) => commands)
+    send({ path: ['pipeline'], body }, next).then(
+      (replies) => {
+        let at = 0
+        for (const { commands, resolve } of sending) {
+          resolve((replies as unknown as unknown[]).slice(at, at + commands.length))
+          at += commands.length
+        }
+      },
+      (error) => {
+        for (const { reject } of sending) reject(error)
+      },
+    )
+  }
+  const add = ({ body }: UpstashRequest, next: Next) =>
+    new Promise<unknown[]>((resolve, reject) => {
+      const commands = body as unknown[]
+      if (size + commands.length > COMMANDS_IN_REQUEST) flush(next)
+      if (size === 0) queueMicrotask(() => flush(next))
+      size += commands.length
+      batch.push({ commands, resolve, reject })
+    })
+  return ((request: UpstashRequest, next: Next) => add(request, next)) as unknown as Middleware
 }
