@@ -37,7 +37,7 @@ export class RedisLocation {
       const bindings = liveOf(lines, change.now)
       if (what !== 'ok') return { ok: false, why: what, bindings }
       const isRefresh = flags.map((flag) => flag === 1)
-      const happened = happenedTo(read(removed), change.put, isRefresh, change.now)
+      const happened = happenedTo(read(removed).sort(byPreference), change.put, isRefresh, change.now)
       return { ok: true, bindings, events: happened.map((one) => this.#event(one, change.now)) }
     })
   }
