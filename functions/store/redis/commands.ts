@@ -65,7 +65,7 @@ export class Commands {
       observe?.(name, clock.now() - started, true)
       return result
     } catch (error) {
-      this.told(error instanceof ErrorReply && !OUT_OF_SERVICE.test(error.message))
+      if (!lane.isClosed) this.told(error instanceof ErrorReply && !OUT_OF_SERVICE.test(error.message))
       observe?.(name, clock.now() - started, false)
       throw new Error(`store.${name}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
     } finally {

@@ -5,6 +5,8 @@ import type { Call, Commands, Run } from './commands.ts'
 import { DELIVER, PUBLISH, SUBSCRIBE, UNSUBSCRIBE } from './event-scripts.ts'
 import { bucketOf, bucketsOf, type Keys, placesOf, rootOf } from './keys.ts'
 
+/** One script takes at most this many events, so that others have their turn. */
+const EVENTS_IN_SCRIPT = 64
 /** One entry of an inbox holds at most this many of an event's matches. */
 const MATCHES_IN_ENTRY = 256
 
@@ -39,7 +41,7 @@ export class RedisEvents {
   async publish(events: readonly RouseEvent[], now: number): Promise<number> {
     if (events.length === 0) return 0
     return this.#commands.operation('publish', async (run) => {
-      const groups = [...groupBy(events, ({ type }) => rootOf(type))]
+      const groups = [...groupBy(events, ({ type }) => rootOf(type))].flatMap(([root, group]) => inParts(root, group))
       const replies = (await run(groups.map(([root, group]) => this.#publishCall(root, group, now)))) as string[][][]
       const found = new Map<RouseEvent, Entry[]>()
       groups.forEach(([, group], at) => {
@@ -140,6 +142,13 @@ function missedBy(subscription: StoredSubscription, recent: readonly RouseEvent[
   return recent
     .filter((event) => patternsOf(event.type).includes(pattern) && matches(filter, event.attributes))
     .map((event) => ({ event, subscription: id, transaction }))
+}
+
+function inParts(root: string, events: readonly RouseEvent[]): [root: string, part: readonly RouseEvent[]][] {
+  const count = Math.ceil(events.length / EVENTS_IN_SCRIPT)
+  return Array.from({ length: count }, (_, nth) => {
+    return [root, events.slice(nth * EVENTS_IN_SCRIPT, (nth + 1) * EVENTS_IN_SCRIPT)]
+  })
 }
 
 function groupsByRoot<Item extends { event: string }>(items: readonly Item[]): [root: string, group: Item[]][] {

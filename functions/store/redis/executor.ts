@@ -5,6 +5,7 @@ export interface Lane {
   redis: Redis
   /** A command has had no answer within its deadline. */
   stuck(): void
+  readonly isClosed: boolean
   close(): void
 }
 

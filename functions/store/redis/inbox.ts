@@ -103,24 +103,24 @@ export class InboxReader {
   }
 
   async #hand(stream: Stream): Promise<void> {
-    let batch: Delivery[] = []
-    for (const [, [, json]] of stream) {
-      const { event, to } = JSON.parse(json!) as InboxEntry
-      for (const [subscription, transaction] of to) {
-        batch.push({ event, subscription, transaction })
-        if (batch.length >= this.#options.batch) {
-          this.#give(batch)
-          batch = []
-          await this.#pause(0)
-        }
-      }
+    const deliveries = stream.flatMap(([, [, json]]) => deliveriesIn(json!))
+    for (let first = 0; first < deliveries.length; first += this.#options.batch) {
+      if (first > 0) await this.#pause(0)
+      this.#give(deliveries.slice(first, first + this.#options.batch))
     }
-    if (batch.length > 0) this.#give(batch)
     if (stream.length > 0 && !this.#isClosed) this.#remember(stream.at(-1)![0])
   }
 
   #give(batch: Delivery[]): void {
-    if (!this.#isClosed) this.#receive(batch)
+    if (this.#isClosed) return
+    try {
+      this.#receive(batch)
+    } catch (error) {
+      // A fault of the receiver: told as one, and no reason to hand the same over for ever.
+      queueMicrotask(() => {
+        throw error
+      })
+    }
   }
 
   /** Where to go on is written down without waiting for it: at worst more is handed over again. */
@@ -149,6 +149,16 @@ export class InboxReader {
       this.#wake = resolve
       this.#timer = this.#clock.after(ms, resolve)
     })
+  }
+}
+
+/** What cannot be read holds up nothing. */
+function deliveriesIn(json: string): Delivery[] {
+  try {
+    const { event, to } = JSON.parse(json) as InboxEntry
+    return to.map(([subscription, transaction]) => ({ event, subscription, transaction }))
+  } catch {
+    return []
   }
 }
 

@@ -29,7 +29,7 @@ function restExecutor({ url, token, clock, deadlineMs = DEFAULT_DEADLINE_MS }: R
     retry: { retries: 0 },
   })
   redis.use(inBatches((request, next) => bounded(request, next, clock, deadlineMs)))
-  return { redis, isCluster: false, stuck: () => {}, close: () => {} }
+  return { redis, isCluster: false, isClosed: false, stuck: () => {}, close: () => {} }
 }
 
 type Middleware = Parameters<Redis['use']>[0]

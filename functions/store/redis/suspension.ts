@@ -41,11 +41,10 @@ export class RedisSuspension {
     const key = this.#keys.transaction(id)
     return this.#commands.operation('release', async (run) => {
       const { transaction, subscriptions } = await this.#read(run, id)
-      await run(this.#events.unsubscribeCalls(subscriptions))
-      await run([
-        (pipeline) => pipeline.del(key),
-        ...(transaction ? [zrem(this.#keys.suspended(transaction.gateway), id)] : []),
-      ])
+      if (!transaction) return
+      const index = this.#keys.suspended(transaction.gateway)
+      const forgetting: Call[] = [(p) => p.del(key), (p) => p.zrem(index, id)]
+      await this.#inOrder(run, this.#events.unsubscribeCalls(subscriptions), forgetting)
     })
   }
 
@@ -112,8 +111,4 @@ function goneOf(records: string[], drop: string[], add: StoredSubscription[]): S
     const successor = successors.get(id)
     return successor === undefined ? drop.includes(id) : rootOf(event) !== rootOf(successor.event)
   })
-}
-
-function zrem(key: string, member: string) {
-  return (pipeline: { zrem(key: string, member: string): unknown }) => pipeline.zrem(key, member)
 }

@@ -6,15 +6,21 @@ import { Link, type LinkOptions } from './tcp-link.ts'
 /** Redis over TCP. The commands of one turn leave together and come back in one round trip. */
 export function tcpExecutor(options: LinkOptions): Executor {
   const link = new Link(options)
-  return {
-    ...laneOf(link),
+  return Object.assign(laneOf(link), {
     isCluster: link.isCluster,
     openReader: () => laneOf(new Link({ ...options, told: () => {} })),
-  }
+  })
 }
 
 function laneOf(link: Link): Lane {
-  return { redis: new RawRedis(requester(link)), stuck: () => link.stuck(), close: () => link.close() }
+  return {
+    redis: new RawRedis(requester(link)),
+    stuck: () => link.stuck(),
+    get isClosed() {
+      return link.isClosed
+    },
+    close: () => link.close(),
+  }
 }
 
 /** What `@upstash/redis` asks of HTTP: `body` is a command, or with the path `pipeline` a list of them. */

@@ -51,6 +51,10 @@ export class Link {
     this.#client = this.#open()
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
   /** Rejects when there is no connection, and with an error reply. */
   async send(command: string[]): Promise<unknown> {
     if (!this.#client.isReady()) await this.#attempted
@@ -77,7 +81,8 @@ export class Link {
   }
 
   #renew(): void {
-    if (this.#isClosed || this.#options.clock.now() - this.#openedAt < RENEW_MS) return
+    const patienceMs = this.#client.isReady() ? RENEW_MS : SILENCE_MS
+    if (this.#isClosed || this.#options.clock.now() - this.#openedAt < patienceMs) return
     const old = this.#client
     this.#client = this.#open()
     old.destroy()

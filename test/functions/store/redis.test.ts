@@ -232,15 +232,41 @@ describe('the store in Redis', { skip: absent('redis-server') }, () => {
     assert.deepEqual(await again.store.subscriptions('t'), [one])
   })
 
+  test('no lost wake-up between two gateways: events and suspensions at once, families too, arrive one way or the other', async () => {
+    const a = redisSubject()
+    const b = redisSubject({ prefix: a.prefix, clock: a.clock })
+    const received = await listen(a)
+    const random = seeded(11)
+    const missed: string[] = []
+    const work: Promise<unknown>[] = []
+    const all = Array.from({ length: 400 }, (_, index) => `sip:u${index}@example.com`)
+    for (const [index, aor] of all.entries()) {
+      const at = await positionNow(index % 2 === 0 ? a : b)
+      const type = index % 3 === 0 ? 'contact.*' : 'contact.registered'
+      const one = subscription(a, `s${index}`, type, index % 7 === 0 ? { contact: aor } : { aor })
+      const suspend = async () => missed.push(...subscriptionsOf(await subscribe(a, at, one)))
+      const publish = () => b.store.publish([event('contact.registered', { aor, contact: aor })])
+      work.push(...(random() < 0.5 ? [suspend(), publish()] : [publish(), suspend()]))
+      if (index % 40 === 0) await Promise.all(work)
+    }
+    await Promise.all(work)
+    const woken = () => new Set([...missed, ...subscriptionsOf(received.deliveries)])
+    await eventually('all', () => woken().size === all.length || undefined)
+    assert.ok(missed.length > 20 && received.deliveries.length > 20, 'both orders were played')
+    assert.equal(missed.length + received.deliveries.length, all.length, 'each once')
+  })
+
   test('a frozen Redis: every operation is rejected at its deadline, by name; then all is well again', async () => {
     const states: boolean[] = []
     const observed: [string, boolean][] = []
     const subject = redisSubject({
       deadlineMs: 200,
+      blockMs: 500,
       onState: (isUp) => states.push(isUp),
       observe: (name, _ms, ok) => observed.push([name, ok]),
     })
     const { store } = subject
+    const received = await listen(subject)
     const since = await positionNow(subject)
     server.pause()
     try {
@@ -266,6 +292,9 @@ describe('the store in Redis', { skip: absent('redis-server') }, () => {
     }
     await eventually('an answer', () => store.lookup(BOB).catch(() => undefined))
     assert.deepEqual(states, [true, false, true])
+    await subscribe(subject, since, subscription(subject, 's', 'pickup', {}))
+    await store.publish([event('pickup')])
+    await eventually('the inbox', () => received.deliveries.length > 0 || undefined)
     assert.ok(observed.some(([name, ok]) => name === 'claim' && !ok))
   })
 
