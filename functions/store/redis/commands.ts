@@ -24,6 +24,9 @@ export interface CommandOptions {
 /** Redis answered, with an error. */
 class ErrorReply extends Error {}
 
+/** A cluster is there again when no operation has failed for so long: with one server away, some fail and some do not. Milliseconds. */
+const CALM_MS = 1000
+
 /** Answers of a server that cannot serve anybody now. */
 const OUT_OF_SERVICE = /^(LOADING|CLUSTERDOWN|MASTERDOWN|READONLY|MISCONF|OOM|NOREPLICAS|TRYAGAIN)\b/
 
@@ -35,6 +38,7 @@ export class Commands {
   readonly #executor: Executor
   readonly #options: CommandOptions
   #isUp: boolean | undefined
+  #failedAt = Number.NEGATIVE_INFINITY
 
   constructor(executor: Executor, options: CommandOptions) {
     this.#executor = executor
@@ -75,6 +79,9 @@ export class Commands {
 
   /** What is known of Redis now: whoever asked to be told hears each change. */
   told(isUp: boolean): void {
+    const now = this.#options.clock.now()
+    if (!isUp) this.#failedAt = now
+    else if (this.isCluster && now - this.#failedAt < CALM_MS) return
     if (isUp === this.#isUp) return
     this.#isUp = isUp
     this.#options.onState?.(isUp)

@@ -1,4 +1,4 @@
-import { createClient, createCluster, createSentinel, ErrorReply } from '@redis/client'
+import { ClientOfflineError, createClient, createCluster, createSentinel, ErrorReply } from '@redis/client'
 import type { Clock } from '../../contract/clock.ts'
 
 /** A connection, or all the connections to a cluster. */
@@ -38,6 +38,7 @@ export class Link {
   readonly #attempted: Promise<void>
   #hasAttempted = (): void => {}
   #lastReplyAt = 0
+  #trouble: Error | undefined
   #openedAt = 0
   #attempts = 0
   #isClosed = false
@@ -48,7 +49,8 @@ export class Link {
     this.#attempted = new Promise((resolve) => {
       this.#hasAttempted = resolve
     })
-    this.#client = this.#open()
+    this.#client = this.#make()
+    this.#connect(this.#client)
   }
 
   get isClosed(): boolean {
@@ -65,8 +67,14 @@ export class Link {
     } catch (error) {
       if (error instanceof ErrorReply) this.#lastReplyAt = this.#options.clock.now()
       else if (this.isCluster) this.#renew()
-      throw error
+      throw error instanceof ClientOfflineError ? this.#offline(error) : error
     }
+  }
+
+  /** The reason why there is no connection says more than that there is none. */
+  #offline(error: Error): Error {
+    const { message, code } = (this.#trouble ?? error) as Error & { code?: string }
+    return new Error(`no connection to Redis: ${message || code}`, { cause: error })
   }
 
   /** A command has had no answer in time: if nothing else has either, the connection is not what it looks like. */
@@ -80,27 +88,53 @@ export class Link {
     this.#hasAttempted()
   }
 
+  /** A cluster's other servers go on answering until the new connections are there: it may be that one of them only is away. */
   #renew(): void {
+    const { clock } = this.#options
     const patienceMs = this.#client.isReady() ? RENEW_MS : SILENCE_MS
-    if (this.#isClosed || this.#options.clock.now() - this.#openedAt < patienceMs) return
+    if (this.#isClosed || clock.now() - this.#openedAt < patienceMs) return
+    this.#openedAt = clock.now()
+    const next = this.#make()
+    if (!this.isCluster || !this.#client.isReady()) {
+      this.#replace(next)
+      this.#connect(next)
+      return
+    }
+    next.connect().then(
+      () => (this.#isClosed ? next.destroy() : this.#replace(next)),
+      () => next.destroy(),
+    )
+  }
+
+  #replace(next: Client): void {
     const old = this.#client
-    this.#client = this.#open()
+    this.#client = next
     old.destroy()
   }
 
-  #open(): Client {
-    this.#openedAt = this.#options.clock.now()
-    const client = clientFor(this.#options.url, {
-      told: (isUp) => {
-        if (client !== this.#client && this.#client !== undefined) return
-        if (isUp) this.#attempts = 0
-        this.#options.told(isUp)
+  #make(): Client {
+    const client: Client = clientFor(this.#options.url, {
+      up: () => {
+        if (client !== this.#client) return
+        this.#attempts = 0
+        this.#trouble = undefined
+        this.#options.told(true)
+        this.#hasAttempted()
+      },
+      down: (error) => {
+        if (client !== this.#client) return
+        this.#trouble = error
+        this.#options.told(false)
         this.#hasAttempted()
       },
       pause: () => this.#pause(),
     })
-    client.connect().then(this.#hasAttempted, () => this.#retry(client))
     return client
+  }
+
+  #connect(client: Client): void {
+    this.#openedAt = this.#options.clock.now()
+    client.connect().then(this.#hasAttempted, () => this.#retry(client))
   }
 
   /** A cluster of which no server was there does not try again by itself. */
@@ -110,8 +144,8 @@ export class Link {
     this.#options.told(false)
     this.#options.clock.after(this.#pause(), () => {
       if (this.#isClosed || client !== this.#client) return
-      client.destroy()
-      this.#client = this.#open()
+      this.#replace(this.#make())
+      this.#connect(this.#client)
     })
   }
 
@@ -121,7 +155,8 @@ export class Link {
 }
 
 interface Hooks {
-  told(isUp: boolean): void
+  up(): void
+  down(error: Error): void
   pause(): number
 }
 
@@ -154,7 +189,7 @@ function settings(hooks: Hooks, tls: boolean) {
 
 function singleClient(url: string, hooks: Hooks): Client {
   const client = createClient({ url, ...settings(hooks, url.startsWith('rediss:')) })
-  client.on('ready', () => hooks.told(true)).on('error', () => hooks.told(false))
+  client.on('ready', hooks.up).on('error', hooks.down)
   return {
     send: (command) => client.sendCommand(command),
     connect: () => client.connect(),
@@ -168,6 +203,8 @@ function clusterClient(url: string, hooks: Hooks): Client {
   const cluster = createCluster({
     rootNodes: nodes.map(({ host, port }) => ({ socket: { host, port } })),
     ...{ RESP: 2 as const },
+    // Servers are connected to when they are first needed: one that is away keeps nobody from the others.
+    minimizeConnections: true,
     defaults: { ...settings(hooks, tls), ...credentials },
   })
   let isReady = false
@@ -178,7 +215,7 @@ function clusterClient(url: string, hooks: Hooks): Client {
     connect: async () => {
       await cluster.connect()
       isReady = true
-      hooks.told(true)
+      hooks.up()
     },
     isReady: () => isReady,
     destroy: () => quietly(() => cluster.destroy()),
@@ -195,14 +232,14 @@ function sentinelClient(url: string, hooks: Hooks): Client {
     nodeClientOptions: { ...each, ...credentials },
     sentinelClientOptions: each,
   })
-  sentinel.on('error', () => hooks.told(false))
+  sentinel.on('error', hooks.down)
   let isReady = false
   return {
     send: (command) => sentinel.sendCommand(false, command),
     connect: async () => {
       await sentinel.connect()
       isReady = true
-      hooks.told(true)
+      hooks.up()
     },
     isReady: () => isReady,
     destroy: () => quietly(() => sentinel.destroy()),
