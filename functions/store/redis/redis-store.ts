@@ -101,7 +101,7 @@ export class RedisStore implements Store {
 
   claim(key: string, ttlMs: number): Promise<boolean> {
     return this.#commands.operation('claim', async (run) => {
-      const [reply] = await run([(p) => p.set(this.#keys.claim(key), '1', { nx: true, px: ttlMs })])
+      const [reply] = await run([(p) => p.set(this.#keys.claim(key), '1', { nx: true, px: Math.ceil(ttlMs) })])
       return reply === 'OK'
     })
   }

@@ -256,6 +256,16 @@ describe('the store in Redis', { skip: absent('redis-server') }, () => {
     assert.equal(missed.length + received.deliveries.length, all.length, 'each once')
   })
 
+  test('a recent event counts for its time, and is gone after twice that', async () => {
+    const subject = redisSubject({ recentMs: 300 })
+    const missedBy = (id: string) => subscribe(subject, '0', subscription(subject, id, 'contact.*', { aor: BOB }))
+    await subject.store.publish([registered(BOB)])
+    assert.equal((await missedBy('in time')).length, 1)
+    await subject.pass(700)
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    assert.equal((await missedBy('too late')).length, 0)
+  })
+
   test('a frozen Redis: every operation is rejected at its deadline, by name; then all is well again', async () => {
     const states: boolean[] = []
     const observed: [string, boolean][] = []
