@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import type { Attributes, Filter } from '../../../functions/contract/events.ts'
 import { applyRegister } from '../../../functions/store/apply-register.ts'
+import { matches, patternsOf } from '../../../functions/store/filter.ts'
 import { createRedisStore } from '../../../functions/store/redis/tcp.ts'
 import type { Binding, RegisterChange } from '../../../functions/store/store.ts'
 import { type RedisSubject, redisSubject as subjectAt } from '../../conformance/redis-subject.ts'
@@ -256,6 +258,39 @@ describe('the store in Redis', { skip: absent('redis-server') }, () => {
     assert.equal(missed.length + received.deliveries.length, all.length, 'each once')
   })
 
+  test('an event finds what its filter says, whatever the names, values and number of combinations', async () => {
+    const subject = redisSubject()
+    const received = await listen(subject)
+    const random = seeded(5)
+    const since = await positionNow(subject)
+    const subscriptions = Array.from({ length: 150 }, (_, index) => {
+      return subscription(subject, `s${index}`, pickOf(random, 'a.b', 'a.*', 'a.b.*', 'a'), randomFilter(random))
+    })
+    const owner = transaction(subject, 't')
+    await subject.store.suspend({ transaction: owner, add: subscriptions, drop: [], since })
+    const events = Array.from({ length: 200 }, () => {
+      return event(pickOf(random, 'a', 'a.b', 'a.b.c', 'a.c'), randomAttributes(random))
+    })
+    const expected = events.flatMap((one) => {
+      const found = subscriptions.filter((each) => {
+        return patternsOf(one.type).includes(each.event) && matches(each.filter, one.attributes)
+      })
+      return found.map(({ id }) => `${one.id} ${id}`)
+    })
+    assert.ok(expected.length > 500, `${expected.length} matches`)
+    assert.equal(await subject.store.publish(events), expected.length)
+    const deliveries = await expectDeliveries(subject, received, expected.length)
+    assert.deepEqual(deliveries.map((one) => `${one.event.id} ${one.subscription}`).sort(), expected.sort())
+    const again = subscriptions.map((each) => ({ ...each, id: `${each.id}`, transaction: 't2' }))
+    const missed = await subject.store.suspend({
+      transaction: transaction(subject, 't2'),
+      add: again,
+      drop: [],
+      since,
+    })
+    assert.deepEqual(missed.map((one) => `${one.event.id} ${one.subscription}`).sort(), expected, 'and as missed ones')
+  })
+
   test('a recent event counts for its time, and is gone after twice that', async () => {
     const subject = redisSubject({ recentMs: 300 })
     const missedBy = (id: string) => subscribe(subject, '0', subscription(subject, id, 'contact.*', { aor: BOB }))
@@ -371,6 +406,25 @@ async function callsSoFar(): Promise<Record<string, number>> {
   const text = String(await ask(URL, 'INFO', 'commandstats'))
   const rows = text.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)
   return Object.fromEntries([...rows].map(([, name, calls]) => [name!, Number(calls)]))
+}
+
+const VALUES = ['x', '1:x', 'y\nz', '2', 2, true, 'true', 'grüße 🎉', '']
+
+function pickOf<Item>(random: () => number, ...items: Item[]): Item {
+  return items[Math.floor(random() * items.length)]!
+}
+
+function randomAttributes(random: () => number): Attributes {
+  const names = ['k', 'l', 'm', 'constructor'].filter(() => random() < 0.7)
+  return Object.fromEntries(names.map((name) => [name, pickOf(random, ...VALUES)]))
+}
+
+/** Sometimes lists of more combinations than become keys. */
+function randomFilter(random: () => number): Filter {
+  const names = ['k', 'l', 'm', 'constructor'].filter(() => random() < 0.4)
+  const many = () => [...VALUES, ...Array.from({ length: 20 }, (_, index) => `v${index}`)]
+  const wanted = () => (random() < 0.5 ? pickOf(random, ...VALUES) : random() < 0.5 ? many() : VALUES.slice(0, 3))
+  return Object.fromEntries(names.map((name) => [name, wanted()]))
 }
 
 /** Two devices, two addresses, sometimes an instance: nearly everything meets nearly everything. */
