@@ -1,10 +1,5 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import type { Attributes, Filter } from '../../../functions/contract/events.ts'
-import { applyRegister } from '../../../functions/store/apply-register.ts'
-import { matches, patternsOf } from '../../../functions/store/filter.ts'
-import { createRedisStore } from '../../../functions/store/redis/tcp.ts'
-import type { Binding, RegisterChange } from '../../../functions/store/store.ts'
 import { type RedisSubject, redisSubject as subjectAt } from '../../conformance/redis-subject.ts'
 import {
   binding,
@@ -21,11 +16,9 @@ import {
 } from '../../conformance/subject.ts'
 import { eventually } from '../../interop/program.ts'
 import { absent } from '../../peers.ts'
-import { CountingIds } from '../../support/fake-clock.ts'
 import { seeded } from '../../support/random.ts'
 import { ask } from '../../support/redis-cluster.ts'
 import { startRedis, type TestRedis } from '../../support/redis-server.ts'
-import { ShiftedClock } from '../../support/shifted-clock.ts'
 
 /** What is particular to the store in Redis, beside what test/conformance asks of every store. */
 
@@ -126,30 +119,6 @@ describe('the store in Redis', { skip: absent('redis-server') }, () => {
     const [delivery] = await expectDeliveries(subject, received, 1)
     assert.deepEqual(delivery, { event: pressed, subscription: '1', transaction: '2' })
     assert.deepEqual((await subject.store.suspended('gw-a'))[0]?.id, '2')
-  })
-
-  test('REGISTER in Redis decides as applyRegister does, whatever comes', async () => {
-    const subject = redisSubject()
-    const random = seeded(7)
-    const base = subject.now()
-    for (let aors = 0; aors < 40; aors++) {
-      const aor = `sip:user${aors}@example.com`
-      let stored: Binding[] = []
-      for (let step = 0; step < 15; step++) {
-        const change = randomChange(random, aor, base + step * 20_000)
-        const expected = applyRegister(stored, change)
-        const outcome = await subject.store.register(change)
-        if (expected.ok) stored = expected.bindings
-        const live = stored.filter((one) => one.expiresAt > change.now)
-        const context = JSON.stringify({ aor, step, change }, null, 1)
-        assert.equal(outcome.ok, expected.ok, context)
-        assert.deepEqual(outcome.bindings, JSON.parse(JSON.stringify(live)), context)
-        if (outcome.ok && expected.ok) {
-          const happened = outcome.events.map(({ type, attributes }) => ({ type, attributes }))
-          assert.deepEqual(happened, expected.happened, context)
-        } else assert.equal(!outcome.ok && outcome.why, !expected.ok && expected.why, context)
-      }
-    }
   })
 
   test('a look-up, a REGISTER and an event nobody waits for are one script each, a suspension is three in one pipeline', async () => {
@@ -258,39 +227,6 @@ describe('the store in Redis', { skip: absent('redis-server') }, () => {
     assert.equal(missed.length + received.deliveries.length, all.length, 'each once')
   })
 
-  test('an event finds what its filter says, whatever the names, values and number of combinations', async () => {
-    const subject = redisSubject()
-    const received = await listen(subject)
-    const random = seeded(5)
-    const since = await positionNow(subject)
-    const subscriptions = Array.from({ length: 150 }, (_, index) => {
-      return subscription(subject, `s${index}`, pickOf(random, 'a.b', 'a.*', 'a.b.*', 'a'), randomFilter(random))
-    })
-    const owner = transaction(subject, 't')
-    await subject.store.suspend({ transaction: owner, add: subscriptions, drop: [], since })
-    const events = Array.from({ length: 200 }, () => {
-      return event(pickOf(random, 'a', 'a.b', 'a.b.c', 'a.c'), randomAttributes(random))
-    })
-    const expected = events.flatMap((one) => {
-      const found = subscriptions.filter((each) => {
-        return patternsOf(one.type).includes(each.event) && matches(each.filter, one.attributes)
-      })
-      return found.map(({ id }) => `${one.id} ${id}`)
-    })
-    assert.ok(expected.length > 500, `${expected.length} matches`)
-    assert.equal(await subject.store.publish(events), expected.length)
-    const deliveries = await expectDeliveries(subject, received, expected.length)
-    assert.deepEqual(deliveries.map((one) => `${one.event.id} ${one.subscription}`).sort(), expected.sort())
-    const again = subscriptions.map((each) => ({ ...each, id: `${each.id}`, transaction: 't2' }))
-    const missed = await subject.store.suspend({
-      transaction: transaction(subject, 't2'),
-      add: again,
-      drop: [],
-      since,
-    })
-    assert.deepEqual(missed.map((one) => `${one.event.id} ${one.subscription}`).sort(), expected, 'and as missed ones')
-  })
-
   test('a recent event counts for its time, and is gone after twice that', async () => {
     const subject = redisSubject({ recentMs: 300 })
     const missedBy = (id: string) => subscribe(subject, '0', subscription(subject, id, 'contact.*', { aor: BOB }))
@@ -299,90 +235,6 @@ describe('the store in Redis', { skip: absent('redis-server') }, () => {
     await subject.pass(700)
     await new Promise((resolve) => setTimeout(resolve, 400))
     assert.equal((await missedBy('too late')).length, 0)
-  })
-
-  test('a frozen Redis: every operation is rejected at its deadline, by name; then all is well again', async () => {
-    const states: boolean[] = []
-    const observed: [string, boolean][] = []
-    const subject = redisSubject({
-      deadlineMs: 200,
-      blockMs: 500,
-      onState: (isUp) => states.push(isUp),
-      observe: (name, _ms, ok) => observed.push([name, ok]),
-    })
-    const { store } = subject
-    const received = await listen(subject)
-    const since = await positionNow(subject)
-    server.pause()
-    try {
-      const started = performance.now()
-      const operations: Record<string, Promise<unknown>> = {
-        lookup: store.lookup(BOB),
-        register: store.register(put(subject, binding(subject, 'phone'))),
-        expire: store.expire(subject.now(), 10),
-        registrations: store.registrations('', 10),
-        suspend: store.suspend({ transaction: transaction(subject, 't'), add: [], drop: [], since }),
-        release: store.release('t'),
-        suspended: store.suspended('gw-a'),
-        subscriptions: store.subscriptions('t'),
-        claim: store.claim('k', 1000),
-        publish: store.publish([registered(BOB)]),
-      }
-      for (const [name, operation] of Object.entries(operations)) {
-        await assert.rejects(operation, new RegExp(`^Error: store\\.${name}: Redis did not answer within 200 ms$`))
-      }
-      assert.ok(performance.now() - started < 1000)
-    } finally {
-      server.resume()
-    }
-    await eventually('an answer', () => store.lookup(BOB).catch(() => undefined))
-    assert.deepEqual(states, [true, false, true])
-    await subscribe(subject, since, subscription(subject, 's', 'pickup', {}))
-    await store.publish([event('pickup')])
-    await eventually('the inbox', () => received.deliveries.length > 0 || undefined)
-    assert.ok(observed.some(([name, ok]) => name === 'claim' && !ok))
-  })
-
-  test('no Redis at all: operations are rejected at once, and nothing else happens', async () => {
-    const states: boolean[] = []
-    const store = createRedisStore({
-      url: 'redis://127.0.0.1:1',
-      clock: new ShiftedClock(),
-      ids: new CountingIds(),
-      onState: (isUp) => states.push(isUp),
-    })
-    const inbox = await store.inbox('gw-a', () => {})
-    await assert.rejects(store.lookup(BOB), /^Error: store\.lookup: /)
-    const started = performance.now()
-    await assert.rejects(store.claim('k', 1000), /^Error: store\.claim: no connection to Redis: connect ECONNREFUSED/)
-    assert.ok(performance.now() - started < 100)
-    assert.deepEqual(states, [false])
-    await inbox.close()
-    await store.close()
-  })
-
-  test('an address that is none is refused, without its password', () => {
-    const parts = { clock: new ShiftedClock(), ids: new CountingIds() }
-    assert.throws(() => createRedisStore({ url: 'http://me:secret@redis.example.com', ...parts }), {
-      name: 'TypeError',
-      message: /^url: expected redis:\/\/, .* got "http:\/\/…@redis\.example\.com"$/,
-    })
-  })
-
-  test('a Redis that is killed and starts again, empty, does not end the inbox', async () => {
-    const subject = redisSubject()
-    const received = await listen(subject)
-    const wait = async (id: string) => {
-      await subscribe(subject, '0', subscription(subject, id, 'pickup', { key: id }))
-      await subject.store.publish([event('pickup', { key: id })])
-      await eventually(id, () => received.deliveries.some((one) => one.subscription === id) || undefined)
-    }
-    await wait('before')
-    await server.kill()
-    await assert.rejects(subject.store.lookup(BOB))
-    server = await startRedis({ port: PORT })
-    await eventually('an answer', () => subject.store.lookup(BOB).catch(() => undefined))
-    await wait('after')
   })
 })
 
@@ -406,63 +258,4 @@ async function callsSoFar(): Promise<Record<string, number>> {
   const text = String(await ask(URL, 'INFO', 'commandstats'))
   const rows = text.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)
   return Object.fromEntries([...rows].map(([, name, calls]) => [name!, Number(calls)]))
-}
-
-const VALUES = ['x', '1:x', 'y\nz', '2', 2, true, 'true', 'grüße 🎉', '']
-
-function pickOf<Item>(random: () => number, ...items: Item[]): Item {
-  return items[Math.floor(random() * items.length)]!
-}
-
-function randomAttributes(random: () => number): Attributes {
-  const names = ['k', 'l', 'm', 'constructor'].filter(() => random() < 0.7)
-  return Object.fromEntries(names.map((name) => [name, pickOf(random, ...VALUES)]))
-}
-
-/** Sometimes lists of more combinations than become keys. */
-function randomFilter(random: () => number): Filter {
-  const names = ['k', 'l', 'm', 'constructor'].filter(() => random() < 0.4)
-  const many = () => [...VALUES, ...Array.from({ length: 20 }, (_, index) => `v${index}`)]
-  const wanted = () => (random() < 0.5 ? pickOf(random, ...VALUES) : random() < 0.5 ? many() : VALUES.slice(0, 3))
-  return Object.fromEntries(names.map((name) => [name, wanted()]))
-}
-
-/** Two devices, two addresses, sometimes an instance: nearly everything meets nearly everything. */
-function randomChange(random: () => number, aor: string, now: number): RegisterChange {
-  const pick = <Item>(...items: Item[]): Item => items[Math.floor(random() * items.length)]!
-  const named = () => {
-    const instance = pick(undefined, 'urn:uuid:1', 'urn:uuid:2', '')
-    const contact = pick('sip:bob@192.0.2.1', 'sip:bob@192.0.2.2', 'sip:15551234567@192.0.2.3')
-    return { contact, device: pick('d1', 'd2', 'd3', 'd4'), ...(instance === undefined ? {} : { instance }) }
-  }
-  const callId = pick('call 1', 'call 2')
-  const cseq = Math.floor(random() * 6)
-  const put = Array.from({ length: Math.floor(random() * 3) }, (): Binding => {
-    const expiresAt = now + pick(10_000, 30_000, 50_000, 400_000)
-    const registeredAt = now - Math.floor(random() * 2)
-    const received = {
-      transport: 'udp' as const,
-      address: '192.0.2.1',
-      port: 5060,
-      listener: 'l',
-      connection: 0,
-      gateway: 'gw-a',
-      nat: false,
-    }
-    return {
-      aor,
-      ...named(),
-      q: pick(1, 0.5),
-      expiresAt,
-      registeredAt,
-      callId,
-      cseq,
-      path: [],
-      received,
-      parameters: '',
-    }
-  })
-  const remove =
-    Math.floor(random() * 5) === 0 ? ('*' as const) : Array.from({ length: Math.floor(random() * 2) }, named)
-  return { aor, callId, cseq, now, put, remove, maxContacts: pick(2, 3, 10) }
 }
