@@ -11,6 +11,7 @@ export const KNOWN_SETTINGS = [
   'FUNCTIONS_FALLBACK_URL',
   'FUNCTIONS_FALLBACK_ACTIONS',
   'WEBHOOK_SECRET',
+  'REDIS_URL',
   'GATEWAY_ID',
   'GATEWAY_POOL',
   'PUSH_URL',
@@ -20,8 +21,6 @@ export const KNOWN_SETTINGS = [
 
 /** Settings that promise something this version cannot keep: to start without it would be worse than not to start. */
 const REFUSED: Readonly<Record<string, string>> = {
-  REDIS_URL:
-    'this version has the memory store only: registrations and waiting calls would not outlive the process as you ask; unset REDIS_URL to run on memory',
   SIP_TLS_CERT: 'this version has no TLS listeners; unset it',
   SIP_TLS_KEY: 'this version has no TLS listeners; unset it',
   SIP_TLS_CA: 'this version has no TLS listeners; unset it',

@@ -113,6 +113,13 @@ export function httpUrl(text: string): Read<string> {
   return { ok: true, value: url.href }
 }
 
+/** Where the store is: one server, a cluster, or the sentinels that know a master. */
+export function redisSetting(text: string): Read<string> {
+  if (/^rediss?(\+(cluster|sentinel))?:\/\/[^/\s]+\S*$/.test(text)) return { ok: true, value: text }
+  const expected = 'redis://, rediss://, redis+cluster:// or redis+sentinel:// and host:port'
+  return { ok: false, expected, remedy: 'write for example redis://127.0.0.1:6379', secret: true }
+}
+
 /** A module path, or a URL. Whether the module exists shows when it is loaded. */
 export function functionsSetting(text: string): Read<{ kind: 'module'; path: string } | { kind: 'url'; url: string }> {
   if (!/^[a-z][a-z0-9+.-]+:/i.test(text) || text.startsWith('file:'))

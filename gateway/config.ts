@@ -15,6 +15,7 @@ import {
   type ListenSetting,
   listenSetting,
   nameSetting,
+  redisSetting,
   secretSetting,
   tokenSetting,
 } from './config-values.ts'
@@ -46,6 +47,8 @@ export interface Config {
     /** `WEBHOOK_SECRET`, `whsec_…`, two separated by a space while rotating; default none: unsigned. */
     webhookSecret: string | undefined
   }
+  /** `REDIS_URL`, default none: the store in memory. */
+  redisUrl: string | undefined
   gateway: {
     /** `GATEWAY_ID`, default the host's name; up to 64 of letters, digits, `.`, `_`, `-`. */
     id: string
@@ -97,6 +100,7 @@ function settings(read: Reader, host: string): Config {
       fallbackActions: read.value('FUNCTIONS_FALLBACK_ACTIONS', actionsSetting),
       webhookSecret: read.value('WEBHOOK_SECRET', secretSetting),
     },
+    redisUrl: read.value('REDIS_URL', redisSetting),
     gateway: {
       id: read.value('GATEWAY_ID', nameSetting, host) ?? '',
       pool: read.value('GATEWAY_POOL', nameSetting, 'default') ?? '',

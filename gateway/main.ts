@@ -1,6 +1,5 @@
 import { setFlagsFromString } from 'node:v8'
 import { createPush } from '../functions/push/index.ts'
-import { createMemoryStore } from '../functions/store/memory.ts'
 import { createApi } from './api/api.ts'
 import { serveApi } from './api/serve.ts'
 import { type Config, readConfig } from './config.ts'
@@ -16,6 +15,7 @@ import { createManifest } from './invocation/invoker-manifest.ts'
 import { Counters } from './observe/counters.ts'
 import { createLog, type ProcessLog } from './observe/log.ts'
 import { renderPrometheus } from './observe/prometheus.ts'
+import { openStore } from './open-store.ts'
 import { createRandomIds, systemClock } from './system.ts'
 import { locate, locateNow } from './transport/locate.ts'
 import { createNodeNetwork } from './transport/node-network.ts'
@@ -27,9 +27,6 @@ import type { Listener } from './transport/types.ts'
 
 /** Milliseconds by which timers may be late so that several fire together: nothing next to T1. */
 const TIMER_SLACK_MS = 4
-
-/** Longer than any invocation may take: an event that comes meanwhile still counts for what its answer subscribes to. */
-const RECENT_EVENTS_MS = 6000
 
 // Little of what a call needs outlives it: one thread collects that sooner than several that wait for each other on busy cores.
 setFlagsFromString('--no-parallel-scavenge')
@@ -71,7 +68,8 @@ async function open(
   const clock = systemClock
   const ids = createRandomIds()
   const common = { clock, count: counters.count, log }
-  const store = createMemoryStore({ clock, ids, limits: { recentMs: RECENT_EVENTS_MS } })
+  const { store, state: storeState } = await openStore(settings.redisUrl, { clock, ids, counters, log })
+  stops.push(() => store.close())
   const { source, fallbackUrl, fallbackActions, webhookSecret } = settings.functions
   const primary = source.kind === 'url' ? httpHost(source.url) : await moduleHost(source.path)
   const fallback = fallbackUrl === undefined ? undefined : httpHost(fallbackUrl)
@@ -110,8 +108,8 @@ async function open(
     publish: gateway.publish,
     health: {
       ready: () => ({
-        ready: true,
-        checks: { store: 'memory', functions: manifest.current ? 'known' : 'no manifest yet' },
+        ready: storeState().isUp,
+        checks: { store: storeState().text, functions: manifest.current ? 'known' : 'no manifest yet' },
       }),
     },
     metrics: () => renderPrometheus(counters),

@@ -30,6 +30,7 @@ describe('defaults', () => {
       },
       http: { host: '127.0.0.1', port: 8080 },
       apiToken: undefined,
+      redisUrl: undefined,
       gateway: { id: 'host-1', pool: 'default' },
       push: { url: undefined, webhookUrl: undefined },
       logLevel: 'info',
@@ -186,11 +187,28 @@ describe('functions', () => {
   })
 })
 
-describe('what this version cannot do', () => {
-  test('a REDIS_URL stops the start: waiting calls would not outlive the process', () => {
-    assert.match(faults({ REDIS_URL: 'redis://127.0.0.1' })[0]!, /^REDIS_URL: .*memory store only.*unset REDIS_URL/)
+describe('REDIS_URL', () => {
+  test('names one server, a cluster or sentinels; none means memory', () => {
+    assert.equal(config({}).redisUrl, undefined)
+    for (const url of [
+      'redis://127.0.0.1',
+      'rediss://me:hush@db:6380/1',
+      'redis+cluster://a:1,b:2',
+      'redis+sentinel://a,b/main',
+    ])
+      assert.equal(config({ REDIS_URL: url }).redisUrl, url)
   })
 
+  test('is not repeated when it is wrong: it may hold a password', () => {
+    for (const wrong of ['127.0.0.1:6399', 'http://me:hush@db', 'redis+other://db']) {
+      const [message] = faults({ REDIS_URL: wrong })
+      assert.match(message!, /^REDIS_URL: expected redis:\/\/.*; write for example redis:/)
+      assert.ok(!message!.includes(wrong))
+    }
+  })
+})
+
+describe('what this version cannot do', () => {
   test('TLS files stop the start', () => {
     assert.match(faults({ SIP_TLS_KEY: '/k.pem' })[0]!, /^SIP_TLS_KEY: .*no TLS/)
   })
@@ -212,7 +230,7 @@ test('all mistakes are reported together, one sentence each that names the setti
     GATEWAY_ID: 'a b',
     PUSH_URL: 'nonsense',
     LOG_LEVEL: 'loud',
-    REDIS_URL: 'redis://x',
+    REDIS_URL: 'http://x',
   })
   const names = messages.map((message) => message.split(':')[0])
   assert.deepEqual(names, [
@@ -220,10 +238,10 @@ test('all mistakes are reported together, one sentence each that names the setti
     'SIP_DOMAINS',
     'HTTP_LISTEN',
     'FUNCTIONS',
+    'REDIS_URL',
     'GATEWAY_ID',
     'PUSH_URL',
     'LOG_LEVEL',
-    'REDIS_URL',
   ])
   for (const message of messages) assert.match(message, /^[A-Z_]+: expected .+, got .+; .+/)
 })

@@ -1,0 +1,75 @@
+import type { Clock, IdSource } from '../functions/contract/clock.ts'
+import { createMemoryStore } from '../functions/store/memory.ts'
+import { createRedisStore } from '../functions/store/redis/tcp.ts'
+import type { Store } from '../functions/store/store.ts'
+import { type Counters, series } from './observe/counters.ts'
+import type { Log } from './observe/log.ts'
+
+/** Longer than any invocation may take: an event that comes meanwhile still counts for what its answer subscribes to. Milliseconds. */
+const RECENT_EVENTS_MS = 6000
+/** How long the start waits for Redis. Milliseconds. */
+const PATIENCE_MS = 10_000
+
+export interface StoreParts {
+  clock: Clock
+  ids: IdSource
+  counters: Counters
+  log: Log
+}
+
+/** The gateway's store and how it is. */
+export interface OpenedStore {
+  store: Store
+  /** For readiness: `memory`, or whether Redis is there. */
+  state(): { isUp: boolean; text: string }
+}
+
+/**
+ * The store in memory, or the one in Redis when there is a URL for it. Rejects when Redis cannot be reached in time: a gateway that does not
+ * know the calls it left behind must not answer for them.
+ */
+export async function openStore(redisUrl: string | undefined, parts: StoreParts): Promise<OpenedStore> {
+  const { clock, ids } = parts
+  if (redisUrl !== undefined) return openRedis(redisUrl, parts)
+  const store = createMemoryStore({ clock, ids, limits: { recentMs: RECENT_EVENTS_MS } })
+  return { store, state: () => ({ isUp: true, text: 'memory' }) }
+}
+
+async function openRedis(url: string, { clock, ids, counters, log }: StoreParts): Promise<OpenedStore> {
+  let isUp = false
+  const { promise: known, resolve: nowKnown } = Promise.withResolvers<boolean>()
+  const patience = clock.after(PATIENCE_MS, () => nowKnown(false))
+  const onState = (up: boolean) => {
+    if (up !== isUp) log.warn(up ? 'redis is there' : 'redis is away')
+    isUp = up
+    if (up) nowKnown(true)
+  }
+  const store = createRedisStore({
+    ...{ url, clock, ids, recentMs: RECENT_EVENTS_MS, onState },
+    observe: observer(counters),
+  })
+  counters.gauge('store_up', () => (isUp ? 1 : 0))
+  if (!(await known)) {
+    await store.close()
+    throw new Error(
+      `REDIS_URL: expected a Redis that answers, and none did in ${PATIENCE_MS / 1000} s; start it, or unset REDIS_URL`,
+    )
+  }
+  patience.cancel()
+  return { store, state: () => ({ isUp, text: isUp ? 'redis' : 'redis, away' }) }
+}
+
+/** Counts operations and the milliseconds they took; their quotient is the latency. */
+function observer(counters: Counters): (operation: string, ms: number, ok: boolean) => void {
+  const known = new Map<string, { took: string; done: string; failed: string }>()
+  return (operation, ms, ok) => {
+    const names = known.get(operation) ?? {
+      took: series('store_milliseconds', { operation }),
+      done: series('store_operations', { operation, result: 'ok' }),
+      failed: series('store_operations', { operation, result: 'failed' }),
+    }
+    known.set(operation, names)
+    counters.count(names.took, ms)
+    counters.count(ok ? names.done : names.failed)
+  }
+}

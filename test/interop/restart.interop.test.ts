@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { absent } from '../peers.ts'
+import { startRedis, type TestRedis } from '../support/redis-server.ts'
+import { Gateway } from './gateway.ts'
+import { eventually } from './program.ts'
+import { Callers, Phones, untilAll } from './udp-peers.ts'
+
+const REDIS_PORT = 27_195
+const MANY = 1000
+
+function names(prefix: string, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `${prefix}-${index}`)
+}
+
+describe('a gateway that is killed and started again, with Redis', { skip: absent('redis-server') }, () => {
+  let redis: TestRedis
+  let gateway: Gateway
+  let callers: Callers
+  let phones: Phones
+
+  const start = () =>
+    Gateway.start({
+      functions: 'test/interop/restart-app.ts',
+      env: { REDIS_URL: redis.url, GATEWAY_ID: 'gw-1', LOG_LEVEL: 'warn' },
+    })
+
+  const killAndStart = async () => {
+    gateway.program.signal('SIGKILL')
+    await gateway.program.exited
+    gateway = await start()
+  }
+
+  const metric = async (name: string) => {
+    const text = await (await fetch(gateway.url('/metrics'))).text()
+    return text
+      .split('\n')
+      .filter((line) => line.startsWith(name))
+      .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0)
+  }
+
+  /** Until nothing is written any more: each call is stored once or twice. */
+  const allIsStored = async () => {
+    let before = -1
+    await eventually('the store to be quiet', async () => {
+      const now = await metric('rouse_store_operations_total{operation="suspend"')
+      const isQuiet = now > 0 && now === before
+      before = now
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      return isQuiet || undefined
+    })
+  }
+
+  before(async () => {
+    redis = await startRedis({ port: REDIS_PORT })
+    gateway = await start()
+    callers = new Callers(gateway.router)
+    phones = new Phones(gateway.router)
+    await callers.open()
+    await phones.open()
+  })
+
+  after(async () => {
+    await gateway.stop()
+    callers.close()
+    phones.close()
+    await redis.stop()
+  })
+
+  test('a thousand waiting calls connect when their phones register, and nobody rings twice', {
+    timeout: 120_000,
+  }, async () => {
+    const users = names('waits', MANY)
+    await untilAll(
+      'every INVITE to be on its way',
+      users,
+      (user) => callers.trying.has(user),
+      (user) => callers.invite(user),
+    )
+    await allIsStored()
+    gateway.program.signal('SIGKILL')
+    await gateway.program.exited
+    for (const user of users.slice(0, 100)) callers.invite(user)
+    gateway = await start()
+    assert.equal(await metric('rouse_resumed_calls_total'), MANY)
+    for (const user of users) callers.invite(user)
+
+    await untilAll(
+      'every phone to be registered',
+      users,
+      (user) => phones.registered.has(user),
+      (user) => phones.register(user),
+    )
+    await eventually(
+      'every caller to hear 200',
+      () => users.every((user) => callers.statusesOf(user).includes(200)) || undefined,
+      30_000,
+    )
+    for (const user of users) {
+      assert.deepEqual([...new Set(callers.statusesOf(user))], [200], user)
+      assert.equal(phones.rang.get(user)?.size, 1, `${user} rings once`)
+    }
+    assert.equal(await metric('rouse_invocations_total'), MANY, 'the handler of each registration, and no request anew')
+    for (const user of users) callers.bye(user)
+    await gateway.isIdle()
+  })
+
+  test('phones that ring at the kill are answered after it', { timeout: 60_000 }, async () => {
+    const users = names('rings', 50)
+    phones.answers = 'ringing'
+    await untilAll(
+      'every phone to be registered',
+      users,
+      (user) => phones.registered.has(user),
+      (user) => phones.register(user),
+    )
+    for (const user of users) callers.invite(user)
+    await eventually(
+      'every caller to hear 180',
+      () => users.every((user) => callers.statusesOf(user).includes(180)) || undefined,
+    )
+    await allIsStored()
+    await killAndStart()
+    for (const user of users) phones.pickUp(user)
+    await eventually(
+      'every caller to hear 200',
+      () => users.every((user) => callers.statusesOf(user).includes(200)) || undefined,
+    )
+    for (const user of users) assert.equal(phones.rang.get(user)?.size, 1, `${user} rings once`)
+    for (const user of users) callers.bye(user)
+    await gateway.isIdle()
+  })
+
+  test('a deadline that passes while nobody is there is kept once, and a caller can give up after it', {
+    timeout: 60_000,
+  }, async () => {
+    const short = names('short', 20)
+    const cancelled = names('gives-up', 20)
+    const users = [...short, ...cancelled]
+    await untilAll(
+      'every INVITE to be on its way',
+      users,
+      (user) => callers.trying.has(user),
+      (user) => callers.invite(user),
+    )
+    await allIsStored()
+    gateway.program.signal('SIGKILL')
+    await gateway.program.exited
+    await new Promise((resolve) => setTimeout(resolve, 4500))
+    gateway = await start()
+    await untilAll(
+      '487 for who gives up',
+      cancelled,
+      (user) => callers.statusesOf(user).includes(487),
+      (user) => callers.cancel(user),
+    )
+    await eventually(
+      '480 for who waits in vain',
+      () => short.every((user) => callers.statusesOf(user).includes(480)) || undefined,
+    )
+    for (const user of short) assert.deepEqual([...new Set(callers.statusesOf(user))], [480], user)
+    for (const user of cancelled) assert.deepEqual([...new Set(callers.statusesOf(user))], [487], user)
+    await gateway.isIdle()
+  })
+})
