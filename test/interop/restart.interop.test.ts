@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { createRedisStore } from '../../functions/store/redis/tcp.ts'
+import type { Store } from '../../functions/store/store.ts'
+import { createRandomIds, systemClock } from '../../gateway/system.ts'
 import { absent } from '../peers.ts'
 import { startRedis, type TestRedis } from '../support/redis-server.ts'
 import { Gateway } from './gateway.ts'
@@ -15,6 +18,7 @@ function names(prefix: string, count: number): string[] {
 
 describe('a gateway that is killed and started again, with Redis', { skip: absent('redis-server') }, () => {
   let redis: TestRedis
+  let store: Store
   let gateway: Gateway
   let callers: Callers
   let phones: Phones
@@ -39,20 +43,21 @@ describe('a gateway that is killed and started again, with Redis', { skip: absen
       .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0)
   }
 
-  /** Until nothing is written any more: each call is stored once or twice. */
-  const allIsStored = async () => {
-    let before = -1
-    await eventually('the store to be quiet', async () => {
-      const now = await metric('rouse_store_operations_total{operation="suspend"')
-      const isQuiet = now > 0 && now === before
-      before = now
-      await new Promise((resolve) => setTimeout(resolve, 300))
-      return isQuiet || undefined
-    })
-  }
+  /** Until Redis holds so many calls, each with what is looked for in its record. */
+  const areStored = (count: number, looked = '') =>
+    eventually(
+      `${count} calls to be stored`,
+      async () => {
+        const records = await store.suspended('gw-1')
+        await new Promise((resolve) => setTimeout(resolve, 200))
+        return records.filter(({ state }) => state.includes(looked)).length === count || undefined
+      },
+      30_000,
+    )
 
   before(async () => {
     redis = await startRedis({ port: REDIS_PORT })
+    store = createRedisStore({ url: redis.url, clock: systemClock, ids: createRandomIds() })
     gateway = await start()
     callers = new Callers(gateway.router)
     phones = new Phones(gateway.router)
@@ -64,6 +69,7 @@ describe('a gateway that is killed and started again, with Redis', { skip: absen
     await gateway.stop()
     callers.close()
     phones.close()
+    await store.close()
     await redis.stop()
   })
 
@@ -77,7 +83,7 @@ describe('a gateway that is killed and started again, with Redis', { skip: absen
       (user) => callers.trying.has(user),
       (user) => callers.invite(user),
     )
-    await allIsStored()
+    await areStored(MANY)
     gateway.program.signal('SIGKILL')
     await gateway.program.exited
     for (const user of users.slice(0, 100)) callers.invite(user)
@@ -119,7 +125,7 @@ describe('a gateway that is killed and started again, with Redis', { skip: absen
       'every caller to hear 180',
       () => users.every((user) => callers.statusesOf(user).includes(180)) || undefined,
     )
-    await allIsStored()
+    await areStored(users.length, '"ringing"')
     await killAndStart()
     for (const user of users) phones.pickUp(user)
     await eventually(
@@ -143,7 +149,7 @@ describe('a gateway that is killed and started again, with Redis', { skip: absen
       (user) => callers.trying.has(user),
       (user) => callers.invite(user),
     )
-    await allIsStored()
+    await areStored(users.length)
     gateway.program.signal('SIGKILL')
     await gateway.program.exited
     await new Promise((resolve) => setTimeout(resolve, 4500))
