@@ -13,13 +13,18 @@ export class Subscriptions {
     this.#address = address
   }
 
-  /** @returns `data: subscribe,channel,1`, then `data: message,channel,text` per message; rejects with RedisAway */
+  /**
+   * @returns once the Redis has subscribed, so that nothing published afterwards is missed: `data: subscribe,channel,1`, then
+   * `data: message,channel,text` per message; rejects with RedisAway
+   */
   async open(verb: 'SUBSCRIBE' | 'PSUBSCRIBE', channel: string): Promise<ReadableStream<Uint8Array>> {
     let link: RedisLink | undefined
     let controller!: ReadableStreamDefaultController<Uint8Array>
     let isOpen = true
+    const first = Promise.withResolvers<void>()
     const leave = () => {
       isOpen = false
+      first.resolve()
       this.#ends.delete(end)
       link?.close()
     }
@@ -31,6 +36,7 @@ export class Subscriptions {
     const onPush = (reply: Reply) => {
       if (!isOpen) return
       controller.enqueue(eventOf(reply))
+      first.resolve()
       if (controller.desiredSize! < 0) end()
     }
     const stream = new ReadableStream<Uint8Array>(
@@ -45,6 +51,7 @@ export class Subscriptions {
     this.#ends.add(end)
     link = await openLink(this.#address, { onPush, onEnd: end })
     link.post([verb, channel])
+    await first.promise
     return stream
   }
 
