@@ -3,9 +3,18 @@ import type { Attributes, RouseEvent } from '../contract/events.ts'
 import { contactAttributes } from './apply-register.ts'
 import { ExpiryQueue } from './expiry-queue.ts'
 import { Inboxes } from './inboxes.ts'
+import { LeaseTable } from './leases.ts'
 import { LocationTable } from './location.ts'
 import { RecentEvents } from './recent-events.ts'
-import type { Delivery, Location, RegisterChange, RegisterOutcome, Store, StoredSubscription } from './store.ts'
+import type {
+  Delivery,
+  LeaseStep,
+  Location,
+  RegisterChange,
+  RegisterOutcome,
+  Store,
+  StoredSubscription,
+} from './store.ts'
 import { SubscriptionIndex } from './subscription-index.ts'
 import { type Held, SuspendedTable } from './suspended.ts'
 import { Sweep } from './sweep.ts'
@@ -55,6 +64,7 @@ class MemoryStore implements Store {
   readonly #suspended: SuspendedTable
   readonly #recent: RecentEvents
   readonly #inboxes: Inboxes
+  readonly #leases = new LeaseTable()
   readonly #claims = new Map<string, Claim>()
   readonly #claimExpiry = new ExpiryQueue<Claim>((claim) => claim.expiresAt)
   readonly #sweep: Sweep
@@ -115,6 +125,10 @@ class MemoryStore implements Store {
 
   async subscriptions(transaction: string): Promise<StoredSubscription[]> {
     return this.#suspended.subscriptions(transaction, this.#clock.now())
+  }
+
+  async leases(step: LeaseStep): ReturnType<Store['leases']> {
+    return this.#leases.step(step, this.#clock.now())
   }
 
   async claim(key: string, ttlMs: number): Promise<boolean> {

@@ -118,6 +118,51 @@ export interface Delivery {
   transaction: string
 }
 
+/** One socket of a gateway, as the other gateways reach it. */
+export interface GatewaySocket {
+  transport: 'udp' | 'tcp'
+  /** IP literal or name, IPv6 without brackets. */
+  host: string
+  port: number
+  /** `host:port` that it puts into Via and Record-Route: gateways behind one address share it. */
+  advertised: string
+}
+
+/** Who acts for the calls of one gateway: itself, or another one of its pool that has adopted them. */
+export interface GatewayLease {
+  /** Whose calls. */
+  gateway: string
+  /** The gateway that acts for them. */
+  holder: string
+  /** The holder's process: a new id each time it starts. */
+  life: string
+  pool: string
+  /** The holder's. */
+  sockets: GatewaySocket[]
+}
+
+/** A lease as the store has it. */
+export interface SeenLease extends GatewayLease {
+  /** Milliseconds until it lapses; 0 once it has. */
+  leftMs: number
+  /** The gateway itself is back and waits for who has adopted its calls. */
+  isWanted: boolean
+}
+
+export interface LeaseStep {
+  /** The process that asks. */
+  life: string
+  /** Leases to take or to renew, for `ttlMs` from now. */
+  take: GatewayLease[]
+  /** Gateways whose calls somebody else may act for at once. */
+  leave: string[]
+  /** Gateways that have no calls left. */
+  forget: string[]
+  ttlMs: number
+  /** Becomes the secret of all gateways of this store unless there is one. */
+  secret: string
+}
+
 export interface Store {
   /** One look-up of an AOR: one round trip. An AOR nobody registered has `bindings: []`. */
   lookup(aor: string): Promise<Location>
@@ -148,6 +193,14 @@ export interface Store {
   suspended(gateway: string): Promise<SuspendedTransaction[]>
   /** Live subscriptions of a transaction, for people who look. */
   subscriptions(transaction: string): Promise<StoredSubscription[]>
+
+  /**
+   * Leases of the gateways that share this store, by the store's own clock. One is taken when nobody holds it, when it has lapsed, when
+   * this process holds it, and by a gateway from an older process of its own: two processes of one id are one too many, and the newer one
+   * counts. A gateway that finds its lease with another one marks it as wanted. Only what `life` holds is left or forgotten.
+   * @returns the gateways whose lease was taken, every lease as it is now, and the secret that all these gateways share
+   */
+  leases(step: LeaseStep): Promise<{ taken: string[]; seen: SeenLease[]; secret: string }>
 
   /**
    * One winner: true for the first caller with this key, false for all later ones, for `ttlMs`. Event against deadline: key `wait id`;

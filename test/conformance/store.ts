@@ -1,5 +1,6 @@
 import { describe } from 'node:test'
 import { eventConformance } from './events.ts'
+import { leaseConformance } from './leases.ts'
 import { locationConformance } from './location.ts'
 import type { CreateSubject } from './subject.ts'
 import { suspensionConformance } from './suspension.ts'
@@ -12,4 +13,5 @@ export function storeConformance(name: string, create: CreateSubject): void {
   describe(`${name}: location`, () => locationConformance(create))
   describe(`${name}: events and subscriptions`, () => eventConformance(create))
   describe(`${name}: suspended transactions and claims`, () => suspensionConformance(create))
+  describe(`${name}: leases`, () => leaseConformance(create))
 }

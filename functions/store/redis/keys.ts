@@ -17,6 +17,7 @@
  * | `{g<gateway>}:suspended`     | zset   | transaction by its expiry                                        | last expiry + `GRACE_MS`           | suspend           |
  * | `{g<gateway>}:inbox`         | stream | `{"event":…,"to":[[subscription, transaction]…]}`                | last delivery + `ABSENT_MS`        | publish           |
  * | `{g<gateway>}:read`          | string | id of the last entry of the inbox that was handed over           | `ABSENT_MS` after it was written   | the inbox's owner |
+ * | `{gateways}`                 | hash   | a lease per gateway, and the secret they share                   | `LEASES_MS` after any was taken    | leases            |
  * | `claim:<key>`                | string | `1`                                                              | the claim's own lifetime           | claim             |
  */
 
@@ -29,6 +30,9 @@ export const ABSENT_MS = 300_000
 export const GRACE_MS = 60_000
 /** About how many entries an inbox holds: the oldest go first. */
 export const INBOX_LENGTH = 100_000
+
+/** How long leases, and with them the secret, outlive the last gateway; milliseconds. */
+export const LEASES_MS = 7 * 24 * 3_600_000
 
 /** AORs are spread over this many slots. */
 export const PARTS = 64
@@ -84,6 +88,10 @@ export class Keys {
 
   read(gateway: string): string {
     return this.#gateway(gateway) + SUFFIX.read
+  }
+
+  leases(): string {
+    return `${this.#prefix}:{gateways}`
   }
 
   claim(key: string): string {

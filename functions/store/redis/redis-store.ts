@@ -1,11 +1,12 @@
 import type { Clock, IdSource } from '../../contract/clock.ts'
 import type { RouseEvent } from '../../contract/events.ts'
-import type { Delivery, Location, RegisterChange, RegisterOutcome, Store } from '../store.ts'
+import type { Delivery, LeaseStep, Location, RegisterChange, RegisterOutcome, Store } from '../store.ts'
 import { Commands } from './commands.ts'
 import { RedisEvents } from './events.ts'
 import type { Executor } from './executor.ts'
 import { InboxReader } from './inbox.ts'
 import { Keys } from './keys.ts'
+import { RedisLeases } from './leases.ts'
 import { RedisLocation } from './location.ts'
 import { RedisSuspension } from './suspension.ts'
 
@@ -48,6 +49,7 @@ export class RedisStore implements Store {
   readonly #location: RedisLocation
   readonly #events: RedisEvents
   readonly #suspension: RedisSuspension
+  readonly #leases: RedisLeases
   readonly #options: RedisStoreOptions
   readonly #inboxes = new Set<InboxReader>()
 
@@ -63,6 +65,7 @@ export class RedisStore implements Store {
     this.#location = new RedisLocation(this.#commands, this.#keys, options.ids, skewMs)
     this.#events = new RedisEvents(this.#commands, this.#keys, options.recentMs ?? DEFAULT_RECENT_MS)
     this.#suspension = new RedisSuspension(this.#commands, this.#keys, this.#events)
+    this.#leases = new RedisLeases(this.#commands, this.#keys)
   }
 
   async lookup(aor: string): Promise<Location> {
@@ -97,6 +100,10 @@ export class RedisStore implements Store {
 
   subscriptions(transaction: string): ReturnType<Store['subscriptions']> {
     return this.#suspension.subscriptions(transaction, this.#clock.now())
+  }
+
+  leases(step: LeaseStep): ReturnType<Store['leases']> {
+    return this.#leases.step(step)
   }
 
   claim(key: string, ttlMs: number): Promise<boolean> {
