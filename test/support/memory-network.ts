@@ -27,6 +27,7 @@ export class MemoryNetwork implements Network {
   readonly #servers = new Map<string, Accept>()
   readonly #silent = new Set<string>()
   readonly #refusing = new Set<string>()
+  readonly #balanced = new Map<string, () => string>()
   #drop: DropDatagram = () => false
   #nextPort = FIRST_EPHEMERAL_PORT
 
@@ -66,6 +67,11 @@ export class MemoryNetwork implements Network {
     this.#refusing.add(endOf(address, port))
   }
 
+  /** An address that several hosts have: what is sent there goes to whichever `choose` names. */
+  balances(address: string, choose: () => string): void {
+    this.#balanced.set(address, choose)
+  }
+
   /** Undoes `silent` and `refuses`. */
   restore(address: string, port: number): void {
     this.#silent.delete(endOf(address, port))
@@ -100,7 +106,8 @@ export class MemoryNetwork implements Network {
     near.events.opened()
   }
 
-  #bound<Bound>(table: Map<string, Bound>, { address, port }: Address): Bound | undefined {
+  #bound<Bound>(table: Map<string, Bound>, { address: to, port }: Address): Bound | undefined {
+    const address = this.#balanced.get(to)?.() ?? to
     return table.get(endOf(address, port)) ?? table.get(endOf(isIpv6(address) ? '::' : '0.0.0.0', port))
   }
 }

@@ -4,18 +4,15 @@ import type { Invocation } from '../../functions/contract/envelope.ts'
 import type { PushMessage, PushResult } from '../../functions/contract/push.ts'
 import { createMemoryStore } from '../../functions/store/memory.ts'
 import type { Store } from '../../functions/store/store.ts'
-import { type Gateway, type GatewayOptions, startGateway } from '../../gateway/gateway.ts'
+import type { Gateway, GatewayOptions } from '../../gateway/gateway.ts'
 import type { FunctionHost } from '../../gateway/invocation/host.ts'
 import { createInProcessHost, type FunctionApp } from '../../gateway/invocation/in-process.ts'
-import { createInvoker } from '../../gateway/invocation/invoker.ts'
-import { createManifest } from '../../gateway/invocation/invoker-manifest.ts'
 import { Counters } from '../../gateway/observe/counters.ts'
-import { silentLog } from '../../gateway/observe/log.ts'
-import { locate, locateNow } from '../../gateway/transport/locate.ts'
 import type { Resolver } from '../../gateway/transport/resolver.ts'
 import { CountingIds, FakeClock, settled } from './fake-clock.ts'
+import { GatewayProcess } from './gateway-process.ts'
 import { Ladder } from './ladder.ts'
-import { Life, serialized } from './life.ts'
+import { serialized } from './life.ts'
 import { MemoryNetwork } from './memory-network.ts'
 import { Phone, type PhoneOptions } from './phone.ts'
 import type { WireMessage } from './wire.ts'
@@ -56,11 +53,11 @@ export class World {
   readonly store: Store
   /** How often a gateway has written down, and taken back, a suspended call. */
   readonly writes = { suspend: 0, release: 0 }
-  gateway!: Gateway
   readonly #options: WorldOptions
+  /** What the gateway at an address is called in ladders. */
+  readonly #names = new Map([[GATEWAY.address, 'gw']])
   #nextHost = 10
-  #life = new Life()
-  #manifest: ReturnType<typeof createManifest> | undefined
+  #process!: GatewayProcess
 
   constructor(options: WorldOptions) {
     this.#options = options
@@ -69,71 +66,66 @@ export class World {
     this.store = serialized(store, (what) => this.writes[what]++)
   }
 
+  get gateway(): Gateway {
+    return this.#process.gateway
+  }
+
   async start(): Promise<this> {
-    const { app, host, fallback, staticActions, resolver = nowhere } = this.#options
-    const life = this.#life
-    const clock = life.clock(this.clock)
-    const primary = life.host(this.#seen(host ?? (app ? createInProcessHost(app, clock) : noFunctions)))
-    const common = { clock, count: this.counters.count, log: silentLog }
-    const invoker = createInvoker({
-      primary,
-      fallback: fallback && life.host(this.#seen(fallback, 'fallback')),
-      staticActions,
-      ...common,
-    })
-    const manifest = createManifest({ host: primary, refreshMs: 24 * 3_600_000, ...common })
-    await manifest.start()
-    this.#manifest = manifest
-    this.gateway = await startGateway({
-      options: {
-        id: 'gw',
-        listeners: (['udp', 'tcp'] as const).map((transport) => ({
-          transport,
-          ...GATEWAY,
-          advertisedHost: GATEWAY.address,
-          advertisedPort: GATEWAY.port,
-        })),
-        domains: [DOMAIN],
-        ...this.#options.gateway,
-      },
-      clock,
-      ids: this.ids,
-      network: life.network(this.network),
-      store: life.store(this.store),
-      locator: { locateNow, locate: (uri) => locate(uri, resolver, { clock, random: () => 0 }) },
-      invoker,
-      manifest,
-      push: life.push({ send: (message) => this.#push(message) }),
-      counters: this.counters,
-      log: { ...silentLog, error: (message) => void this.errors.push(message) },
-    })
+    this.#process = await this.process(this.#options.gateway)
     await settled()
     return this
   }
 
+  /** One more gateway beside the world's own, on the same store: of another id, at another address. */
+  async process(
+    options: Partial<GatewayOptions> & { address?: string; advertised?: string } = {},
+  ): Promise<GatewayProcess> {
+    const { app, host, fallback, staticActions, resolver = nowhere } = this.#options
+    const { address = GATEWAY.address, advertised = address, ...more } = options
+    const listener = { ...GATEWAY, address, advertisedHost: advertised, advertisedPort: GATEWAY.port }
+    this.#names.set(address, more.id ?? 'gw')
+    const listeners = (['udp', 'tcp'] as const).map((transport) => ({ transport, ...listener }))
+    const primary = this.#seen(host ?? (app ? createInProcessHost(app, this.clock) : noFunctions))
+    return GatewayProcess.start(
+      { id: 'gw', listeners, domains: [DOMAIN], ...more },
+      {
+        clock: this.clock,
+        ids: this.ids,
+        network: this.network,
+        store: this.store,
+        resolver,
+        primary,
+        fallback: fallback && this.#seen(fallback, 'fallback'),
+        staticActions,
+        push: { send: (message) => this.#push(message) },
+        counters: this.counters,
+        onError: (message) => void this.errors.push(message),
+      },
+    )
+  }
+
   /** Ends the gateway's process without any goodbye; network, phones, functions and the store go on. */
   async kill(): Promise<void> {
-    this.#manifest?.stop()
-    this.#life.end()
+    this.#process.kill()
     await settled()
   }
 
   /** A gateway of the same id, in a process of its own. */
   async restart(): Promise<void> {
     await this.kill()
-    this.#life = new Life()
     await this.start()
   }
 
   /** A phone of its own address, connected but not registered. */
   async phone(name: string, options: Partial<PhoneOptions> = {}): Promise<Phone> {
+    const gateway = this.#names.get(options.gateway?.address ?? GATEWAY.address) ?? 'gw'
     const phone = new Phone({
       name,
       domain: DOMAIN,
       address: `10.0.0.${this.#nextHost++}`,
       gateway: GATEWAY,
       network: this.network,
-      onArrow: (direction, message) => this.#arrow(name, direction, message),
+      onArrow: (direction, message) => this.#arrow(name, gateway, direction, message),
       ...options,
     })
     return phone.connect()
@@ -170,16 +162,15 @@ export class World {
   }
 
   async stop(): Promise<void> {
-    this.#manifest?.stop()
-    await this.gateway.stop()
+    await this.#process.stop()
     await this.store.close()
   }
 
-  #arrow(name: string, direction: 'sent' | 'received', message: WireMessage): void {
+  #arrow(name: string, gateway: string, direction: 'sent' | 'received', message: WireMessage): void {
     const label = labelOf(message)
     if (this.#options.hides?.(label)) return
-    if (direction === 'sent') this.ladder.add(name, 'gw', label)
-    else this.ladder.add('gw', name, label)
+    if (direction === 'sent') this.ladder.add(name, gateway, label)
+    else this.ladder.add(gateway, name, label)
   }
 
   async #push(message: PushMessage): Promise<PushResult> {

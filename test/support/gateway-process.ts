@@ -1,0 +1,79 @@
+import type { Action } from '../../functions/contract/actions.ts'
+import type { Clock, IdSource } from '../../functions/contract/clock.ts'
+import type { Store } from '../../functions/store/store.ts'
+import { type Gateway, type GatewayOptions, startGateway } from '../../gateway/gateway.ts'
+import type { FunctionHost } from '../../gateway/invocation/host.ts'
+import { createInvoker } from '../../gateway/invocation/invoker.ts'
+import { createManifest } from '../../gateway/invocation/invoker-manifest.ts'
+import type { PushSender } from '../../gateway/invocation/parts.ts'
+import type { Counters } from '../../gateway/observe/counters.ts'
+import { silentLog } from '../../gateway/observe/log.ts'
+import { locate, locateNow } from '../../gateway/transport/locate.ts'
+import type { Resolver } from '../../gateway/transport/resolver.ts'
+import type { Network } from '../../gateway/transport/types.ts'
+import { Life } from './life.ts'
+
+/** What one process of a gateway reaches the world by. */
+export interface Surroundings {
+  clock: Clock
+  ids: IdSource
+  network: Network
+  store: Store
+  resolver: Resolver
+  primary: FunctionHost
+  fallback: FunctionHost | undefined
+  staticActions: Action[] | undefined
+  push: PushSender
+  counters: Counters
+  onError(message: string): void
+}
+
+/** A gateway that can be killed: what it had begun comes to nothing, and the world goes on without it. */
+export class GatewayProcess {
+  readonly gateway: Gateway
+  readonly #life: Life
+  readonly #manifest: ReturnType<typeof createManifest>
+
+  private constructor(gateway: Gateway, life: Life, manifest: ReturnType<typeof createManifest>) {
+    this.gateway = gateway
+    this.#life = life
+    this.#manifest = manifest
+  }
+
+  static async start(options: GatewayOptions, around: Surroundings): Promise<GatewayProcess> {
+    const life = new Life()
+    const clock = life.clock(around.clock)
+    const { counters, resolver, staticActions, ids } = around
+    const common = { clock, count: counters.count, log: silentLog }
+    const primary = life.host(around.primary)
+    const fallback = around.fallback && life.host(around.fallback)
+    const invoker = createInvoker({ primary, fallback, staticActions, ...common })
+    const manifest = createManifest({ host: primary, refreshMs: 24 * 3_600_000, ...common })
+    await manifest.start()
+    const gateway = await startGateway({
+      options,
+      clock,
+      ids,
+      network: life.network(around.network),
+      store: life.store(around.store),
+      locator: { locateNow, locate: (uri) => locate(uri, resolver, { clock, random: () => 0 }) },
+      invoker,
+      manifest,
+      push: life.push(around.push),
+      counters,
+      log: { ...silentLog, error: (message) => around.onError(message) },
+    })
+    return new GatewayProcess(gateway, life, manifest)
+  }
+
+  /** Ends it without any goodbye. */
+  kill(): void {
+    this.#manifest.stop()
+    this.#life.end()
+  }
+
+  async stop(): Promise<void> {
+    this.#manifest.stop()
+    await this.gateway.stop()
+  }
+}
