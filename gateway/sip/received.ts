@@ -1,7 +1,9 @@
+import { VALUE_START } from './header-index.ts'
 import { assertOneLine } from './header-line.ts'
+import { VIA } from './header-names.ts'
 import type { SipMessage } from './message.ts'
 import { trimLwsEnd } from './params.ts'
-import type { Splicer } from './splicer.ts'
+import { Splicer } from './splicer.ts'
 import { scanVia, viaScan } from './via.ts'
 
 /** Source of a request, as it goes into its topmost Via. */
@@ -39,6 +41,15 @@ export function fillReceived(splicer: Splicer, start: number, end: number, recei
   if (receivedNameStart >= 0) return
   if (rportNameStart >= 0) fillRport(splicer, `=${received.port};received=${received.address}`)
   else appendReceived(splicer, text, start, received.address)
+}
+
+/** A request as it came but for its source, which stands in its topmost Via. */
+export function withReceived(request: SipMessage, received: Received): string {
+  const line = request.lineOf(VIA)
+  if (line < 0) return request.text
+  const splicer = new Splicer(request.text, 0)
+  fillReceived(splicer, request.index.table[line + VALUE_START]!, request.valueEnd(line), received)
+  return splicer.finish(request.text.length)
 }
 
 function fillRport(splicer: Splicer, replacement: string): void {

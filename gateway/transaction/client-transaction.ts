@@ -69,6 +69,13 @@ export class LiveClientTransaction
     this.state = 'terminated'
   }
 
+  abandon(): void {
+    if (this.state === 'terminated') return
+    this.stopAll()
+    this.state = 'terminated'
+    this.host.onClientEnd(this)
+  }
+
   receive(response: SipMessage): void {
     this.input(responseInput(response.status), response)
   }

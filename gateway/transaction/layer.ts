@@ -119,7 +119,7 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
     const { method, lastResponse, destination } = transaction
     const isAnswered = method !== 'INVITE' && lastResponse !== undefined
     this.#over.add(transaction.key, isAnswered ? { method, text: lastResponse, destination } : absorbed(method))
-    this.#removeServer(transaction)
+    this.removeServer(transaction)
     transaction.leave()
   }
 
@@ -195,11 +195,11 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
   }
 
   onServerEnd(transaction: LiveServerTransaction): void {
-    this.#removeServer(transaction)
+    this.removeServer(transaction)
     if (transaction.method !== 'CANCEL') this.#server!.onServerEnd(transaction)
   }
 
-  #removeServer(transaction: LiveServerTransaction): void {
+  removeServer(transaction: LiveServerTransaction): void {
     this.#servers.delete(transaction.key)
     if (transaction.hasMethodKey) this.#methodKeys--
   }
@@ -210,12 +210,19 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
     const key = transaction.key.slice(methodKey('CANCEL', '').length)
     const target = this.#findServer(key, 'INVITE') ?? this.#servers.get(key)
     const status = target !== undefined || this.#over.get(key)?.method === 'INVITE' ? 200 : 481
+    if (status === 481 && flow.isHandedOver) return transaction.abandon()
     const text = buildResponse(request, status, reasonPhrase(status), {
       toTag: this.#ids.next('tag'),
       received: receivedOf(request, flow.remoteAddress, flow.remotePort),
     })
-    transaction.respond(text, status)
+    if (status === 481 && this.#server?.onStrayCancel?.(request, flow)) this.#refuseLater(transaction, text)
+    else transaction.respond(text, status)
     if (target?.state === 'proceeding' && target.method === 'INVITE') this.#server!.onCancel(request, target)
+  }
+
+  /** By then its sender has long been answered by whoever has its INVITE. */
+  #refuseLater(cancel: LiveServerTransaction, text: string): void {
+    this.timers.start(this.unreliable.clear, { onTimer: () => void cancel.respond(text, 481) }, 'refuse')
   }
 
   // responses and client transactions

@@ -20,6 +20,7 @@ export interface ServerHost extends Shared {
   onServerEnd(transaction: LiveServerTransaction): void
   /** Nobody has to do with it any more: keeps only what a repeat of its request needs. */
   keepRemnant(transaction: LiveServerTransaction): void
+  removeServer(transaction: LiveServerTransaction): void
   /** Its final response did not go out after all. */
   dropRemnant(transaction: LiveServerTransaction): void
 }
@@ -94,6 +95,12 @@ export class LiveServerTransaction
   leave(): void {
     this.stopAll()
     this.state = 'terminated'
+  }
+
+  abandon(): void {
+    if (this.state === 'terminated') return
+    this.leave()
+    this.host.removeServer(this)
   }
 
   get destination(): Destination | undefined {

@@ -17,6 +17,8 @@ export interface ServerUser {
   onRequest(request: SipMessage, transaction: ServerTransaction): void
   /** ACK that matches no INVITE transaction: the ACK of a 2xx, to be forwarded statelessly. */
   onAck(request: SipMessage, flow: Flow): void
+  /** A CANCEL that matches nothing here. @returns whether somebody else may have its INVITE: then it is refused only after T4 */
+  onStrayCancel?(cancel: SipMessage, flow: Flow): boolean
   /** CANCEL of a live INVITE server transaction; the layer has already answered the CANCEL itself with 200. */
   onCancel(cancel: SipMessage, invite: ServerTransaction): void
   /** The server transaction is over (also after a transport failure): drop what belongs to it. Called exactly once. */
@@ -46,6 +48,8 @@ export interface ServerTransaction {
    * @returns where its responses go, for `ClientTransaction.forget`; undefined when it is not over yet
    */
   forget(): Destination | undefined
+  /** Ends at once and without a word: somebody else goes on with it. `onServerEnd` is not called. */
+  abandon(): void
 }
 
 /** The response side of a transaction user: one object per client transaction or one for many, told apart by `context`. */
@@ -78,6 +82,8 @@ export interface ClientTransaction {
    * INVITE are passed on to `back`. Does nothing before.
    */
   forget(back: Destination): void
+  /** Ends at once and without a word: somebody else goes on with it. */
+  abandon(): void
 }
 
 export interface OutgoingRequest {

@@ -13,6 +13,8 @@ export interface Listener extends Address {
   /** Host (IPv6 in brackets, or a name) put into Via, Record-Route and Path. */
   advertisedHost: string
   advertisedPort: number
+  /** Of several gateways: which one this is, written into Via and Record-Route beside the address that they may share. */
+  gateway?: string
 }
 
 /**
@@ -26,6 +28,8 @@ export interface Flow {
   listener: Listener
   /** Identifies the connection of a stream; 0 for UDP. */
   connection: number
+  /** A request that another gateway was sent: its source is what that gateway says, and it looks for no further owner. */
+  isHandedOver?: true
 }
 
 /** Where to send: a flow that exists, or an address to reach from the listener of that transport and family. */
