@@ -1,6 +1,10 @@
 import type { Clock, IdSource } from '../functions/contract/clock.ts'
 import type { RouseEvent } from '../functions/contract/events.ts'
 import type { Binding, Store } from '../functions/store/store.ts'
+import { type CallKeeper, Cluster, type ClusterParts, joinCluster, socketsOf } from './cluster/cluster.ts'
+import { FlowTokens } from './cluster/flow-token.ts'
+import { HandOver } from './cluster/hand-over.ts'
+import { ALONE, LivePeers } from './cluster/peers.ts'
 import { ackOrphan, type HangupParts } from './dialog/hangup.ts'
 import { DialogRelay } from './dialog/relay.ts'
 import { DialogTable } from './dialog/table.ts'
@@ -41,7 +45,17 @@ export interface GatewayOptions {
   timerSlackMs?: number
   transport?: Partial<TransportOptions>
   registrar?: Partial<RegistrarOptions>
+  /** Of several gateways that share a store; absent: this one is alone. */
+  cluster?: {
+    /** Whose calls it may adopt, and who its own: others of the same pool, behind the same address. */
+    pool: string
+    /** IP literal at which the others reach its listeners; default each listener's own address. */
+    address?: string | undefined
+  }
 }
+
+/** How often a gateway that is to stop looks whether it may. Milliseconds. */
+const DRAIN_STEP_MS = 100
 
 /** Everything that is not pure comes in: time, chance, sockets, the store, the functions. */
 export interface GatewayParts {
@@ -68,6 +82,13 @@ export interface Gateway {
   publish(event: RouseEvent): Promise<number>
   registrations(cursor: string, limit: number): Promise<{ bindings: Binding[]; cursor: string }>
   registration(aor: string): Promise<Binding[]>
+  /** Why it should be given no more calls, undefined while it may: see `GatewayOptions.cluster`. */
+  readonly unready: string | undefined
+  /**
+   * Takes no new calls, and resolves when none is left that could not be left to another process: with a store that outlives this one what
+   * rings is written down, else it has to end. After `limitMs` at the latest; `stop` comes next.
+   */
+  drain(limitMs: number): Promise<void>
   stop(): Promise<void>
 }
 
@@ -76,10 +97,13 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const { options, clock, ids, network, store, counters, log } = parts
   const count = counters.count
   const timers = createTimerQueue(clock, { slackMs: options.timerSlackMs ?? 0 })
+  const membership = await join(parts)
   const transport = createTransportLayer({
     network,
     clock,
-    listeners: options.listeners,
+    listeners: membership
+      ? options.listeners.map((listener) => ({ ...listener, gateway: options.id }))
+      : options.listeners,
     ...(options.transport ? { options: options.transport } : {}),
     count,
   })
@@ -96,23 +120,28 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       error: error instanceof Error ? (error.stack ?? error.message) : String(error),
     })
   }
+  const peers = membership?.peers ?? ALONE
+  const handOver = membership && new HandOver({ transport, peers, count })
   const ingress = new Ingress({
     transport,
     transactions,
+    handOver,
     count,
     onBug,
     onMessage: log.isDebug ? (text, flow) => logMessage(log, text, flow) : undefined,
   })
-  const suspended = await store.suspended(options.id)
   await transport.start(ingress.receive, ingress.broken)
+  if (membership) membership.parts.self.sockets = socketsOf(transport.listeners, options.cluster?.address)
 
   const identity = createIdentity(
     transport.listeners,
     options.domains.length > 0 ? options.domains : transport.listeners.map(({ address }) => address),
+    membership && { ...membership.parts.self, peers },
   )
   const proxy = new ProxyCore({
     transactions,
     transport,
+    peers,
     timers,
     ids,
     clock,
@@ -149,6 +178,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     timers,
     proxy,
     identity,
+    peers,
     invoker: parts.invoker,
     manifest: parts.manifest,
     registrar,
@@ -167,14 +197,31 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     dialogs,
     identity,
     transport,
+    tokens: membership?.tokens,
     newTag: () => ids.next('tag'),
     acknowledge: (invite, answer) => void ackOrphan({ invite, answer, flow: undefined }, hangup),
   })
-  // Requests that have come since the sockets were opened were not taken; the next ones find the calls of before a restart.
-  transactions.serve(new RequestRouter(callParts, calls, relay))
-  calls.takeUp(suspended)
-  const inbox = await store.inbox(options.id, (deliveries) => calls.deliver(deliveries))
+  const router = new RequestRouter(callParts, calls, relay, handOver)
+  const inboxes = new Map<string, { close(): Promise<void> }>()
+  const keeper: CallKeeper = {
+    takeOver: async (gateway) => {
+      const suspended = await store.suspended(gateway)
+      // Requests that have come since the sockets were opened were not taken; the next ones find the calls of before a restart.
+      transactions.serve(router)
+      calls.takeUp(suspended)
+      inboxes.set(gateway, await store.inbox(gateway, (deliveries) => calls.deliver(deliveries)))
+    },
+    letGo: async (gateway) => {
+      await inboxes.get(gateway)?.close()
+      inboxes.delete(gateway)
+      await calls.letGo(gateway)
+    },
+    hasCallsOf: (gateway) => calls.hasCallsOf(gateway),
+  }
+  await keeper.takeOver(options.id)
   registrar.start()
+  const cluster = membership && new Cluster(membership.parts, membership.peers, keeper)
+  await cluster?.start()
 
   return {
     listeners: transport.listeners,
@@ -189,13 +236,42 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     publish: (event) => store.publish([event]),
     registrations: (cursor, limit) => store.registrations(cursor, limit),
     registration: async (aor) => (await store.lookup(aor)).bindings,
+    get unready() {
+      return cluster?.isReplaced ? `another process has started as ${options.id}` : undefined
+    },
+    drain: async (limitMs) => {
+      router.isDraining = true
+      const deadline = clock.now() + limitMs
+      while (!calls.canStop(cluster !== undefined) && clock.now() < deadline)
+        await new Promise<void>((resolve) => void clock.after(DRAIN_STEP_MS, resolve))
+      if (cluster) calls.keep()
+    },
     stop: async () => {
       registrar.stop()
-      await inbox.close()
-      await calls.stop()
+      await Promise.all([...inboxes.values()].map((inbox) => inbox.close()))
+      // What comes from now on is repeated, and finds whoever goes on with the calls.
       await transport.stop()
+      await calls.stop()
+      await cluster?.leave()
     },
   }
+}
+
+/** Among other gateways: has its lease before it has any socket, so that nobody else acts for its calls any more. */
+async function join({ options, clock, ids, store, counters, log }: GatewayParts) {
+  if (!options.cluster) return undefined
+  const { pool, address } = options.cluster
+  const self = { id: options.id, life: ids.next('life'), pool, sockets: socketsOf(options.listeners, address) }
+  const parts: ClusterParts = {
+    store,
+    clock,
+    self,
+    secret: ids.next('secret') + ids.next('secret'),
+    count: counters.count,
+    log,
+  }
+  const tokens = new FlowTokens(await joinCluster(parts))
+  return { parts, tokens, peers: new LivePeers(pool, options.listeners, tokens) }
 }
 
 /** The start line and Call-ID of a message; bodies and credentials stay out. */

@@ -1,3 +1,4 @@
+import type { HandOver } from './cluster/hand-over.ts'
 import { buildResponse, receivedOf } from './sip/build.ts'
 import { readMessage, type SipMessage } from './sip/message.ts'
 import { responseDestination } from './transaction/response-address.ts'
@@ -11,6 +12,7 @@ import type { Flow, TransportLayer } from './transport/types.ts'
 export class Ingress {
   readonly #transport: TransportLayer
   readonly #transactions: TransactionLayer
+  readonly #handOver: HandOver | undefined
   readonly #count: (series: string) => void
   readonly #onMessage: ((text: string, flow: Flow) => void) | undefined
   readonly #onBug: (error: unknown) => void
@@ -18,6 +20,8 @@ export class Ingress {
   constructor(parts: {
     transport: TransportLayer
     transactions: TransactionLayer
+    /** Of several gateways. */
+    handOver?: HandOver | undefined
     count(series: string): void
     onMessage?: ((text: string, flow: Flow) => void) | undefined
     /** Something threw while a message was handled: told once, and the next message is read. */
@@ -25,6 +29,7 @@ export class Ingress {
   }) {
     this.#transport = parts.transport
     this.#transactions = parts.transactions
+    this.#handOver = parts.handOver
     this.#count = parts.count
     this.#onMessage = parts.onMessage
     this.#onBug = parts.onBug
@@ -47,12 +52,14 @@ export class Ingress {
     }
     this.#onMessage?.(text, flow)
     if (read.message.isRequest) this.#receiveRequest(read.message, flow)
-    else if (!this.#transactions.receiveResponse(read.message, flow)) this.#count('unmatched responses')
+    else if (!this.#transactions.receiveResponse(read.message, flow) && !this.#handOver?.response(read.message, flow))
+      this.#count('unmatched responses')
   }
 
   /** Without a Via that can be read there is no transaction, and only the request's source to answer to. */
   #receiveRequest(request: SipMessage, flow: Flow): void {
-    if (request.via !== undefined) return this.#transactions.receiveRequest(request, flow)
+    if (request.via !== undefined)
+      return this.#transactions.receiveRequest(request, this.#handOver?.sourceOf(request, flow) ?? flow)
     this.#count('broken requests')
     if (request.header('Via') !== undefined) this.#answer(request, flow, 400, 'Broken Via')
   }

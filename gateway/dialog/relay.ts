@@ -1,9 +1,11 @@
+import type { FlowTokens } from '../cluster/flow-token.ts'
 import type { Branch } from '../proxy/branch.ts'
 import { ProxyContext, type ProxyOwner } from '../proxy/context.ts'
 import type { Identity } from '../proxy/identity.ts'
 import { isLoop, loopDigest } from '../proxy/loop.ts'
-import type { ProxyCore } from '../proxy/proxy.ts'
-import { type RouteDecision, readRoutes } from '../proxy/route.ts'
+import { flowNamed } from '../proxy/next-hop.ts'
+import { ProxyCore } from '../proxy/proxy.ts'
+import { type RouteDecision, readRoutes, routeUri } from '../proxy/route.ts'
 import type { Target } from '../proxy/target.ts'
 import { buildResponse, reasonPhrase, receivedOf } from '../sip/build.ts'
 import type { SipMessage } from '../sip/message.ts'
@@ -19,6 +21,8 @@ export interface RelayParts {
   dialogs: DialogTable
   identity: Identity
   transport: TransportLayer
+  /** Of several gateways: reads the flows that they name to each other. */
+  tokens?: FlowTokens | undefined
   newTag(): string
   /** A 2xx to a re-INVITE whose sender has given up: its repeats are to end, the call goes on. */
   acknowledge(invite: SipMessage, answer: SipMessage): void
@@ -35,15 +39,16 @@ export class DialogRelay {
     this.#parts = parts
   }
 
-  /** A request with a To tag, checked by `checkProxy`. */
+  /** A request with a To tag, or along a flow that its routes name, checked by `checkProxy`. */
   onRequest(request: SipMessage, server: ServerTransaction): void {
     const { identity, proxy } = this.#parts
     const routes = readRoutes(request, identity)
     const found = this.#parts.dialogs.find(request)
     const received = receivedOf(request, server.flow.remoteAddress, server.flow.remotePort)
     const digest = loopDigest(request, routes.uri)
-    const status = isLoop(request, identity, digest) ? 482 : !found && routes.drop === 0 ? 481 : 0
-    if (status !== 0) {
+    const target = this.#target(routes, found)
+    const status = isLoop(request, identity, digest) ? 482 : typeof target === 'number' ? target : 0
+    if (status !== 0 || typeof target === 'number') {
       server.respond(
         buildResponse(request, status, reasonPhrase(status), { toTag: this.#parts.newTag(), received }),
         status,
@@ -52,29 +57,50 @@ export class DialogRelay {
     }
     if (request.method === 'INVITE') server.respond(buildResponse(request, 100, 'Trying', { received }), 100)
     const watch = new RelayedRequest(this.#parts, request, found)
-    const context = new ProxyContext(proxy, server, watch, { routes, digest, received, recordRoutes: false })
+    const recordRoutes = request.toTag === '' && ProxyCore.formsDialog(request.method)
+    const context = new ProxyContext(proxy, server, watch, { routes, digest, received, recordRoutes })
     server.context = context
     watch.seen(context)
-    context.fork([this.#target(routes, found)], { mode: 'parallel' })
+    context.fork([target], { mode: 'parallel' })
   }
 
-  /** The ACK of a 2xx: goes on without a transaction, or nowhere when no route leads past us or it is a loop. */
-  onAck(ack: SipMessage, flow: Flow): void {
+  /**
+   * The ACK of a 2xx: goes on without a transaction, or nowhere when no route leads past us or it is a loop.
+   * @returns whether it belongs here at all
+   */
+  onAck(ack: SipMessage, flow: Flow): boolean {
     const routes = readRoutes(ack, this.#parts.identity)
     const found = this.#parts.dialogs.find(ack)
-    if ((!found && routes.drop === 0) || (ack.maxForwards ?? 70) <= 0) return
+    const target = this.#target(routes, found)
+    if (typeof target === 'number') return false
     const digest = loopDigest(ack, routes.uri)
-    if (isLoop(ack, this.#parts.identity, digest)) return
+    if ((ack.maxForwards ?? 70) <= 0 || isLoop(ack, this.#parts.identity, digest)) return true
     const received = receivedOf(ack, flow.remoteAddress, flow.remotePort)
-    this.#parts.proxy.forwardStateless({ request: ack, routes, received, digest }, this.#target(routes, found))
+    this.#parts.proxy.forwardStateless({ request: ack, routes, received, digest }, target)
+    return true
   }
 
-  /** Where a request of a dialog goes: its Request-URI, or the far end itself when the Request-URI only names us or a user of ours. */
-  #target(routes: RouteDecision, found: Found | undefined): Target {
+  /**
+   * Where a request of a dialog goes: the flow or the gateway that its routes name, its Request-URI, or the far end itself when the
+   * Request-URI only names us or a user of ours.
+   * @returns the status to refuse it with when it goes nowhere
+   */
+  #target(routes: RouteDecision, found: Found | undefined): Target | number {
+    if (routes.edge !== undefined) return this.#edgeTarget(routes.uri, routes.edge)
+    if (!found && routes.drop === 0 && routes.peer === undefined) return 481
     if (!found || routes.next !== undefined) return plainTarget(routes.uri, undefined)
     const receiver = found.dialog.other(found.sender)
     const flow = receiver.flow && this.#parts.transport.isAlive(receiver.flow) ? receiver.flow : undefined
     return plainTarget(this.#isOurs(routes.uri) ? remoteTarget(found.dialog, receiver) : routes.uri, flow)
+  }
+
+  /** RFC 5626 5.3.1: 403 for a flow that no gateway of ours has named, 430 for one that is gone. */
+  #edgeTarget(uri: string, route: string): Target | number {
+    const { transport, tokens } = this.#parts
+    const named = tokens?.read(parseUri(routeUri(route))?.user ?? '')
+    if (!named) return 403
+    const flow = flowNamed(named, transport)
+    return flow && transport.isAlive(flow) ? plainTarget(uri, flow) : 430
   }
 
   #isOurs(uriText: string): boolean {

@@ -60,6 +60,8 @@ export const RETRY_LATER: { headers: [string, string][] } = { headers: [['Retry-
  */
 export class Call implements ProxyOwner, DialogOwner {
   readonly id: string
+  /** Whose call it is: this gateway's, or that of one whose calls it has adopted. */
+  readonly gateway: string
   readonly parts: CallParts
   readonly request: SipMessage
   readonly context: ProxyContext
@@ -92,15 +94,16 @@ export class Call implements ProxyOwner, DialogOwner {
   /** To tags of phones that answered when the caller was gone: each gets one BYE. */
   #orphans: Set<string> | undefined
 
-  /** @param before what the call was called, and when it began, before a restart */
+  /** @param before what the call was called, whose it was, and when it began, before a restart */
   constructor(
     parts: CallParts,
     server: ServerTransaction,
     facts: CallFacts,
     onFinished: (call: Call) => void,
-    before?: { id: string; startedAt: number },
+    before?: { id: string; gateway: string; startedAt: number },
   ) {
     this.parts = parts
+    this.gateway = before?.gateway ?? parts.gatewayId
     this.id = before?.id ?? parts.ids.next('transaction')
     this.request = server.request
     this.uri = facts.routes.uri
@@ -192,6 +195,19 @@ export class Call implements ProxyOwner, DialogOwner {
   /** See Suspension.freeze. */
   freeze(): Promise<void> {
     return this.suspension.freeze()
+  }
+
+  /** Another process goes on with it as it is now. */
+  async letGo(): Promise<void> {
+    await this.freeze()
+    if (this.#isFinished) return
+    this.#isFinished = true
+    this.note('in the hands of another gateway')
+    this.context.abandon()
+    this.invocations.cancel()
+    this.#endHalt()
+    for (const wait of [...this.suspension.interests.waits.values()]) this.suspension.interests.dropWait(wait)
+    this.#onFinished(this)
   }
 
   /** The store has a record of it. */

@@ -44,9 +44,13 @@ export class Calls {
     return call
   }
 
-  /** Goes on with the calls that were suspended when this gateway was last at work. One that cannot be read costs only itself. */
+  /**
+   * Goes on with the calls that were suspended when this gateway was last at work, or one whose calls are this one's now. One that cannot be
+   * read costs only itself.
+   */
   takeUp(suspended: readonly SuspendedTransaction[]): void {
     for (const stored of suspended) {
+      if (this.#live.has(stored.id)) continue
       const read = readRecord(stored.state)
       try {
         if (read.ok) this.#takeUpOne(stored, read.record)
@@ -64,11 +68,12 @@ export class Calls {
     const server = this.#takeUpServer(record, record.startedAt)
     if (server === 'over') return this.#release(stored)
     if (typeof server === 'string') return this.#lose(stored, server, undefined)
-    const before = { id: stored.id, startedAt: record.startedAt }
+    const before = { id: stored.id, gateway: stored.gateway, startedAt: record.startedAt }
     const call = new Call(this.#parts, server, record.facts, this.#finished, before)
     this.#live.set(call.id, call)
     count('resumed calls')
-    log.info('call taken up after a restart', {
+    if (stored.gateway !== this.#parts.gatewayId) count('adopted calls')
+    log.info('call taken up', {
       callId: stored.callId,
       waits: record.waits.length,
       branches: record.proxy.branches.length,
@@ -115,9 +120,41 @@ export class Calls {
     })
   }
 
+  /**
+   * Whether the process could end without losing a call.
+   * @param areKept a store keeps what rings for the next process, or another one
+   */
+  canStop(areKept: boolean): boolean {
+    for (const { context, request, invocations } of this.#live.values()) {
+      const isPending = context.finalStatus === 0
+      if (isPending && (!areKept || request.method !== 'INVITE' || invocations.isBusy)) return false
+    }
+    return true
+  }
+
+  /** Calls that nobody has suspended so far are written down as well. */
+  keep(): void {
+    for (const { context, request, suspension } of this.#live.values())
+      if (context.finalStatus === 0 && request.method === 'INVITE') suspension.keep()
+  }
+
   /** The process is to end: suspended calls are left to the next one as they are now, whatever becomes of them here. */
   async stop(): Promise<void> {
     await Promise.all([...this.#live.values()].map((call) => call.freeze()))
+  }
+
+  /** The calls of that gateway are another process's from now on. */
+  async letGo(gateway: string): Promise<void> {
+    await Promise.all(this.#pendingOf(gateway).map((call) => call.letGo()))
+  }
+
+  hasCallsOf(gateway: string): boolean {
+    return this.#pendingOf(gateway).length > 0
+  }
+
+  /** Those without a final response: what was answered is a dialog of the process that has seen the answer. */
+  #pendingOf(gateway: string): Call[] {
+    return [...this.#live.values()].filter((call) => call.gateway === gateway && call.context.finalStatus === 0)
   }
 
   readonly #finished = (call: Call): void => {

@@ -2,6 +2,7 @@ import type { Clock, IdSource } from '../../functions/contract/clock.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { PushMessage, PushResult } from '../../functions/contract/push.ts'
 import type { Store } from '../../functions/store/store.ts'
+import type { Peers } from '../cluster/peers.ts'
 import type { HangupParts } from '../dialog/hangup.ts'
 import type { DialogTable } from '../dialog/table.ts'
 import type { Log } from '../observe/log.ts'
@@ -27,6 +28,7 @@ export interface CallParts {
   timers: TimerQueue
   proxy: ProxyCore
   identity: Identity
+  peers: Peers
   invoker: Invoker
   manifest: ManifestCache
   registrar: Registrar

@@ -134,7 +134,7 @@ export class SuspendedCall implements SuspendedTransaction {
 
   constructor(call: Call, suspension: SuspensionRecord, rev: number) {
     this.id = call.id
-    this.gateway = call.parts.gatewayId
+    this.gateway = call.gateway
     this.rev = rev
     this.callId = call.request.callId
     this.expiresAt = call.parts.clock.now() + MAX_LIFE_MS

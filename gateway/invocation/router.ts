@@ -1,4 +1,5 @@
 import { invocationPath } from '../../functions/contract/path.ts'
+import type { HandOver } from '../cluster/hand-over.ts'
 import type { DialogRelay } from '../dialog/relay.ts'
 import type { ProxyContext } from '../proxy/context.ts'
 import { isLoop, loopDigest } from '../proxy/loop.ts'
@@ -30,11 +31,16 @@ export class RequestRouter implements ServerUser {
   readonly #parts: CallParts
   readonly #calls: Calls
   readonly #relay: DialogRelay
+  readonly #handOver: HandOver | undefined
+  /** New requests are for others. */
+  isDraining = false
 
-  constructor(parts: CallParts, calls: Calls, relay: DialogRelay) {
+  /** @param handOver of several gateways */
+  constructor(parts: CallParts, calls: Calls, relay: DialogRelay, handOver?: HandOver) {
     this.#parts = parts
     this.#calls = calls
     this.#relay = relay
+    this.#handOver = handOver
   }
 
   /** A bug of ours costs this one request, which is answered all the same: nothing else would end its transaction. */
@@ -50,12 +56,17 @@ export class RequestRouter implements ServerUser {
   #dispatch(request: SipMessage, server: ServerTransaction): void {
     const fault = checkRequest(request) ?? checkProxy(request)
     if (fault) return this.#refuse(server, fault)
-    if (request.toTag !== '' || ONLY_IN_DIALOGS.has(request.method)) return this.#relay.onRequest(request, server)
-    this.#route(request, server)
+    if (request.toTag !== '' || ONLY_IN_DIALOGS.has(request.method)) this.#relay.onRequest(request, server)
+    else this.#route(request, server)
   }
 
   onAck(ack: SipMessage, flow: Flow): void {
-    if (checkRequest(ack) === undefined) this.#relay.onAck(ack, flow)
+    if (checkRequest(ack) !== undefined) return
+    if (!this.#relay.onAck(ack, flow)) this.#handOver?.toAll(ack, flow)
+  }
+
+  onStrayCancel(cancel: SipMessage, flow: Flow): boolean {
+    return this.#handOver?.toAll(cancel, flow) ?? false
   }
 
   onCancel(cancel: SipMessage, invite: ServerTransaction): void {
@@ -77,12 +88,26 @@ export class RequestRouter implements ServerUser {
     const received = receivedOf(request, server.flow.remoteAddress, server.flow.remotePort)
     const digest = loopDigest(request, routes.uri)
     if (isLoop(request, identity, digest)) return this.#refuse(server, { status: 482, reason: reasonPhrase(482) })
+    if (routes.edge !== undefined) return this.#routeAlongFlow(request, server)
+    if (this.isDraining) return this.#sendElsewhere(request, server)
     const facts: CallFacts = { routes, digest, received, ...this.#subject(request, uri) }
     if (method === 'INVITE') server.respond(buildResponse(request, 100, 'Trying', { received }), 100)
     if (manifest.routes(method)) this.#calls.begin(server, facts).start()
     else if (method === 'REGISTER') void this.#register(request, server)
     else if (method === 'OPTIONS' && this.#isForUs(uri)) this.#answerOptions(server)
     else void this.#calls.begin(server, facts).startWithoutFunction()
+  }
+
+  /** Another gateway answers it as if it had got it; or its sender tries again, and finds one that stays. */
+  #sendElsewhere(request: SipMessage, server: ServerTransaction): void {
+    if (this.#handOver?.toOne(request, server.flow)) server.abandon()
+    else this.#refuse(server, { status: 503, reason: reasonPhrase(503), headers: [['Retry-After', '5']] })
+  }
+
+  /** What another gateway sends along a flow of ours is routed already; nobody else begins anything there. */
+  #routeAlongFlow(request: SipMessage, server: ServerTransaction): void {
+    if (this.#parts.peers.isHost(server.flow.remoteAddress)) this.#relay.onRequest(request, server)
+    else this.#refuse(server, { status: 403, reason: reasonPhrase(403) })
   }
 
   /** Whose location the request asks for and under which path a function finds it: a REGISTER's To, everybody else's Request-URI. */

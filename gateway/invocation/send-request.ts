@@ -19,13 +19,12 @@ export async function sendRequest(call: Call, action: ActionOf<'send'>, event: R
 
 async function sendTo(call: Call, action: ActionOf<'send'>, target: Target): Promise<void> {
   const { transactions, transport, locator, ids } = call.parts.hangup
-  const hop = nextHopOf(
-    target,
-    { uri: target.uri, drop: 0, dropLast: false, next: undefined, count: 0 },
-    false,
+  const { peers } = call.parts
+  const hop = nextHopOf(target, { uri: target.uri, drop: 0, dropLast: false, next: undefined, count: 0 }, false, {
     transport,
-  )
-  const destination = hop.flow ?? (await firstDestination(hop.locateUri, locator))
+    peers,
+  })
+  const destination = hop.to ?? (await firstDestination(hop.locateUri, locator))
   const listener = destination && transport.listenerFor(destination)
   if (!destination || !listener) {
     call.parts.log.warn('send: the target cannot be reached', { callId: call.request.callId, target: target.uri })

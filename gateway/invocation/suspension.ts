@@ -111,8 +111,13 @@ export class Suspension implements SuspensionRecord {
   }
 
   #origin() {
-    const { ids, clock, gatewayId } = this.#call.parts
-    return { transaction: this.#call.id, gateway: gatewayId, now: clock.now(), newId: () => ids.next('subscription') }
+    const { ids, clock } = this.#call.parts
+    return {
+      transaction: this.#call.id,
+      gateway: this.#call.gateway,
+      now: clock.now(),
+      newId: () => ids.next('subscription'),
+    }
   }
 
   /** Goes on where another process has left off: its waits and subscriptions are in the store. */
@@ -136,6 +141,13 @@ export class Suspension implements SuspensionRecord {
     void this.#writing.then(() => {
       if (this.#isDue) this.#writeNow()
     })
+  }
+
+  /** The call is to outlive this process, whether it waits for anything or not. */
+  keep(): void {
+    if (this.isStored || this.#isFrozen) return
+    this.isStored = true
+    this.changed()
   }
 
   /** The process is to end, and its calls are to be taken up by the next: what is due is written, and nothing afterwards. */

@@ -422,6 +422,8 @@ export class ProxyContext {
     if (best.status === 408 && !this.isInvite) return this.#finished(408, undefined)
     // RFC 3261 16.7 step 6: a 503 of one next hop says nothing about the others this proxy could use.
     if (best.status === 503) return this.respondLocally(500)
+    // RFC 5626 11.5: what has become of a flow is between gateways; to the caller the phone cannot be reached.
+    if (best.status === 430) return this.respondLocally(480)
     // 487 answers our CANCEL, and the caller has sent none: the owner did not want the branch.
     if (best.status === 487 && best.state === 'cancelled') return this.respondLocally(480)
     const text = best.final && spliceResponse(best.final)
@@ -485,6 +487,15 @@ export class ProxyContext {
     this.forks = NONE
     this.routes = NO_ROUTES
     this.#back = back
+  }
+
+  /** Somebody else goes on with the request: ends here without a word to anybody, and whatever is asked of it comes to nothing. */
+  abandon(): void {
+    this.ended()
+    this.owner = RETIRED
+    this.finalStatus ||= 503
+    for (const branch of this.branches) branch.transaction?.abandon()
+    this.server.abandon()
   }
 
   /** The server transaction is over: stops every timer that belongs to it. */

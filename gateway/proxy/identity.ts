@@ -1,3 +1,4 @@
+import { ALONE, GATEWAY_PARAM, type Peers } from '../cluster/peers.ts'
 import type { SipUri } from '../sip/uri.ts'
 import type { Listener } from '../transport/types.ts'
 
@@ -10,14 +11,32 @@ export interface Identity {
   isSelf(host: string, port: number | undefined): boolean
   /** A Record-Route value as this router writes it, octet by octet: what most requests of a dialog bring back as their Route. */
   isOwnRecordRoute(value: string): boolean
+  /**
+   * Whether what carries this `gw` parameter was written by another gateway: for a Via any other, for a Route one that is alive, since
+   * the routes of one that has gone are for whoever answers in its place.
+   */
+  isOthers(gateway: string | undefined, where: 'via' | 'route'): boolean
   /** The URI's host is one of the router's domains and its port is absent or one of the router's. */
   isLocalDomain(host: string, port: number | undefined): boolean
 }
 
 const DEFAULT_PORT = 5060
 
+/** This gateway among others. */
+export interface Membership {
+  id: string
+  /** Where the others reach it, beyond its listeners. */
+  sockets: readonly { host: string; port: number }[]
+  peers: Peers
+}
+
 /** @param domains host names or addresses without port; IPv6 without brackets */
-export function createIdentity(listeners: readonly Listener[], domains: readonly string[]): Identity {
+export function createIdentity(
+  listeners: readonly Listener[],
+  domains: readonly string[],
+  membership?: Membership,
+): Identity {
+  const { id, sockets = [], peers = ALONE } = membership ?? {}
   const selves = new Set<string>()
   const ports = new Set<number>([DEFAULT_PORT])
   for (const listener of listeners) {
@@ -25,19 +44,23 @@ export function createIdentity(listeners: readonly Listener[], domains: readonly
     selves.add(hostPort(listener.advertisedHost, listener.advertisedPort))
     ports.add(listener.port).add(listener.advertisedPort)
   }
+  for (const { host, port } of sockets) selves.add(hostPort(host, port))
   const recordRoutes = new Set(listeners.map(recordRouteOf))
   const names = new Set(domains.map(plainHost))
   return {
     isSelf: (host, port) => selves.has(hostPort(host, port ?? DEFAULT_PORT)),
     isOwnRecordRoute: (value) => recordRoutes.has(value),
+    isOthers: (gateway, where) =>
+      gateway !== undefined && gateway !== id && (where === 'via' ? id !== undefined : peers.has(gateway)),
     isLocalDomain: (host, port) => names.has(host) && (port === undefined || ports.has(port)),
   }
 }
 
 /** What a listener puts into Record-Route. */
-export function recordRouteOf({ transport, advertisedHost, advertisedPort }: Listener): string {
+export function recordRouteOf({ transport, advertisedHost, advertisedPort, gateway }: Listener): string {
   const hostPort = `${advertisedHost}:${advertisedPort}`
-  return transport === 'udp' ? `<sip:${hostPort};lr>` : `<sip:${hostPort};transport=${transport};lr>`
+  const owner = gateway === undefined ? '' : `;${GATEWAY_PARAM}=${gateway}`
+  return transport === 'udp' ? `<sip:${hostPort};lr${owner}>` : `<sip:${hostPort};transport=${transport};lr${owner}>`
 }
 
 /** The `host:port` a URI names, by which it is compared with listeners. */

@@ -1,3 +1,4 @@
+import { GATEWAY_PARAM } from '../cluster/peers.ts'
 import type { SipMessage } from '../sip/message.ts'
 import { parseVia, type Via } from '../sip/via.ts'
 import type { Identity } from './identity.ts'
@@ -35,7 +36,8 @@ export function isLoop(request: SipMessage, identity: Identity, digest: string):
 }
 
 function isOwn(via: Via | undefined, identity: Identity, ending: string): boolean {
-  return via?.branch.endsWith(ending) === true && identity.isSelf(via.host, via.port)
+  if (via?.branch.endsWith(ending) !== true || !identity.isSelf(via.host, via.port)) return false
+  return !identity.isOthers(via.params.get(GATEWAY_PARAM), 'via')
 }
 
 const TWO_DIGITS = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, '0'))

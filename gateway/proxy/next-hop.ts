@@ -1,6 +1,8 @@
 import type { Binding } from '../../functions/store/store.ts'
+import type { NamedFlow } from '../cluster/flow-token.ts'
+import type { Peers } from '../cluster/peers.ts'
 import { parseUri } from '../sip/uri.ts'
-import type { Flow, Listener, TransportLayer } from '../transport/types.ts'
+import type { Destination, Flow, Listener, TransportLayer } from '../transport/types.ts'
 import { isStrict, type RouteDecision, routeUri } from './route.ts'
 import type { Target } from './target.ts'
 
@@ -8,8 +10,8 @@ import type { Target } from './target.ts'
 export interface NextHop {
   /** Becomes the Request-URI. */
   uri: string
-  /** The flow to use; undefined: locate `locateUri`. */
-  flow: Flow | undefined
+  /** The flow, or the gateway, to send to; undefined: locate `locateUri`. */
+  to: Destination | undefined
   locateUri: string
   dropRoutes: number
   addRoutes: string[] | undefined
@@ -27,21 +29,35 @@ export function nextHopOf(
   target: Target,
   routes: RouteDecision,
   followRoutes: boolean,
-  transport: TransportLayer,
+  { transport, peers }: { transport: TransportLayer; peers: Peers },
 ): NextHop {
   const binding = target.binding
-  const path = binding?.path
-  if (path && path.length > 0) return alongRoutes(target.uri, path[0]!, { dropRoutes: routes.count, addRoutes: path })
-  if (followRoutes && routes.next !== undefined)
-    return alongRoutes(target.uri, routes.next, { dropRoutes: routes.drop, addRoutes: undefined })
+  const path = binding && pathTo(binding, peers)
+  if (path) return alongRoutes(target.uri, path[0]!, { dropRoutes: routes.count, addRoutes: path })
+  if (followRoutes && routes.next !== undefined) {
+    const hop = alongRoutes(target.uri, routes.next, { dropRoutes: routes.drop, addRoutes: undefined })
+    if (routes.peer !== undefined) hop.to = peers.destination(routes.peer, transportOf(hop.locateUri))
+    return hop
+  }
   return {
     uri: target.uri,
-    flow: target.flow ?? (binding && bindingFlow(binding, transport)),
+    to: target.flow ?? (binding && bindingFlow(binding, transport)),
     locateUri: target.uri,
     dropRoutes: followRoutes ? routes.drop : routes.count,
     addRoutes: undefined,
     appendRoute: undefined,
   }
+}
+
+/** The Path of its REGISTER (RFC 3327), or the one by which the gateway that has the phone's flow is reached. */
+function pathTo({ path, received }: Binding, peers: Peers): string[] | undefined {
+  if (path.length > 0) return path
+  const route = peers.routeTo(received)
+  return route === undefined ? undefined : [route]
+}
+
+function transportOf(uri: string): 'udp' | 'tcp' {
+  return parseUri(uri)?.params.get('transport')?.toLowerCase() === 'tcp' ? 'tcp' : 'udp'
 }
 
 function alongRoutes(
@@ -50,11 +66,11 @@ function alongRoutes(
   edits: { dropRoutes: number; addRoutes: string[] | undefined },
 ): NextHop {
   const locateUri = routeUri(next)
-  if (!isStrict(next)) return { uri, flow: undefined, locateUri, ...edits, appendRoute: undefined }
+  if (!isStrict(next)) return { uri, to: undefined, locateUri, ...edits, appendRoute: undefined }
   const rest = edits.addRoutes
     ? { dropRoutes: edits.dropRoutes, addRoutes: edits.addRoutes.slice(1) }
     : { dropRoutes: edits.dropRoutes + 1, addRoutes: undefined }
-  return { uri: locateUri, flow: undefined, locateUri, ...rest, appendRoute: `<${uri}>` }
+  return { uri: locateUri, to: undefined, locateUri, ...rest, appendRoute: `<${uri}>` }
 }
 
 /**
@@ -63,18 +79,24 @@ function alongRoutes(
  */
 function bindingFlow(binding: Binding, transport: TransportLayer): Flow | undefined {
   const received = binding.received
-  const listener = transport.listeners.find((candidate) => listenerName(candidate) === received.listener)
-  if (!listener) return undefined
-  const flow: Flow = {
-    transport: received.transport,
-    remoteAddress: received.address,
-    remotePort: received.port,
-    listener,
-    connection: received.connection,
-  }
-  if (!received.nat) return undefined
+  const flow = received.nat ? flowNamed(received, transport) : undefined
+  if (!flow) return undefined
   if (received.transport === 'udp' || transport.isAlive(flow)) return flow
   return parseUri(binding.contact)?.host === received.address ? undefined : flow
+}
+
+/** A flow by what is known of it elsewhere; undefined when its listener is none of ours. */
+export function flowNamed(named: NamedFlow, transport: TransportLayer): Flow | undefined {
+  const listener = transport.listeners.find((candidate) => listenerName(candidate) === named.listener)
+  return (
+    listener && {
+      transport: named.transport,
+      remoteAddress: named.address,
+      remotePort: named.port,
+      listener,
+      connection: named.connection,
+    }
+  )
 }
 
 /** How a binding names the listener it came by. */

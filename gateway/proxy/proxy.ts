@@ -1,4 +1,5 @@
 import type { Clock, IdSource } from '../../functions/contract/clock.ts'
+import { GATEWAY_PARAM, type Peers } from '../cluster/peers.ts'
 import type { SipMessage } from '../sip/message.ts'
 import { type RequestEdits, spliceRequest } from '../sip/splice.ts'
 import { parseUri, type SipUri } from '../sip/uri.ts'
@@ -32,6 +33,7 @@ export interface ProxyOptions {
 export interface ProxyParts {
   transactions: TransactionLayer
   transport: TransportLayer
+  peers: Peers
   timers: TimerQueue
   ids: IdSource
   clock: Clock
@@ -81,7 +83,7 @@ export class ProxyCore implements ClientUser {
   /** Locates the branch's next hop and sends its request there. A branch that cannot be sent fails later, never within this call. */
   start(branch: Branch, maxBreadth: number | undefined): void {
     const hop = this.#nextHop(branch.context, branch.target)
-    if (hop.flow) return this.#send(branch, hop, [hop.flow], maxBreadth)
+    if (hop.to) return this.#send(branch, hop, [hop.to], maxBreadth)
     const uri = parseUri(hop.locateUri)
     if (!uri) return this.#failSoon(branch, 416)
     const now = this.#parts.locator.locateNow(uri)
@@ -139,8 +141,8 @@ export class ProxyCore implements ClientUser {
   /** Sends a request on without a transaction: the ACK of a 2xx (RFC 3261 16.11). What cannot be sent is lost, as an ACK may be. */
   forwardStateless(source: Forwarded, target: Target): void {
     const hop = this.#nextHop(source, target)
-    const uri = hop.flow ? undefined : parseUri(hop.locateUri)
-    const now = hop.flow ? [hop.flow] : uri && this.#parts.locator.locateNow(uri)
+    const uri = hop.to ? undefined : parseUri(hop.locateUri)
+    const now = hop.to ? [hop.to] : uri && this.#parts.locator.locateNow(uri)
     if (now) this.#sendStateless(source, hop, now[0])
     else if (uri) void this.#parts.locator.locate(uri).then((found) => this.#sendStateless(source, hop, found[0]))
   }
@@ -153,7 +155,7 @@ export class ProxyCore implements ClientUser {
   }
 
   #nextHop(source: Forwarded, target: Target): NextHop {
-    return nextHopOf(target, source.routes, target.uri === source.routes.uri, this.#parts.transport)
+    return nextHopOf(target, source.routes, target.uri === source.routes.uri, this.#parts)
   }
 
   #edits(source: Forwarded, hop: NextHop, listener: Listener, branch: string): RequestEdits {
@@ -170,10 +172,14 @@ export class ProxyCore implements ClientUser {
     return edits
   }
 
-  /** Ours on top; two when the request leaves by another listener than it came in by (RFC 5658). */
-  #recordRoute(context: ProxyContext, out: Listener): string[] {
-    const inbound = context.server.flow.listener
+  /**
+   * Ours on top; two when the request leaves by another listener than it came in by (RFC 5658), or by a flow that the sender has named: its
+   * later requests have to name it again.
+   */
+  #recordRoute({ server, routes }: ProxyContext, out: Listener): string[] {
+    const inbound = server.flow.listener
     const own = this.#texts.get(out)!.recordRoute
+    if (routes.edge !== undefined) return [own, routes.edge]
     return inbound === out ? [own] : [own, this.#texts.get(inbound)!.recordRoute]
   }
 
@@ -260,8 +266,10 @@ export class ProxyCore implements ClientUser {
 }
 
 /** The Via value of a request that leaves by a listener, up to its branch. */
-export function viaPrefix({ transport, advertisedHost, advertisedPort }: Listener): string {
-  return `SIP/2.0/${transport.toUpperCase()} ${advertisedHost}:${advertisedPort};branch=`
+export function viaPrefix({ transport, advertisedHost, advertisedPort, gateway }: Listener): string {
+  const sentBy = `SIP/2.0/${transport.toUpperCase()} ${advertisedHost}:${advertisedPort}`
+  // Responses come back to the very socket (RFC 3581), not to whichever gateway has the address.
+  return gateway === undefined ? `${sentBy};branch=` : `${sentBy};rport;${GATEWAY_PARAM}=${gateway};branch=`
 }
 
 /** The first place to try for a URI; undefined when it cannot be read or located. */

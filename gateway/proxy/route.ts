@@ -1,3 +1,5 @@
+import { FLOW_MARK } from '../cluster/flow-token.ts'
+import { GATEWAY_PARAM } from '../cluster/peers.ts'
 import { ROUTE } from '../sip/header-names.ts'
 import type { SipMessage } from '../sip/message.ts'
 import { parseNameAddr } from '../sip/name-addr.ts'
@@ -16,6 +18,10 @@ export interface RouteDecision {
   next: string | undefined
   /** How many Route values there are. */
   count: number
+  /** The gateway that `next` names, when it is another one that is alive. */
+  peer?: string
+  /** Of ours, the one that names a flow by its user part (RFC 5626 5.3), when no other hop comes after it. */
+  edge?: string
 }
 
 /** @see RFC 3261 16.4, RFC 5658 (several of our own values in a row when the transport changes) */
@@ -26,9 +32,29 @@ export function readRoutes(request: SipMessage, identity: Identity): RouteDecisi
   const uri = dropLast ? routeUri(routes[routes.length - 1]!) : request.uri
   const count = dropLast ? routes.length - 1 : routes.length
   let drop = 0
-  while (drop < count && isOwnRoute(routes[drop]!, identity)) drop++
-  return { uri, drop, dropLast, next: drop < count ? routes[drop] : undefined, count: routes.length }
+  let edge: string | undefined
+  for (; drop < count; drop++) {
+    const user = ownUser(routes[drop]!, identity)
+    if (user === undefined) break
+    if (user.startsWith(FLOW_MARK)) edge = routes[drop]
+  }
+  const read: RouteDecision = { uri, drop, dropLast, next: undefined, count: routes.length }
+  if (drop === count) {
+    if (edge !== undefined) read.edge = edge
+    return read
+  }
+  read.next = routes[drop]!
+  const peer = gatewayOf(read.next)
+  if (identity.isOthers(peer, 'route')) read.peer = peer!
+  return read
 }
+
+/** The gateway that a Route value names. */
+function gatewayOf(route: string): string | undefined {
+  return route.includes(GATEWAY) ? parseUri(routeUri(route))?.params.get(GATEWAY_PARAM) : undefined
+}
+
+const GATEWAY = `;${GATEWAY_PARAM}=`
 
 /** A strict router puts our Record-Route value, with its `lr` and without a user, into the Request-URI. */
 function isOwnRecordRoute(uriText: string, identity: Identity): boolean {
@@ -39,9 +65,15 @@ function isOwnRecordRoute(uriText: string, identity: Identity): boolean {
 
 /** Whether a Route or Record-Route value names this router. */
 export function isOwnRoute(route: string, identity: Identity): boolean {
-  if (identity.isOwnRecordRoute(route)) return true
+  return ownUser(route, identity) !== undefined
+}
+
+/** The user part of a Route value that names this router, mostly ''; undefined when it names another one. */
+function ownUser(route: string, identity: Identity): string | undefined {
+  if (identity.isOwnRecordRoute(route)) return ''
   const uri = parseUri(routeUri(route))
-  return uri !== undefined && uriIsSelf(identity, uri)
+  if (uri === undefined || !uriIsSelf(identity, uri)) return undefined
+  return identity.isOthers(uri.params.get(GATEWAY_PARAM), 'route') ? undefined : uri.user
 }
 
 /** The URI of a Route or Path value. */

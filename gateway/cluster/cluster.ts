@@ -1,0 +1,244 @@
+import type { Clock, Timer } from '../../functions/contract/clock.ts'
+import type { GatewayLease, GatewaySocket, LeaseStep, SeenLease, Store } from '../../functions/store/store.ts'
+import type { Log } from '../observe/log.ts'
+import type { Listener } from '../transport/types.ts'
+import { judge, type Self } from './membership.ts'
+import type { LivePeers } from './peers.ts'
+
+/** A gateway that has not renewed its lease for so long is taken for dead. Milliseconds. */
+export const LEASE_MS = 5000
+/** How often it does. */
+export const BEAT_MS = 1000
+/** By then every gateway that is alive has seen a lease. Milliseconds. */
+const SEEN_MS = 1.5 * BEAT_MS
+
+/** Who has the calls in hand. */
+export interface CallKeeper {
+  /** The calls of that gateway are this one's from now on. */
+  takeOver(gateway: string): Promise<void>
+  /** They are another one's: what is not written yet is, and nothing of them goes on here. */
+  letGo(gateway: string): Promise<void>
+  /** Whether it has calls of that gateway. */
+  hasCallsOf(gateway: string): boolean
+}
+
+export interface ClusterParts {
+  store: Store
+  clock: Clock
+  self: Self
+  /** Becomes the secret of all gateways unless they have one. */
+  secret: string
+  count(series: string): void
+  log: Log
+}
+
+/**
+ * This gateway among the others: renews its lease, sees theirs, adopts the calls of one that has died, and gives them back when it returns.
+ */
+export class Cluster {
+  readonly #parts: ClusterParts
+  readonly #peers: LivePeers
+  readonly #keeper: CallKeeper
+  /** Gateways whose calls are in this one's hands. */
+  readonly #held = new Set<string>()
+  #isReplaced = false
+  #isOver = false
+  /** Since when no sight of the leases has failed, or come late. */
+  #steadySince: number | undefined
+  #seenAt = Number.NEGATIVE_INFINITY
+  #timer: Timer | undefined
+  #beating: Promise<void> = Promise.resolve()
+
+  /** @param peers is told who they are */
+  constructor(parts: ClusterParts, peers: LivePeers, keeper: CallKeeper) {
+    this.#parts = parts
+    this.#peers = peers
+    this.#keeper = keeper
+    this.#held.add(parts.self.id)
+  }
+
+  /** For readiness: another process has taken this one's place. */
+  get isReplaced(): boolean {
+    return this.#isReplaced
+  }
+
+  /** Gateways that this one acts for besides itself. */
+  get adopted(): string[] {
+    return [...this.#held].filter((gateway) => gateway !== this.#parts.self.id)
+  }
+
+  /** Sees who else is there, and goes on looking. */
+  async start(): Promise<void> {
+    await this.#beat()
+    this.#later()
+  }
+
+  /** Whoever can may act for the calls that this gateway has let go of. */
+  async leave(): Promise<void> {
+    this.#isOver = true
+    this.#timer?.cancel()
+    await this.#beating
+    const leave = [...this.#held]
+    this.#held.clear()
+    try {
+      await this.#step({ leave })
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  #later(): void {
+    this.#timer = this.#parts.clock.after(BEAT_MS, () => {
+      this.#beating = this.#beat()
+      void this.#beating.then(() => this.#isOver || this.#later())
+    })
+  }
+
+  async #beat(): Promise<void> {
+    try {
+      const forget = await this.#forget()
+      const { taken, seen } = await this.#step({ take: this.#wanted(), forget })
+      await this.#compare(taken)
+      await this.#follow(seen)
+    } catch (error) {
+      this.#steadySince = undefined
+      this.#failed(error)
+    }
+  }
+
+  /** Its own lease, also when another one has it at present, and those it has adopted. */
+  #wanted(): GatewayLease[] {
+    const { id } = this.#parts.self
+    const gateways = this.#isReplaced ? this.adopted : [id, ...this.adopted]
+    return gateways.map((gateway) => this.#lease(gateway))
+  }
+
+  /** Adopted gateways that have no calls left. */
+  async #forget(): Promise<string[]> {
+    const done = this.adopted.filter((gateway) => !this.#keeper.hasCallsOf(gateway))
+    for (const gateway of done) await this.#letGo(gateway)
+    return done
+  }
+
+  /** What was held and is not any more, or the other way round. */
+  async #compare(taken: readonly string[]): Promise<void> {
+    const { id } = this.#parts.self
+    for (const gateway of this.#held) if (!taken.includes(gateway)) await this.#lost(gateway)
+    if (taken.includes(id) && !this.#held.has(id)) await this.#takeOver(id)
+  }
+
+  async #follow(seen: readonly SeenLease[]): Promise<void> {
+    const { self, clock } = this.#parts
+    const now = clock.now()
+    if (this.#steadySince === undefined || now - this.#seenAt > 2 * BEAT_MS) this.#steadySince = now
+    this.#seenAt = now
+    const verdict = judge(self, seen, now - this.#steadySince, LEASE_MS)
+    this.#peers.update(verdict.peers)
+    if (verdict.isReplaced && !this.#isReplaced) this.#replaced()
+    for (const gateway of verdict.wanted) await this.#giveBack(gateway)
+    if (verdict.adoptable.length > 0 && !this.#isOver) await this.#adopt(verdict.adoptable)
+  }
+
+  async #adopt(gateways: readonly string[]): Promise<void> {
+    const { taken } = await this.#step({ take: gateways.map((gateway) => this.#lease(gateway)) })
+    for (const gateway of taken) {
+      this.#parts.count('adopted gateways')
+      this.#parts.log.warn('the calls of a gateway that has gone are adopted', { gateway })
+      await this.#takeOver(gateway)
+    }
+  }
+
+  async #giveBack(gateway: string): Promise<void> {
+    this.#parts.log.info('the calls of a gateway that is back are given back', { gateway })
+    await this.#letGo(gateway)
+    await this.#step({ leave: [gateway] })
+  }
+
+  async #takeOver(gateway: string): Promise<void> {
+    this.#held.add(gateway)
+    await this.#keeper.takeOver(gateway)
+  }
+
+  async #letGo(gateway: string): Promise<void> {
+    this.#held.delete(gateway)
+    await this.#keeper.letGo(gateway)
+  }
+
+  async #lost(gateway: string): Promise<void> {
+    this.#parts.log.warn('the calls of a gateway are in other hands', { gateway })
+    await this.#letGo(gateway)
+  }
+
+  #replaced(): void {
+    const { self, log } = this.#parts
+    this.#isReplaced = true
+    log.error(
+      `GATEWAY_ID: another process has started as ${self.id} and has its calls; give each gateway an id of its own`,
+    )
+  }
+
+  #lease(gateway: string): GatewayLease {
+    const { id, life, pool, sockets } = this.#parts.self
+    return { gateway, holder: id, life, pool, sockets }
+  }
+
+  #step(step: Partial<LeaseStep>): ReturnType<Store['leases']> {
+    return leaseStep(this.#parts, step)
+  }
+
+  #failed(error: unknown): void {
+    this.#parts.log.warn('the leases of the gateways could not be renewed', { error: String(error) })
+  }
+}
+
+/**
+ * Where the other gateways reach these listeners.
+ * @param address IP literal instead of each listener's own
+ */
+export function socketsOf(listeners: readonly Listener[], address?: string): GatewaySocket[] {
+  return listeners.map(({ transport, address: own, port, advertisedHost, advertisedPort }) => ({
+    transport,
+    host: address ?? own,
+    port,
+    advertised: `${advertisedHost}:${advertisedPort}`,
+  }))
+}
+
+/**
+ * Takes this gateway's lease before it takes anything else up: at once, or when who has adopted its calls has left them to it. Others that
+ * are alive have seen it by the end: what registers here can be called from there.
+ * @returns the secret of all gateways
+ */
+export async function joinCluster(parts: ClusterParts): Promise<string> {
+  const { clock, self, log } = parts
+  const { id: gateway, life, pool, sockets } = self
+  for (let isFirst = true; ; isFirst = false) {
+    const { taken, seen, secret } = await leaseStep(parts, {
+      isStart: true,
+      take: [{ gateway, holder: gateway, life, pool, sockets }],
+    })
+    if (taken.includes(gateway)) {
+      if (judge(self, seen, 0, LEASE_MS).peers.length > 0) await pause(clock, SEEN_MS)
+      return secret
+    }
+    if (isFirst) log.info('another gateway has this one’s calls, and is asked for them', { gateway })
+    await pause(clock, BEAT_MS / 4)
+  }
+}
+
+function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => void clock.after(ms, resolve))
+}
+
+function leaseStep({ store, self, secret }: ClusterParts, step: Partial<LeaseStep>): ReturnType<Store['leases']> {
+  return store.leases({
+    life: self.life,
+    isStart: false,
+    take: [],
+    leave: [],
+    forget: [],
+    ttlMs: LEASE_MS,
+    secret,
+    ...step,
+  })
+}

@@ -1,0 +1,305 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Call, SipRouter } from 'rouse'
+import { createMemoryStore } from '../../functions/store/memory.ts'
+import type { Store } from '../../functions/store/store.ts'
+import type { CountingIds, FakeClock } from '../support/fake-clock.ts'
+import type { GatewayProcess } from '../support/gateway-process.ts'
+import type { Phone, PhoneOptions } from '../support/phone.ts'
+import { type World, type WorldOptions, world } from '../support/world.ts'
+import { pushable } from './cast.ts'
+
+/** Two gateways of a pool behind one address: whichever is sent a message, the one it is for gets it. */
+
+const SHARED = { address: '10.0.0.100', port: 5060 }
+const CLUSTER = { cluster: { pool: 'east' }, advertised: SHARED.address }
+const A = { ...CLUSTER, id: 'gw-a', address: '10.0.0.1' }
+const B = { ...CLUSTER, id: 'gw-b', address: '10.0.0.2' }
+
+/** Waits for the callee's phone and rings it. */
+const waiting = new SipRouter().invite('/:domain/:user', (async (call: Call) => {
+  const registered = call.wait('contact.registered', { aor: call.aor }, '25s')
+  call.push()
+  const phone = await registered
+  if (phone) call.fork(phone.contact)
+  else call.reply(480, 'Nobody came')
+}) as (call: unknown) => Promise<void>)
+
+/** Rings whoever is registered, and those who come. */
+const halted = new SipRouter().invite('/:domain/:user', (call) => {
+  call.subscribe('contact.registered', { aor: call.aor }, 'late')
+  call.fork(call.contacts)
+  call.halt('60s')
+})
+halted.on('late', (call, event) => call.fork(String(event.contact)))
+
+/** A store that can be away. */
+function awayStore(clock: FakeClock, ids: CountingIds, isAway: () => boolean): Store {
+  const store = createMemoryStore({ clock, ids })
+  return new Proxy(store, {
+    get: (_, name: keyof Store) => {
+      const act = (store[name] as (...args: unknown[]) => unknown).bind(store)
+      return (...args: unknown[]) => (isAway() ? Promise.reject(new Error('away')) : act(...args))
+    },
+  })
+}
+
+class Pool {
+  readonly w: World
+  readonly alice: Phone
+  readonly bob: Phone
+  a: GatewayProcess | undefined
+  b: GatewayProcess
+  /** Whom the load balancer sends everything to. */
+  to = A.address
+
+  private constructor(w: World, b: GatewayProcess, alice: Phone, bob: Phone) {
+    this.w = w
+    this.b = b
+    this.alice = alice
+    this.bob = bob
+  }
+
+  static async start(app: SipRouter, options: WorldOptions = {}): Promise<Pool> {
+    const w = await world({ app, gateway: A, hides: (label) => label === '100', ...options })
+    const starting = w.process(B)
+    await w.advance(1500)
+    const b = await starting
+    const phone = (name: string, more: Partial<PhoneOptions> = {}) => w.phone(name, { gateway: SHARED, ...more })
+    const pool = new Pool(w, b, await phone('alice'), await phone('bob', pushable('bob')))
+    w.network.balances(SHARED.address, () => pool.to)
+    // Each has seen the other for as long as a lease lasts.
+    await w.advance(7000)
+    return pool
+  }
+
+  /** A's process is started anew, and waits until its calls are its own. */
+  async revive(): Promise<void> {
+    const starting = this.w.start()
+    await this.w.advance(3000)
+    await starting
+  }
+
+  async end(): Promise<void> {
+    const { w, b } = this
+    await w.assertQuiet()
+    const { timers: _, ...counts } = b.gateway.counts()
+    assert.deepEqual(counts, { calls: 0, serverTransactions: 0, clientTransactions: 0, dialogs: 0 })
+    for (const id of [A.id, B.id]) assert.deepEqual(await w.store.suspended(id), [])
+    assert.deepEqual(w.errors, [])
+    assert.equal(w.counters.get('bugs'), 0)
+    await b.stop()
+    await w.stop()
+  }
+}
+
+test('whatever goes to the other gateway after the INVITE comes to the one that has the call', async () => {
+  const pool = await Pool.start(halted)
+  const { w, alice, bob } = pool
+  await bob.registers()
+  await alice.invites('bob')
+  pool.to = B.address
+  await bob.answers()
+  await alice.presses('5')
+  await bob.presses('6')
+  assert.equal(alice.finalStatus, 200)
+  assert.equal(w.gateway.counts().dialogs, 1)
+  assert.equal(w.ladder.count('INVITE bob'), 2)
+  await alice.hangsUp()
+  assert.equal(w.gateway.counts().dialogs, 0)
+  assert.equal(bob.incoming.at(-1)?.state, 'ended')
+  await pool.end()
+})
+
+test('a CANCEL that goes to the other gateway cancels the call', async () => {
+  const pool = await Pool.start(halted)
+  const { w, alice, bob } = pool
+  await bob.registers()
+  await alice.invites('bob')
+  pool.to = B.address
+  await alice.cancels()
+  assert.deepEqual(
+    alice.received.filter(({ status }) => status >= 200).map(({ status, method }) => `${status} ${method}`),
+    ['200 CANCEL', '487 INVITE'],
+  )
+  assert.equal(bob.incoming.at(-1)?.state, 'ended')
+  await w.advance(5000)
+  assert.equal(alice.received.filter(({ status, method }) => status === 487 && method === 'INVITE').length, 1)
+  await pool.end()
+})
+
+test('a CANCEL of nothing is refused when no gateway has answered it', async () => {
+  const pool = await Pool.start(halted)
+  const { w, alice } = pool
+  await alice.invites('nobody')
+  await w.advance(61_000)
+  await w.advance(40_000)
+  pool.to = B.address
+  const before = alice.received.length
+  await alice.cancels()
+  assert.equal(alice.received.length, before)
+  await w.advance(5000)
+  assert.match(alice.received.at(-1)!.start, /481/)
+  await pool.end()
+})
+
+test('a gateway that has died is replaced: its waiting call is adopted, and the phone that comes rings once', async () => {
+  const pool = await Pool.start(waiting)
+  const { w, alice, bob } = pool
+  await alice.invites('bob')
+  await w.kill()
+  pool.to = B.address
+  await w.advance(6500)
+  assert.equal(w.counters.get('adopted calls'), 1)
+  await alice.retransmits()
+  await bob.registers()
+  await bob.answers()
+  assert.equal(alice.finalStatus, 200)
+  assert.equal(w.ladder.count('INVITE bob'), 3)
+  assert.equal(bob.incoming.length, 1)
+  await bob.hangsUp()
+  assert.match(alice.received.at(-1)!.start, /^BYE/)
+  await pool.revive()
+  await pool.end()
+})
+
+test('what rang when its gateway died is answered through the one that has adopted it', async () => {
+  const pool = await Pool.start(halted)
+  const { w, alice, bob } = pool
+  await bob.registers()
+  await alice.invites('bob')
+  await w.kill()
+  pool.to = B.address
+  await w.advance(6500)
+  await bob.answers()
+  assert.equal(alice.finalStatus, 200)
+  assert.equal(bob.incoming.length, 1)
+  await alice.hangsUp()
+  await pool.revive()
+  await pool.end()
+})
+
+test('a gateway that comes back gets its calls back, and nobody answers for them twice', async () => {
+  const pool = await Pool.start(waiting)
+  const { w, alice, bob } = pool
+  await alice.invites('bob')
+  await w.kill()
+  pool.to = B.address
+  await w.advance(6500)
+  assert.equal(pool.b.gateway.counts().calls, 1)
+  await pool.revive()
+  assert.equal(pool.b.gateway.counts().calls, 0)
+  assert.equal(w.gateway.counts().calls, 1)
+  pool.to = A.address
+  await bob.registers()
+  await bob.answers()
+  assert.equal(alice.finalStatus, 200)
+  assert.equal(bob.incoming.length, 1)
+  await bob.hangsUp()
+  await pool.end()
+})
+
+test('a gateway that stops leaves its calls to the other one at once', async () => {
+  const pool = await Pool.start(waiting)
+  const { w, alice, bob } = pool
+  await alice.invites('bob')
+  await w.gateway.stop()
+  pool.to = B.address
+  await w.advance(1000)
+  assert.equal(pool.b.gateway.counts().calls, 1)
+  await bob.registers()
+  await bob.answers()
+  assert.equal(alice.finalStatus, 200)
+  await bob.hangsUp()
+  await pool.revive()
+  await pool.end()
+})
+
+/** Rings whoever is registered, and suspends nothing. */
+const ringing = new SipRouter().invite('/:domain/:user', (call) => void call.fork(call.contacts))
+
+test('a gateway that stops sends new calls to the other one, and what rings rings on there', async () => {
+  const pool = await Pool.start(ringing)
+  const { w, alice, bob } = pool
+  const carol = await w.phone('carol', { gateway: SHARED })
+  await bob.registers()
+  await carol.registers()
+  await alice.invites('bob')
+  const drained = w.gateway.drain(20_000)
+  await bob.invites('carol')
+  assert.equal(pool.b.gateway.counts().calls, 1)
+  await w.advance(100)
+  await drained
+  await w.gateway.stop()
+  pool.to = B.address
+  await w.advance(1000)
+  assert.equal(pool.b.gateway.counts().calls, 2)
+  await bob.answers()
+  await carol.answers()
+  assert.deepEqual([alice.finalStatus, bob.finalStatus], [200, 200])
+  assert.deepEqual([bob.incoming.length, carol.incoming.length], [1, 1])
+  await alice.hangsUp()
+  await carol.hangsUp()
+  await pool.revive()
+  await pool.end()
+})
+
+test('a gateway that is alone lets what rings end before it stops, and asks new callers to try again', async () => {
+  const w = await world({ app: ringing })
+  const alice = await w.phone('alice')
+  const bob = await w.phone('bob')
+  await bob.registers()
+  await alice.invites('bob')
+  let isDrained = false
+  const drained = w.gateway.drain(20_000).then(() => {
+    isDrained = true
+  })
+  await w.advance(5000)
+  assert.equal(isDrained, false)
+  await bob.requests('MESSAGE', alice.aor)
+  assert.deepEqual([bob.received.at(-1)?.status, bob.received.at(-1)?.header('Retry-After')], [503, '5'])
+  await bob.answers()
+  await w.advance(100)
+  await drained
+  assert.equal(alice.finalStatus, 200)
+  await w.stop()
+})
+
+test('while the store is away nobody adopts anything, nor right after it', async () => {
+  let isAway = false
+  const pool = await Pool.start(waiting, {
+    store: (clock, ids) => awayStore(clock, ids, () => isAway),
+  })
+  const { w, alice, bob } = pool
+  await alice.invites('bob')
+  isAway = true
+  await w.advance(15_000)
+  isAway = false
+  await w.advance(6000)
+  assert.equal(w.counters.get('adopted calls'), 0)
+  await bob.registers()
+  await bob.answers()
+  assert.equal(alice.finalStatus, 200)
+  await bob.hangsUp()
+  await pool.end()
+})
+
+test('two processes of one id: the newer one has the calls, the older one says so and wants no more', async () => {
+  const pool = await Pool.start(waiting)
+  const { w, alice, bob } = pool
+  await alice.invites('bob')
+  const starting = w.process({ ...A, address: '10.0.0.3' })
+  await w.advance(2000)
+  const newer = await starting
+  assert.match(w.gateway.unready ?? '', /another process has started as gw-a/)
+  assert.deepEqual([w.gateway.counts().calls, newer.gateway.counts().calls], [0, 1])
+  pool.to = '10.0.0.3'
+  await bob.registers()
+  await bob.answers()
+  assert.equal(alice.finalStatus, 200)
+  await bob.hangsUp()
+  assert.deepEqual(w.errors.length, 1)
+  w.errors.length = 0
+  await newer.stop()
+  await pool.end()
+})
