@@ -179,6 +179,19 @@ export function nameSetting(text: string): Read<string> {
   }
 }
 
+/** An IP literal of one machine, IPv6 without brackets. */
+export function addressSetting(text: string): Read<string> {
+  const address = text.replace(/^\[(.*)\]$/, '$1').toLowerCase()
+  if (isIP(address) !== 0 && !isWildcard(address)) return { ok: true, value: address }
+  return { ok: false, expected: 'an IP address of this machine', remedy: 'write for example 10.0.0.1 or 2001:db8::1' }
+}
+
+/** Seconds, in milliseconds. */
+export function secondsSetting(text: string): Read<number> {
+  if (/^\d{1,4}$/.test(text) && Number(text) <= 3600) return { ok: true, value: Number(text) * 1000 }
+  return { ok: false, expected: 'a number of seconds from 0 to 3600', remedy: 'write for example 20' }
+}
+
 /** Only this machine can reach it. */
 export function isLoopback(host: string): boolean {
   return (

@@ -6,6 +6,7 @@ import { KNOWN_SETTINGS, notices, notYetFaults } from './config-known.ts'
 import { type ConfigFault, Reader } from './config-read.ts'
 import {
   actionsSetting,
+  addressSetting,
   domainsSetting,
   functionsSetting,
   hostPort,
@@ -16,6 +17,7 @@ import {
   listenSetting,
   nameSetting,
   redisSetting,
+  secondsSetting,
   secretSetting,
   tokenSetting,
 } from './config-values.ts'
@@ -54,6 +56,10 @@ export interface Config {
     id: string
     /** `GATEWAY_POOL`, default `default`; as `id`. */
     pool: string
+    /** `GATEWAY_ADDRESS`, IP at which other gateways reach the listeners; default each listener's own. */
+    address: string | undefined
+    /** `DRAIN_SECONDS`, how long a stop waits for calls that nobody else can go on with; 0 to 3600, default 20. In milliseconds. */
+    drainMs: number
   }
   push: {
     /** `PUSH_URL`, push function; default none: in process. */
@@ -104,6 +110,8 @@ function settings(read: Reader, host: string): Config {
     gateway: {
       id: read.value('GATEWAY_ID', nameSetting, host) ?? '',
       pool: read.value('GATEWAY_POOL', nameSetting, 'default') ?? '',
+      address: read.value('GATEWAY_ADDRESS', addressSetting),
+      drainMs: read.value('DRAIN_SECONDS', secondsSetting, '20') ?? 0,
     },
     push: { url: read.value('PUSH_URL', httpUrl), webhookUrl: read.value('PUSH_WEBHOOK_URL', httpUrl) },
     logLevel: read.value('LOG_LEVEL', logLevel, 'info') ?? 'info',
@@ -112,7 +120,7 @@ function settings(read: Reader, host: string): Config {
 }
 
 /** What no setting is wrong in alone. */
-function togetherFaults({ sip, http, apiToken }: Config): ConfigFault[] {
+function togetherFaults({ sip, http, apiToken, redisUrl, gateway }: Config): ConfigFault[] {
   const faults: ConfigFault[] = []
   if (apiToken === undefined && !isLoopback(http.host)) {
     const message = `API_TOKEN: expected a token, since HTTP_LISTEN is ${http.host}, which others can reach; got nothing. Set API_TOKEN to a long random word, or HTTP_LISTEN to 127.0.0.1:${http.port}`
@@ -122,6 +130,10 @@ function togetherFaults({ sip, http, apiToken }: Config): ConfigFault[] {
   if (wildcard && !sip.advertise) {
     const message = `SIP_ADVERTISE: expected the address phones reach this router at, since SIP_LISTEN is ${wildcard.host} (every address), which cannot be put in a Via; got nothing. Set it, for example to 192.0.2.1 or sip.example.com:5060`
     faults.push({ setting: 'SIP_ADVERTISE', message })
+  }
+  if (wildcard && redisUrl !== undefined && gateway.address === undefined) {
+    const message = `GATEWAY_ADDRESS: expected the IP address at which other gateways reach this one, since REDIS_URL is set and SIP_LISTEN is ${wildcard.host} (every address); got nothing. Set it to this machine's own address, for example 10.0.0.1`
+    faults.push({ setting: 'GATEWAY_ADDRESS', message })
   }
   return faults
 }

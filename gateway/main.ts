@@ -87,6 +87,7 @@ async function open(
       listeners: listenersOf(settings),
       domains: settings.sip.domains,
       timerSlackMs: TIMER_SLACK_MS,
+      ...(settings.redisUrl === undefined ? {} : { cluster: settings.gateway }),
     },
     network,
     ids,
@@ -98,7 +99,7 @@ async function open(
     counters,
     ...common,
   })
-  stops.push(() => gateway.stop())
+  let isStopping = false
   for (const { local, bytes } of network.receiveBuffers) log.info('udp receive buffer', { port: local.port, bytes })
   gauges(counters, gateway)
 
@@ -108,8 +109,12 @@ async function open(
     publish: gateway.publish,
     health: {
       ready: () => ({
-        ready: storeState().isUp,
-        checks: { store: storeState().text, functions: manifest.current ? 'known' : 'no manifest yet' },
+        ready: storeState().isUp && !isStopping && gateway.unready === undefined,
+        checks: {
+          store: storeState().text,
+          functions: manifest.current ? 'known' : 'no manifest yet',
+          gateway: isStopping ? 'stopping' : (gateway.unready ?? 'at work'),
+        },
       }),
     },
     metrics: () => renderPrometheus(counters),
@@ -119,7 +124,15 @@ async function open(
     log,
   })
   const server = await serveApi(api, { ...settings.http, clock })
-  stops.push(() => server.close())
+  stops.push(
+    () => server.close(),
+    // Whoever asks is told why there are no new calls, until it is over.
+    async () => {
+      isStopping = true
+      await gateway.drain(settings.gateway.drainMs)
+      await gateway.stop()
+    },
+  )
   return { ...gateway, httpUrl: server.url }
 
   function httpHost(url: string): FunctionHost {

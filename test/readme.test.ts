@@ -44,8 +44,7 @@ test('every setting in the README exists, and every one that matters to a user i
   )
   assert.deepEqual(
     KNOWN_SETTINGS.filter((name) => !named.includes(name)),
-    // Who may adopt whose calls: there is only one gateway in this version.
-    ['GATEWAY_POOL'],
+    [],
   )
 })
 

@@ -12,14 +12,14 @@ export class LeaseTable {
   readonly #held = new Map<string, Held>()
   #secret: string | undefined
 
-  step({ life, take, leave, forget, ttlMs, secret }: LeaseStep, now: number) {
+  step({ life, isStart, take, leave, forget, ttlMs, secret }: LeaseStep, now: number) {
     this.#secret ??= secret
     for (const gateway of leave) {
       const held = this.#of(gateway, life)
       if (held) held.until = now
     }
     for (const gateway of forget) if (this.#of(gateway, life)) this.#held.delete(gateway)
-    const taken = take.filter((lease) => this.#take(lease, now, now + ttlMs)).map(({ gateway }) => gateway)
+    const taken = take.filter((lease) => this.#take(lease, isStart, now, now + ttlMs)).map(({ gateway }) => gateway)
     return { taken, seen: [...this.#held.values()].map((held) => seen(held, now)), secret: this.#secret }
   }
 
@@ -28,12 +28,12 @@ export class LeaseTable {
     return held?.lease.life === life ? held : undefined
   }
 
-  #take(lease: GatewayLease, now: number, until: number): boolean {
+  #take(lease: GatewayLease, isStart: boolean, now: number, until: number): boolean {
     const held = this.#held.get(lease.gateway)
     const isOwn = held?.lease.life === lease.life
     if (held && !isOwn && held.until > now) {
       const isOwner = lease.holder === lease.gateway
-      const isOlderSelf = isOwner && held.lease.holder === lease.gateway
+      const isOlderSelf = isStart && isOwner && held.lease.holder === lease.gateway
       if (!isOlderSelf) {
         held.isWanted ||= isOwner
         return false

@@ -152,6 +152,8 @@ export interface SeenLease extends GatewayLease {
 export interface LeaseStep {
   /** The process that asks. */
   life: string
+  /** It has just started. */
+  isStart: boolean
   /** Leases to take or to renew, for `ttlMs` from now. */
   take: GatewayLease[]
   /** Gateways whose calls somebody else may act for at once. */
@@ -196,8 +198,8 @@ export interface Store {
 
   /**
    * Leases of the gateways that share this store, by the store's own clock. One is taken when nobody holds it, when it has lapsed, when
-   * this process holds it, and by a gateway from an older process of its own: two processes of one id are one too many, and the newer one
-   * counts. A gateway that finds its lease with another one marks it as wanted. Only what `life` holds is left or forgotten.
+   * this process holds it, and by a gateway that starts from an older process of its own: two processes of one id are one too many, and the
+   * newer one counts. A gateway that finds its lease with another one marks it as wanted. Only what `life` holds is left or forgotten.
    * @returns the gateways whose lease was taken, every lease as it is now, and the secret that all these gateways share
    */
   leases(step: LeaseStep): Promise<{ taken: string[]; seen: SeenLease[]; secret: string }>

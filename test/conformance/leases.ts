@@ -10,7 +10,16 @@ function lease(gateway: string, life: string, more: Partial<GatewayLease> = {}):
 }
 
 function step(subject: Subject, life: string, more: Partial<LeaseStep>) {
-  return subject.store.leases({ life, take: [], leave: [], forget: [], ttlMs: 60_000, secret: `of ${life}`, ...more })
+  return subject.store.leases({
+    life,
+    isStart: false,
+    take: [],
+    leave: [],
+    forget: [],
+    ttlMs: 60_000,
+    secret: `of ${life}`,
+    ...more,
+  })
 }
 
 export function leaseConformance(create: CreateSubject): void {
@@ -57,7 +66,8 @@ export function leaseConformance(create: CreateSubject): void {
 
   it('a gateway that was started anew takes its own lease at once, and its older process loses it', async (subject) => {
     await step(subject, 'a1', { take: [lease('gw-a', 'a1')] })
-    assert.deepEqual((await step(subject, 'a2', { take: [lease('gw-a', 'a2')] })).taken, ['gw-a'])
+    assert.deepEqual((await step(subject, 'a2', { isStart: true, take: [lease('gw-a', 'a2')] })).taken, ['gw-a'])
+    assert.deepEqual((await step(subject, 'a1', { take: [lease('gw-a', 'a1')] })).taken, [])
     const { seen } = await step(subject, 'a1', { leave: ['gw-a'], forget: ['gw-a'] })
     assert.equal(seen[0]?.life, 'a2')
     assert.ok(seen[0]!.leftMs > 0)
@@ -66,7 +76,7 @@ export function leaseConformance(create: CreateSubject): void {
   it('a gateway that comes back to adopted calls waits until they are left to it', async (subject) => {
     const adopted = lease('gw-a', 'b1', { holder: 'gw-b' })
     await step(subject, 'b1', { take: [lease('gw-b', 'b1'), adopted] })
-    assert.deepEqual((await step(subject, 'a2', { take: [lease('gw-a', 'a2')] })).taken, [])
+    assert.deepEqual((await step(subject, 'a2', { isStart: true, take: [lease('gw-a', 'a2')] })).taken, [])
     const renewed = await step(subject, 'b1', { take: [lease('gw-b', 'b1'), adopted] })
     assert.deepEqual(renewed.taken.sort(), ['gw-a', 'gw-b'])
     assert.deepEqual(

@@ -31,7 +31,7 @@ describe('defaults', () => {
       http: { host: '127.0.0.1', port: 8080 },
       apiToken: undefined,
       redisUrl: undefined,
-      gateway: { id: 'host-1', pool: 'default' },
+      gateway: { id: 'host-1', pool: 'default', address: undefined, drainMs: 20_000 },
       push: { url: undefined, webhookUrl: undefined },
       logLevel: 'info',
       notices: [],
@@ -248,4 +248,33 @@ test('all mistakes are reported together, one sentence each that names the setti
 
 test('control characters of a value are not repeated in the sentence', () => {
   assert.doesNotMatch(faults({ LOG_LEVEL: 'a\u001b[2Jb' })[0]!, /\u001b/)
+})
+
+describe('several gateways', () => {
+  const shared = { REDIS_URL: 'redis://127.0.0.1:6379', SIP_ADVERTISE: 'sip.example.com' }
+
+  test('one that listens on every address says where the others reach it', () => {
+    const wildcard = { ...shared, SIP_LISTEN: 'udp://0.0.0.0:5060' }
+    const [message, ...others] = faults(wildcard)
+    assert.deepEqual(others, [])
+    assert.match(message!, /^GATEWAY_ADDRESS: expected the IP address .* Set it .* for example 10\.0\.0\.1$/)
+    assert.equal(config({ ...wildcard, GATEWAY_ADDRESS: '10.0.0.1' }).gateway.address, '10.0.0.1')
+    assert.deepEqual(faults({ SIP_LISTEN: 'udp://0.0.0.0:5060', SIP_ADVERTISE: 'sip.example.com' }), [])
+  })
+
+  test('the address is that of one machine', () => {
+    assert.equal(config({ ...shared, GATEWAY_ADDRESS: '[2001:DB8::1]' }).gateway.address, '2001:db8::1')
+    for (const wrong of ['gateway-1', '0.0.0.0', '::', '10.0.0.1:5060'])
+      assert.match(
+        faults({ ...shared, GATEWAY_ADDRESS: wrong })[0]!,
+        /^GATEWAY_ADDRESS: .*write for example 10\.0\.0\.1/,
+      )
+  })
+
+  test('a stop waits for up to an hour', () => {
+    assert.equal(config({ DRAIN_SECONDS: '0' }).gateway.drainMs, 0)
+    assert.equal(config({ DRAIN_SECONDS: '3600' }).gateway.drainMs, 3_600_000)
+    for (const wrong of ['3601', '-1', '1.5', '20s'])
+      assert.match(faults({ DRAIN_SECONDS: wrong })[0]!, /^DRAIN_SECONDS: .*write for example 20/)
+  })
 })

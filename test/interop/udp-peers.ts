@@ -15,10 +15,11 @@ interface Message {
 class Peer {
   readonly address = nextAddress()
   readonly #socket: Socket = createSocket({ type: 'udp4', recvBufferSize: 4 * 1024 * 1024 })
-  readonly #router: string
+  /** `host:port` of the gateway that everything is sent to. */
+  router: string
 
   constructor(router: string) {
-    this.#router = router
+    this.router = router
     this.#socket.on('message', (octets) => this.hear(read(octets.toString('latin1'))))
   }
 
@@ -28,7 +29,7 @@ class Peer {
   }
 
   send(text: string): void {
-    const [host, port] = this.#router.split(':') as [string, string]
+    const [host, port] = this.router.split(':') as [string, string]
     this.#socket.send(Buffer.from(text, 'latin1'), Number(port), host)
   }
 

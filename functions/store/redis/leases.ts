@@ -4,8 +4,8 @@ import { type Keys, LEASES_MS } from './keys.ts'
 import { Script } from './script.ts'
 
 /**
- * KEYS: the leases. ARGV: life, lifetime of a lease, secret, how many leases to take, three for each: gateway, holder, JSON; how many to
- * leave, their gateways; then the gateways to forget.
+ * KEYS: the leases. ARGV: life, 1 when it has just started, lifetime of a lease, secret, how many leases to take, three for each: gateway,
+ * holder, JSON; how many to leave, their gateways; then the gateways to forget.
  * Gives the secret, how many leases were taken, their gateways, then three for each lease there is: what is left of it, whether it is
  * wanted, its JSON.
  * A lease is five lines: until, wanted (0 or 1), life, holder, JSON.
@@ -13,7 +13,7 @@ import { Script } from './script.ts'
 const LEASES = new Script(`
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local key, life, at = KEYS[1], ARGV[1], 5
+local key, life, at = KEYS[1], ARGV[1], 6
 local function read(gateway)
   local held = redis.call('HGET', key, 'l' .. gateway)
   if not held then return nil end
@@ -24,7 +24,7 @@ local function write(gateway, lease)
   local lines = { string.format('%.0f', lease.till), lease.wanted, lease.life, lease.holder, lease.json }
   redis.call('HSET', key, 'l' .. gateway, table.concat(lines, '\\n'))
 end
-local takes = tonumber(ARGV[4])
+local takes = tonumber(ARGV[5])
 local leaves = tonumber(ARGV[at + 3 * takes])
 local first = at + 3 * takes + 1
 for i = first, #ARGV do
@@ -44,18 +44,18 @@ for i = at, at + 3 * takes - 1, 3 do
   local held = read(gateway)
   local isOwn = held and held.life == life
   local isOwner = holder == gateway
-  if held and not isOwn and held.till > now and not (isOwner and held.holder == gateway) then
+  if held and not isOwn and held.till > now and not (ARGV[2] == '1' and isOwner and held.holder == gateway) then
     if isOwner and held.wanted == '0' then
       held.wanted = '1'
       write(gateway, held)
     end
   else
     local wanted = isOwn and held.wanted or '0'
-    write(gateway, { till = now + ARGV[2], wanted = wanted, life = life, holder = holder, json = json })
+    write(gateway, { till = now + ARGV[3], wanted = wanted, life = life, holder = holder, json = json })
     taken[#taken + 1] = gateway
   end
 end
-redis.call('HSETNX', key, 'secret', ARGV[3])
+redis.call('HSETNX', key, 'secret', ARGV[4])
 redis.call('PEXPIRE', key, ${LEASES_MS})
 local reply = { redis.call('HGET', key, 'secret'), #taken }
 for _, gateway in ipairs(taken) do reply[#reply + 1] = gateway end
@@ -84,9 +84,19 @@ export class RedisLeases {
     this.#key = keys.leases()
   }
 
-  step({ life, take, leave, forget, ttlMs, secret }: LeaseStep): ReturnType<Store['leases']> {
+  step({ life, isStart, take, leave, forget, ttlMs, secret }: LeaseStep): ReturnType<Store['leases']> {
     const taking = take.flatMap((lease) => [lease.gateway, lease.holder, JSON.stringify(lease)])
-    const args = [life, Math.ceil(ttlMs), secret, take.length, ...taking, leave.length, ...leave, ...forget]
+    const args = [
+      life,
+      isStart ? 1 : 0,
+      Math.ceil(ttlMs),
+      secret,
+      take.length,
+      ...taking,
+      leave.length,
+      ...leave,
+      ...forget,
+    ]
     return this.#commands.operation('leases', async (run) => {
       const [reply] = (await run([{ script: LEASES, key: this.#key, args }])) as [string[]]
       const [common = '', count = 0, ...rest] = reply
