@@ -222,6 +222,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   registrar.start()
   const cluster = membership && new Cluster(membership.parts, membership.peers, keeper)
   await cluster?.start()
+  if (membership) counters.gauge('peers', () => membership.peers.size)
 
   return {
     listeners: transport.listeners,

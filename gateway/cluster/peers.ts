@@ -58,6 +58,11 @@ export class LivePeers implements Peers {
     this.mates = mates.map(({ gateway }) => gateway)
   }
 
+  /** How many are alive. */
+  get size(): number {
+    return this.#byGateway.size
+  }
+
   has(gateway: string | undefined): boolean {
     return gateway !== undefined && this.#byGateway.has(gateway)
   }

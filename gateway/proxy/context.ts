@@ -192,7 +192,7 @@ export class ProxyContext {
     for (const branch of this.branches) {
       if (branch.target.device !== target.device) continue
       if (branch.isLive) {
-        if (samePlace(branch.target, target)) {
+        if (samePlace(branch.target, target) && !(branch.status === 0 && isOtherGateways(branch.target, target))) {
           if (branch.status === 0 && branch.transaction && isRegisteredAnew(branch.target, target))
             this.proxy.resend(branch.transaction)
           return false
@@ -525,6 +525,12 @@ function appended<Item>(items: readonly Item[], more: readonly Item[]): readonly
 
 function replaced(branches: readonly Branch[], old: Branch, by: Branch): readonly Branch[] {
   return branches.map((branch) => (branch === old ? by : branch))
+}
+
+/** Whether the device has come to another gateway: what was sent by way of the first one may never arrive. */
+function isOtherGateways(before: Target, now: Target): boolean {
+  const to = now.binding?.received
+  return to?.nat === true && to.gateway !== before.binding?.received.gateway
 }
 
 /** Whether two targets of one device would be reached at the same place. */

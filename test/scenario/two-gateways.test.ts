@@ -181,3 +181,43 @@ test('both gateways have the same event in hand: the wait is over once', async (
   await alice.hangsUp()
   await end(both)
 })
+
+test('a call to a phone behind the other gateway is hung up from the middle: both ends get their BYE', async () => {
+  const app = new SipRouter().invite('/:domain/:user', (call) => {
+    call.subscribe('dtmf', { callId: call.id }, 'screen')
+    call.fork(call.contacts)
+  })
+  app.on('screen', (call) => call.hangup('fax'))
+  const both = await two(app)
+  const { w, alice } = both
+  const bob = await phoneAtB(w, { transport: 'tcp' })
+  await bob.registers()
+  await alice.invites('bob')
+  await bob.answers()
+  await bob.presses('1')
+  for (const phone of [alice, bob]) assert.equal(phone.last(({ method }) => method === 'BYE').headers('Route').length, 0)
+  assert.equal(bob.incoming.at(-1)?.state, 'ended')
+  await end(both)
+})
+
+test('a phone that was sent for by one gateway and comes to the other is called there at once', async () => {
+  const app = new SipRouter().invite('/:domain/:user', (call) => {
+    call.subscribe('contact.registered', { aor: call.aor }, 'late')
+    call.fork(call.contacts)
+    call.halt('60s')
+  })
+  app.on('late', (call, event) => call.fork(String(event.contact)))
+  const both = await two(app)
+  const { w, alice } = both
+  const contact = '<sip:bob@192.168.1.5:5060>'
+  const atA = await w.phone('bob', { ...pushable('bob'), address: '203.0.113.9' })
+  await atA.registers({ contact })
+  await atA.vanish()
+  await alice.invites('bob')
+  const atB = await phoneAtB(w, { address: '203.0.113.9' })
+  await atB.registers({ contact })
+  await atB.answers()
+  assert.equal(alice.finalStatus, 200)
+  await alice.hangsUp()
+  await end(both)
+})
