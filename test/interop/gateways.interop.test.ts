@@ -78,6 +78,7 @@ describe('two gateways, each at an address of its own, with one Redis', {
 })
 
 describe('three gateways of a pool, with one Redis', { skip: absent('redis-server') }, () => {
+  const started = new Started()
   let redis: TestRedis
   let store: Store
   let pool: Gateway[]
@@ -97,22 +98,19 @@ describe('three gateways of a pool, with one Redis', { skip: absent('redis-serve
     })
 
   before(async () => {
-    redis = await startRedis({ port: 27_197 })
+    redis = await started.keep(startRedis({ port: 27_197 }))
     store = createRedisStore({ url: redis.url, clock: systemClock, ids: createRandomIds() })
+    started.add(() => store.close())
     pool = await Promise.all([1, 2, 3].map(start))
+    for (const index of pool.keys()) started.add(() => pool[index]!.stop())
     callers = new Callers(pool[0]!.router)
     phones = new Phones(pool[0]!.router)
+    for (const peer of [callers, phones]) started.add(() => peer.close())
     await callers.open()
     await phones.open()
   })
 
-  after(async () => {
-    for (const gateway of pool) await gateway.stop()
-    callers.close()
-    phones.close()
-    await store.close()
-    await redis.stop()
-  })
+  after(() => started.stop())
 
   const metric = async (gateway: Gateway, name: string) => {
     const text = await (await fetch(gateway.url('/metrics'))).text()

@@ -7,6 +7,7 @@ import { absent } from '../peers.ts'
 import { startRedis, type TestRedis } from '../support/redis-server.ts'
 import { Gateway } from './gateway.ts'
 import { eventually } from './program.ts'
+import { Started } from './started.ts'
 import { Callers, Phones, untilAll } from './udp-peers.ts'
 
 const REDIS_PORT = 27_195
@@ -17,6 +18,7 @@ function names(prefix: string, count: number): string[] {
 }
 
 describe('a gateway that is killed and started again, with Redis', { skip: absent('redis-server') }, () => {
+  const started = new Started()
   let redis: TestRedis
   let store: Store
   let gateway: Gateway
@@ -56,22 +58,19 @@ describe('a gateway that is killed and started again, with Redis', { skip: absen
     )
 
   before(async () => {
-    redis = await startRedis({ port: REDIS_PORT })
+    redis = await started.keep(startRedis({ port: REDIS_PORT }))
     store = createRedisStore({ url: redis.url, clock: systemClock, ids: createRandomIds() })
+    started.add(() => store.close())
     gateway = await start()
     callers = new Callers(gateway.router)
     phones = new Phones(gateway.router)
+    for (const peer of [callers, phones]) started.add(() => peer.close())
+    started.add(() => gateway.stop())
     await callers.open()
     await phones.open()
   })
 
-  after(async () => {
-    await gateway.stop()
-    callers.close()
-    phones.close()
-    await store.close()
-    await redis.stop()
-  })
+  after(() => started.stop())
 
   test('a thousand waiting calls connect when their phones register, and nobody rings twice', {
     timeout: 120_000,

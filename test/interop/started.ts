@@ -8,6 +8,11 @@ export class Started {
     return one
   }
 
+  /** Something that ends otherwise, or changes meanwhile. */
+  add(stop: () => unknown): void {
+    this.#running.push({ stop: async () => void (await stop()) })
+  }
+
   /** Waits for all, also when one fails, so that none is left running. */
   async keepAll<const T extends readonly Promise<{ stop(): Promise<void> }>[]>(
     starting: T,
