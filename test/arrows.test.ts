@@ -16,7 +16,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'functions/push': ['functions/contract'],
   'functions/examples': ['functions/sdk'],
   'functions/entry': ['functions/contract', 'functions/sdk', 'functions/push'],
-  'gateway/sip': [],
+  'gateway/sip': ['functions/contract'],
   'gateway/transport': ['gateway/sip', 'functions/contract'],
   'gateway/cluster': [
     'gateway/sip',

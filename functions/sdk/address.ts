@@ -1,3 +1,5 @@
+import { aorOf } from '../contract/uri/uri.ts'
+
 /** A From or To, read when asked for (RFC 3261 20.10: name-addr or addr-spec form). */
 export class Address {
   /** The header's value as received. */
@@ -28,9 +30,9 @@ export class Address {
     return this.#read().host
   }
 
-  /** The address-of-record: scheme, user and host, without port and parameters. */
+  /** The address-of-record: scheme, user and host, without port and parameters; `''` when the URI is broken. */
   get aor(): string {
-    return this.#read().aor
+    return aorOf(this.uri)
   }
 
   toString(): string {
@@ -48,7 +50,6 @@ interface Parts {
   display: string
   user: string
   host: string
-  aor: string
 }
 
 function readParts(text: string): Parts {
@@ -60,9 +61,7 @@ function readParts(text: string): Parts {
   const userInfo = at < 0 ? '' : rest.slice(0, at)
   const password = userInfo.indexOf(':')
   const user = password < 0 ? userInfo : userInfo.slice(0, password)
-  const host = readHost(rest.slice(at + 1))
-  const shown = host.includes(':') ? `[${host}]` : host
-  return { display, uri, user: unescaped(user), host, aor: `sip:${user ? `${canonical(user)}@` : ''}${shown}` }
+  return { display, uri, user: unescaped(user), host: readHost(rest.slice(at + 1)) }
 }
 
 function splitNameAddr(text: string): { display: string; uri: string } {
@@ -93,9 +92,8 @@ function readHost(text: string): string {
 }
 
 /** A tel URI is its number without visual separators (RFC 3966 5.1.1). */
-function readTel(rest: string): { user: string; host: string; aor: string } {
-  const user = upTo(rest, ';').replace(/[-.()]/g, '')
-  return { user, host: '', aor: `tel:${user.toLowerCase()}` }
+function readTel(rest: string): { user: string; host: string } {
+  return { user: upTo(rest, ';').replace(/[-.()]/g, ''), host: '' }
 }
 
 function upTo(text: string, end: string): string {
@@ -110,12 +108,4 @@ function unescaped(text: string): string {
   } catch {
     return text
   }
-}
-
-/** One spelling of escapes (RFC 3261 19.1.4): unreserved characters bare, the others in upper case. */
-function canonical(user: string): string {
-  return user.replace(/%([0-9a-f]{2})/gi, (written, hex: string) => {
-    const character = String.fromCharCode(Number.parseInt(hex, 16))
-    return /[A-Za-z0-9\-_.!~*'()]/.test(character) ? character : written.toUpperCase()
-  })
 }

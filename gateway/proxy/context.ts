@@ -1,5 +1,5 @@
+import { readNumber } from '../../functions/contract/uri/chars.ts'
 import { buildResponse, reasonPhrase } from '../sip/build.ts'
-import { readNumber } from '../sip/chars.ts'
 import type { SipMessage } from '../sip/message.ts'
 import { spliceResponse } from '../sip/splice.ts'
 import type { ServerTransaction } from '../transaction/types.ts'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
+import { readNumber } from '../../functions/contract/uri/chars.ts'
 import type { PushParameters } from '../../functions/store/store.ts'
-import { readNumber } from '../sip/chars.ts'
 import { canonicalAor, type SipUri } from '../sip/uri.ts'
 import { withoutPush } from './push-parameters.ts'
 

@@ -1,4 +1,4 @@
-import { isDigit } from '../sip/chars.ts'
+import { isDigit } from '../../functions/contract/uri/chars.ts'
 import { nextParam, param, paramName } from '../sip/params.ts'
 import { isPushName } from './push-parameters.ts'
 

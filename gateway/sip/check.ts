@@ -1,4 +1,4 @@
-import { isVisible } from './chars.ts'
+import { isVisible } from '../../functions/contract/uri/chars.ts'
 import { PROXY_REQUIRE } from './header-names.ts'
 import type { SipMessage } from './message.ts'
 import { hasUriHeaders, knownScheme } from './uri.ts'

@@ -1,4 +1,4 @@
-import { readNumber } from './chars.ts'
+import { readNumber } from '../../functions/contract/uri/chars.ts'
 import type { SipMessage } from './message.ts'
 import { type NameAddr, parseNameAddr } from './name-addr.ts'
 import { parseUri, type SipUri } from './uri.ts'

@@ -1,4 +1,4 @@
-import { COMMA, isToken } from './chars.ts'
+import { COMMA, isToken } from '../../functions/contract/uri/chars.ts'
 import { nextParam, param, paramName, paramValue, skipLws, trimLwsEnd } from './params.ts'
 
 export interface Credentials {

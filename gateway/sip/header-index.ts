@@ -1,4 +1,4 @@
-import { COLON, CR, isToken, LF, SP, TAB } from './chars.ts'
+import { COLON, CR, isToken, LF, SP, TAB } from '../../functions/contract/uri/chars.ts'
 import { CALL_ID, CSEQ, FROM, headerNumber, MAX_FORWARDS, OTHER, TO } from './header-names.ts'
 
 /** Positions kept per header line in `HeaderIndex.table`. */

@@ -1,4 +1,4 @@
-import { CR, isToken, LF } from './chars.ts'
+import { CR, isToken, LF } from '../../functions/contract/uri/chars.ts'
 
 /** One header line. Throws on CR, LF, NUL and what is not latin1 in the value. */
 export function headerLine(name: string, value: string): string {

@@ -1,4 +1,4 @@
-import { hasAt, lowerCode } from './chars.ts'
+import { hasAt, lowerCode } from '../../functions/contract/uri/chars.ts'
 
 /** The headers this element looks for by number instead of by name. Their order is that of `NAMES`. */
 export const VIA = 0

@@ -1,4 +1,4 @@
-import { CR, isLws, LF, readNumber } from './chars.ts'
+import { CR, isLws, LF, readNumber } from '../../functions/contract/uri/chars.ts'
 import { type HeaderIndex, indexHeaders, NUMBER, NUMBER_MASK, STRIDE, VALUE_START } from './header-index.ts'
 import { CALL_ID, CONTENT_LENGTH, CSEQ, FROM, TO, VIA } from './header-names.ts'
 import { skipLws, trimLwsEnd } from './params.ts'

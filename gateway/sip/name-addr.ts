@@ -12,7 +12,7 @@ import {
   QUOTE,
   SEMICOLON,
   SP,
-} from './chars.ts'
+} from '../../functions/contract/uri/chars.ts'
 import { nextParam, param, paramName, paramValue, skipLws, skipQuoted, trimLwsEnd, unquote } from './params.ts'
 
 /** The value of From, To, Contact, Route, … (RFC 3261 20.10). A view that reads parts when asked for them: copy fields, do not spread it. */

@@ -1,4 +1,16 @@
-import { BACKSLASH, COMMA, CR, EQUAL, GREATER, isLws, isToken, isValueCharacter, LESS, LF, QUOTE } from './chars.ts'
+import {
+  BACKSLASH,
+  COMMA,
+  CR,
+  EQUAL,
+  GREATER,
+  isLws,
+  isToken,
+  isValueCharacter,
+  LESS,
+  LF,
+  QUOTE,
+} from '../../functions/contract/uri/chars.ts'
 
 /** Where `nextParam` found the last parameter. Read it before the next call; one object for all, so that reading allocates nothing. */
 export const param = {

@@ -1,4 +1,4 @@
-import { equalsIgnoringCase, isToken, isVisible, readNumber } from './chars.ts'
+import { equalsIgnoringCase, isToken, isVisible, readNumber } from '../../functions/contract/uri/chars.ts'
 import {
   FOLDED,
   type HeaderIndex,

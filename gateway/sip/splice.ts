@@ -1,4 +1,4 @@
-import { COMMA } from './chars.ts'
+import { COMMA } from '../../functions/contract/uri/chars.ts'
 import { LINE_START, NUMBER, NUMBER_MASK, STRIDE, VALUE_START } from './header-index.ts'
 import { assertName, assertOneLine, headerLine } from './header-line.ts'
 import { MAX_FORWARDS, ROUTE, VIA } from './header-names.ts'

@@ -1,4 +1,4 @@
-import { CR, hasAt, isDigit, isToken, LF, readNumber, SP, TAB } from './chars.ts'
+import { CR, hasAt, isDigit, isToken, LF, readNumber, SP, TAB } from '../../functions/contract/uri/chars.ts'
 
 /** The first line of a message, read by `readStartLine`. */
 export interface StartLine {

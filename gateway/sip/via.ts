@@ -13,7 +13,7 @@ import {
   readNumber,
   SEMICOLON,
   SLASH,
-} from './chars.ts'
+} from '../../functions/contract/uri/chars.ts'
 import { nextParam, param, paramName, paramValue, skipLws } from './params.ts'
 
 /** One Via value (RFC 3261 20.42, RFC 3581). A view that reads parts when asked for them: copy fields, do not spread it. */

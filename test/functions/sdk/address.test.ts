@@ -45,7 +45,9 @@ test('the AOR is spelled as the gateway spells it', () => {
     'sip:%2a97@example.com',
     'sip:a%2fb@example.com',
     'sip:[2001:db8::1]:5060',
+    'sip:a"b@example.com',
     'tel:+1-555-0100',
+    'tel:70-42;phone-context=Example.com',
   ]) {
     assert.equal(new Address(`<${uri}>`).aor, canonicalAor(uri), uri)
   }
