@@ -36,15 +36,26 @@ type Middleware = Parameters<Redis['use']>[0]
 type Next = Parameters<Middleware>[1]
 type Send = (request: UpstashRequest, next: Next) => Promise<UpstashResponse<unknown>>
 
-/** A request that nobody waits for any more is given up. */
+/** A request that nobody waits for any more is given up; the client makes an answer of it, with this as its result. */
+const GIVEN_UP = 'nobody waits any more'
+
 async function bounded(request: UpstashRequest, next: Next, clock: Clock, deadlineMs: number) {
   const controller = new AbortController()
-  const timer = clock.after(deadlineMs, () => controller.abort('nobody waits any more'))
+  const timer = clock.after(deadlineMs, () => controller.abort(GIVEN_UP))
   try {
     return await next({ ...request, signal: controller.signal })
+  } catch (error) {
+    throw withoutCommands(error)
   } finally {
     timer.cancel()
   }
+}
+
+/** The client's errors quote what was sent: events and scripts, which no log should hold. */
+function withoutCommands(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  const end = error.message.indexOf(', command was: ')
+  return end < 0 ? error : new Error(error.message.slice(0, end))
 }
 
 interface Waiting {
@@ -63,18 +74,18 @@ function inBatches(send: Send): Middleware {
     size = 0
     if (sending.length === 0) return
     const body = sending.flatMap(({ commands }) => commands)
-    send({ path: ['pipeline'], body }, next).then(
-      (replies) => {
+    send({ path: ['pipeline'], body }, next)
+      .then((answer) => {
+        const replies = repliesIn(answer, body.length)
         let at = 0
         for (const { commands, resolve } of sending) {
-          resolve((replies as unknown as unknown[]).slice(at, at + commands.length))
+          resolve(replies.slice(at, at + commands.length))
           at += commands.length
         }
-      },
-      (error) => {
+      })
+      .catch((error) => {
         for (const { reject } of sending) reject(error)
-      },
-    )
+      })
   }
   const add = ({ body }: UpstashRequest, next: Next) =>
     new Promise<unknown[]>((resolve, reject) => {
@@ -85,4 +96,11 @@ function inBatches(send: Send): Middleware {
       batch.push({ commands, resolve, reject })
     })
   return ((request: UpstashRequest, next: Next) => add(request, next)) as unknown as Middleware
+}
+
+/** One for each command, or it was not Upstash that answered. */
+function repliesIn(answer: unknown, count: number): unknown[] {
+  if (Array.isArray(answer) && answer.length === count) return answer
+  if ((answer as UpstashResponse<unknown> | null)?.result === GIVEN_UP) throw new Error(GIVEN_UP)
+  throw new Error("the answer is not one of Upstash's REST API; does the URL lead there?")
 }
