@@ -74,7 +74,7 @@ const IMPURE = /\b(Date\.now|setTimeout|setInterval|Math\.random|randomUUID|rand
 const DEFAULTS: Record<string, string> = {
   'functions/sdk/drain.ts': 'notices that a handler only waits for the gateway: a turn of the event loop, no time',
   'functions/sdk/router.ts': 'default of the option `now`, the age of signatures',
-  'functions/push/clock.ts': 'default of the option `clock`, deadlines of pushes',
+  'functions/contract/platform.ts': 'default of the options `clock` and `ids`: deadlines, ids of events',
 }
 
 const files = globSync(['gateway/**/*.ts', 'functions/**/*.ts'], { cwd: ROOT })

@@ -1,7 +1,7 @@
 import type { Clock } from '../contract/clock.ts'
+import { platformClock } from '../contract/platform.ts'
 import type { PushMessage, PushResult } from '../contract/push.ts'
 import { createSigner } from '../contract/sign.ts'
-import { platformClock } from './clock.ts'
 import { ConsoleProvider } from './console.ts'
 import { servePush } from './http.ts'
 import type { PushLog, PushProvider } from './provider.ts'

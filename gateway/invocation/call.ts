@@ -4,6 +4,7 @@ import type { Branch as BranchData, InvocationData, WaitOutcome } from '../../fu
 import type { Attributes, RouseEvent } from '../../functions/contract/events.ts'
 import { handlerPath } from '../../functions/contract/path.ts'
 import { resolveFromEvent } from '../../functions/contract/reaction.ts'
+import { contactData } from '../../functions/store/contact-data.ts'
 import type { Binding, Delivery, Location } from '../../functions/store/store.ts'
 import { contactUri, type Dialog, type DialogOwner } from '../dialog/dialog.ts'
 import { ackOrphan, endOrphan, hangUp, reasonValue } from '../dialog/hangup.ts'
@@ -27,7 +28,7 @@ import { Invocations, type Job } from './invocations.ts'
 import type { CallParts } from './parts.ts'
 import { perform, performStored } from './perform.ts'
 import type { CallRecord, WorkRecord } from './record.ts'
-import { contactData, latin1 } from './request-data.ts'
+import { latin1 } from './request-data.ts'
 import { Suspension } from './suspension.ts'
 
 /** What was found out about a request before it became a call. */

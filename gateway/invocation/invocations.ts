@@ -6,12 +6,13 @@ import type {
   WaitOutcome,
 } from '../../functions/contract/envelope.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
+import { contactData } from '../../functions/store/contact-data.ts'
 import { branchData, type Call } from './call.ts'
 import { Cancellation } from './cancellation.ts'
 import { credentialsOf } from './credentials.ts'
 import { isoTime } from './iso-time.ts'
 import { perform } from './perform.ts'
-import { contactData, eventData, receivedData, requestData } from './request-data.ts'
+import { eventData, receivedData, requestData } from './request-data.ts'
 
 /** One invocation that is due. */
 export interface Job {

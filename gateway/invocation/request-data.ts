@@ -1,6 +1,5 @@
-import type { Contact, EventData, InvocationData } from '../../functions/contract/envelope.ts'
+import type { EventData, InvocationData } from '../../functions/contract/envelope.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
-import type { Binding } from '../../functions/store/store.ts'
 import { contactUri } from '../dialog/dialog.ts'
 import type { SipMessage } from '../sip/message.ts'
 import type { Flow } from '../transport/types.ts'
@@ -63,18 +62,6 @@ export function receivedData(flow: Flow, nat: boolean): InvocationData['received
     local: `${flow.listener.address}:${flow.listener.port}`,
     nat,
   }
-}
-
-export function contactData(binding: Binding, now: number): Contact {
-  const contact: Contact = {
-    uri: binding.contact,
-    q: binding.q,
-    expires: Math.max(0, Math.round((binding.expiresAt - now) / 1000)),
-    push: binding.push !== undefined,
-  }
-  if (binding.instance !== undefined) contact.instance = binding.instance
-  if (binding.userAgent !== undefined) contact.userAgent = binding.userAgent
-  return contact
 }
 
 export function eventData(event: RouseEvent): EventData {
