@@ -4,7 +4,7 @@ import * as z from 'zod/mini'
  * The predefined events and their attributes (every value a string, numbers are written as numbers).
  * A filter that names another attribute is refused: in a router that ignored it, it would match every call.
  */
-export const EVENT_ATTRIBUTES: Readonly<Record<string, readonly string[]>> = {
+export const EVENT_ATTRIBUTES = {
   'contact.registered': ['aor', 'contact', 'instance', 'kind', 'expires', 'gateway'],
   'contact.removed': ['aor', 'contact', 'instance'],
   'contact.expired': ['aor', 'contact', 'instance'],
@@ -23,7 +23,13 @@ export const EVENT_ATTRIBUTES: Readonly<Record<string, readonly string[]>> = {
   'handler.failed': ['callId', 'handler', 'error'],
   'gateway.up': ['gateway'],
   'gateway.down': ['gateway'],
-}
+} as const satisfies Record<string, readonly string[]>
+const KNOWN: Readonly<Record<string, readonly string[]>> = EVENT_ATTRIBUTES
+
+/** The attributes an event of that type may have: those of a predefined one, any of another one. */
+export type EventAttributes<Type extends string> = Type extends keyof typeof EVENT_ATTRIBUTES
+  ? Partial<Record<(typeof EVENT_ATTRIBUTES)[Type][number], string>>
+  : Record<string, string>
 
 export const EventType = z.string().check(z.regex(/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/), z.maxLength(128))
 /** `contact.registered`, or `contact.*` for a family. */
@@ -50,6 +56,22 @@ export type Filter = z.infer<typeof Filter>
 export const Attributes = z.record(EventAttribute, AttributeValue)
 export type Attributes = z.infer<typeof Attributes>
 
+/** The id of an event, or a part of it. */
+export const EventId = z
+  .string()
+  .check(z.minLength(1), z.maxLength(256), z.regex(/^[^\u0000-\u001f\u007f]+$/, 'may not hold control characters'))
+
+/** Octets of an event as JSON at most. */
+export const MAX_EVENT_OCTETS = 65_536
+
+/** An event that a program raises: every attribute is a text, a number is written out by whoever knows how. */
+export const RaisedEvent = z.object({
+  id: EventId,
+  type: EventType,
+  attributes: z.record(EventAttribute, z.string().check(z.maxLength(4096))),
+})
+export type RaisedEvent = z.infer<typeof RaisedEvent>
+
 /** An event inside the router; at the borders it travels as a CloudEvent whose `data` are the attributes. */
 export interface RouseEvent {
   id: string
@@ -60,27 +82,22 @@ export interface RouseEvent {
 }
 
 /**
- * What is wrong with subscribing to `pattern` with `filter`: an attribute that the predefined event (for a family: every
- * event of it) does not have. `undefined` when it is fine. Events that are not predefined may have any attributes.
+ * What is wrong with these attributes in an event of type `pattern`, or in a filter of it: one that the predefined event (for a family:
+ * every event of it) does not have. `undefined` when nothing is. Events that are not predefined may have any attributes.
  */
-export function filterFault(pattern: string, filter: Filter): { attribute: string; message: string } | undefined {
+export function attributeFault(
+  pattern: string,
+  attributes: readonly string[],
+): { attribute: string; message: string } | undefined {
   const family = pattern.endsWith('.*') ? pattern.slice(0, -1) : undefined
-  const known = family
-    ? familyAttributes(family)
-    : Object.hasOwn(EVENT_ATTRIBUTES, pattern) && EVENT_ATTRIBUTES[pattern]
+  const known = family ? familyAttributes(family) : Object.hasOwn(KNOWN, pattern) && KNOWN[pattern]
   if (!known || known.length === 0) return undefined
-  for (const attribute of Object.keys(filter)) {
-    if (!known.includes(attribute)) {
-      return {
-        attribute,
-        message: `${pattern} has no attribute "${attribute}"; it has ${[...new Set(known)].join(', ')}`,
-      }
-    }
-  }
-  return undefined
+  const attribute = attributes.find((name) => !known.includes(name))
+  if (attribute === undefined) return undefined
+  return { attribute, message: `${pattern} has no attribute "${attribute}"; it has ${[...new Set(known)].join(', ')}` }
 }
 
 function familyAttributes(prefix: string): string[] {
-  const types = Object.keys(EVENT_ATTRIBUTES).filter((type) => type.startsWith(prefix))
-  return types.flatMap((type) => EVENT_ATTRIBUTES[type]!)
+  const types = Object.keys(KNOWN).filter((type) => type.startsWith(prefix))
+  return types.flatMap((type) => KNOWN[type]!)
 }

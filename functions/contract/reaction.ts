@@ -1,5 +1,5 @@
 import { type Action, Actions } from './actions.ts'
-import { type Attributes, EventAttribute, filterFault } from './events.ts'
+import { type Attributes, attributeFault, EventAttribute } from './events.ts'
 import { compileFastCheck } from './fast-check.ts'
 import { type Fault, faultProblem, schemaFault } from './fault.ts'
 import type { Result } from './problem.ts'
@@ -23,7 +23,7 @@ type Look = (attribute: string) => { value: string } | { message: string }
  */
 export function reactionFault(actions: Raw, event: string): Fault | undefined {
   const read = substituted(actions, (attribute) => {
-    const fault = filterFault(event, { [attribute]: SAMPLE })
+    const fault = attributeFault(event, [attribute])
     return fault ? { message: fault.message } : { value: SAMPLE }
   })
   return 'fault' in read ? read.fault : undefined

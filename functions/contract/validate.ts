@@ -1,6 +1,6 @@
 import { type Action, Answer } from './actions.ts'
 import { Invocation, Manifest } from './envelope.ts'
-import { type Filter, filterFault } from './events.ts'
+import { attributeFault, type Filter, MAX_EVENT_OCTETS, RaisedEvent } from './events.ts'
 import { compileFastCheck } from './fast-check.ts'
 import { type Fault, faultProblem, schemaFault } from './fault.ts'
 import type { ProblemCode, Result } from './problem.ts'
@@ -39,6 +39,16 @@ export function validateManifest(json: unknown): Result<Manifest> {
 /** What comes to `POST /push`. Problem `request.invalid`, with a pointer to the first fault; no token is in it. */
 export function validatePushMessage(json: unknown): Result<PushMessage> {
   return result(parsed(PushMessage, json), 'request.invalid')
+}
+
+/**
+ * An event that a program raises. Problem `request.invalid`, with a pointer to the first fault: a value that is no text, an attribute that
+ * a predefined event does not have, more than `MAX_EVENT_OCTETS`.
+ */
+export function validateEvent(json: unknown): Result<RaisedEvent> {
+  const read = parsed(RaisedEvent, json)
+  const fault = 'fault' in read ? undefined : eventFault(read.data)
+  return result(fault ? { fault } : read, 'request.invalid')
 }
 
 type Parsed<T> = { data: T } | { fault: Fault }
@@ -87,7 +97,15 @@ function waitFault({ any }: Extract<Action, { action: 'wait' }>): Fault | undefi
   return undefined
 }
 
+function eventFault({ type, attributes }: RaisedEvent): Fault | undefined {
+  const unknown = attributeFault(type, Object.keys(attributes))
+  if (unknown) return { path: ['attributes', unknown.attribute], message: unknown.message }
+  const octets = new TextEncoder().encode(JSON.stringify(attributes)).length
+  if (octets <= MAX_EVENT_OCTETS) return undefined
+  return { path: ['attributes'], message: `expected at most ${MAX_EVENT_OCTETS} octets as JSON, got ${octets}` }
+}
+
 function strictFault(event: string, filter: Filter, path: PropertyKey[]): Fault | undefined {
-  const fault = filterFault(event, filter)
+  const fault = attributeFault(event, Object.keys(filter))
   return fault && { path: [...path, fault.attribute], message: fault.message }
 }

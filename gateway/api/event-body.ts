@@ -1,11 +1,7 @@
 import * as z from 'zod/mini'
-import { Attributes, EventType, type RouseEvent } from '../../functions/contract/events.ts'
+import { Attributes, attributeFault, EventId, EventType, type RouseEvent } from '../../functions/contract/events.ts'
 import { faultProblem, schemaFault } from '../../functions/contract/fault.ts'
 import type { Problem, Result } from '../../functions/contract/problem.ts'
-
-const Text = z
-  .string()
-  .check(z.minLength(1), z.maxLength(256), z.regex(/^[^\u0000-\u001f\u007f]+$/, 'may not hold control characters'))
 
 /** The short form: what to publish and nothing else. */
 const Plain = z.object({ type: EventType, attributes: z.optional(Attributes) })
@@ -13,8 +9,8 @@ const Plain = z.object({ type: EventType, attributes: z.optional(Attributes) })
 /** CloudEvents 1.0 in structured mode; extensions are ignored. */
 const Structured = z.object({
   specversion: z.literal('1.0'),
-  id: Text,
-  source: Text,
+  id: EventId,
+  source: EventId,
   type: EventType,
   time: z.optional(z.iso.datetime({ offset: true })),
   datacontenttype: z.optional(
@@ -49,15 +45,23 @@ export function eventOfBody(contentType: string, text: string, defaults: EventDe
 function plain(json: unknown, { now, newId }: EventDefaults): Result<RouseEvent> {
   const read = Plain.safeParse(json)
   if (!read.success) return faulty(read.error.issues, json)
-  return { ok: true, value: { id: newId(), type: read.data.type, time: now, attributes: read.data.attributes ?? {} } }
+  const { type, attributes = {} } = read.data
+  return known({ id: newId(), type, time: now, attributes }, 'attributes')
 }
 
 function structured(json: unknown, { now }: EventDefaults): Result<RouseEvent> {
   const read = Structured.safeParse(json)
   if (!read.success) return faulty(read.error.issues, json)
   const { id, source, type, time, data } = read.data
-  const event = { id: `${source}#${id}`, type, time: time ? Date.parse(time) : now, attributes: data ?? {} }
-  return { ok: true, value: event }
+  return known({ id: `${source}#${id}`, type, time: time ? Date.parse(time) : now, attributes: data ?? {} }, 'data')
+}
+
+/** Refuses what the predefined event does not have: nobody could wait for it, and it was meant to be something. */
+function known(event: RouseEvent, field: string): Result<RouseEvent> {
+  const fault = attributeFault(event.type, Object.keys(event.attributes))
+  if (!fault) return { ok: true, value: event }
+  const { attribute, message } = fault
+  return { ok: false, problem: faultProblem('request.invalid', { path: [field, attribute], message }) }
 }
 
 function expectedType(got: string): string {

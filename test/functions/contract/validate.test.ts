@@ -6,6 +6,7 @@ import { compileFastCheck } from '../../../functions/contract/fast-check.ts'
 import {
   resolveFromEvent,
   validateAnswer,
+  validateEvent,
   validateInvocation,
   validateManifest,
   validatePushMessage,
@@ -406,3 +407,47 @@ describe('the other bodies', () => {
 function fork(headers: unknown) {
   return { action: 'fork', targets: [AOR], headers }
 }
+
+describe('an event that a program raises', () => {
+  test('its own type with any attributes, a predefined one with some of its own', () => {
+    for (const event of [
+      { id: 'evt_1', type: 'payment.confirmed', attributes: { order: '17', 'card.last4': '' } },
+      { id: 'evt 2', type: 'pickup', attributes: {} },
+      { id: '3', type: 'dtmf', attributes: { callId: 'a@b', digit: '5' } },
+    ]) {
+      assert.deepEqual(validateEvent(event), { ok: true, value: event })
+    }
+  })
+
+  const faults: [string, Record<string, unknown>, string, RegExp][] = [
+    ['no type', { type: undefined }, '/type', /^type: is missing$/],
+    ['a type with a space', { type: 'pick up' }, '/type', /^type: expected letters, digits, _ and -, with dots/],
+    ['a number', { attributes: { a: 5 } }, '/attributes/a', /^attributes\.a: expected a string, got 5$/],
+    ['a list', { attributes: { a: ['x'] } }, '/attributes/a', /^attributes\.a: expected a string, got an array$/],
+    ['a name with a slash', { attributes: { 'a/b': '' } }, '/attributes/a~1b', /"a\/b" is not a name/],
+    ['a long value', { attributes: { a: 'x'.repeat(4097) } }, '/attributes/a', /at most 4096 characters/],
+    ['no id', { id: '' }, '/id', /^id: expected something/],
+    ['a line break in the id', { id: 'a\nb' }, '/id', /control characters/],
+    [
+      'an attribute that the predefined event does not have',
+      { type: 'dtmf', attributes: { digits: '5' } },
+      '/attributes/digits',
+      /^attributes\.digits: dtmf has no attribute "digits"; it has callId, digit, duration, source$/,
+    ],
+    [
+      'too much in all',
+      { attributes: Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`a${n}`, 'ä'.repeat(1000)])) },
+      '/attributes',
+      /^attributes: expected at most 65536 octets as JSON, got \d{5}$/,
+    ],
+  ]
+  for (const [what, part, pointer, detail] of faults) {
+    test(`${what} is refused, with where and why`, () => {
+      const checked = validateEvent({ id: 'e', type: 'pickup', attributes: {}, ...part })
+      assert.ok(!checked.ok)
+      assert.equal(checked.problem.code, 'request.invalid')
+      assert.equal(checked.problem.pointer, pointer)
+      assert.match(checked.problem.detail, detail)
+    })
+  }
+})

@@ -136,6 +136,8 @@ describe('POST /events', () => {
     ['a type with a space', { type: 'a b' }, '/type'],
     ['a nested attribute', { type: 'a', attributes: { b: { c: 1 } } }, '/attributes/b'],
     ['an attribute name with a slash', { type: 'a', attributes: { 'b/c': 1 } }, '/attributes/b~1c'],
+    ['a predefined type with another attribute', { type: 'dtmf', attributes: { digits: '5' } }, '/attributes/digits'],
+    ['the same as a CloudEvent', { ...EVENT, type: 'dtmf', data: { user: 'bob' } }, '/data/user'],
     ['a list', [], ''],
     ['a CloudEvent of another version', { ...EVENT, specversion: '0.3' }, '/specversion'],
     ['a CloudEvent without source', { ...EVENT, source: undefined }, '/source'],
