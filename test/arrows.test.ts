@@ -12,7 +12,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const MAY_IMPORT: Record<string, readonly string[]> = {
   'functions/contract': [],
   'functions/store': ['functions/contract'],
-  'functions/sdk': ['functions/contract'],
+  'functions/sdk': ['functions/contract', 'functions/store'],
   'functions/push': ['functions/contract'],
   'functions/examples': ['functions/sdk'],
   'functions/entry': ['functions/contract', 'functions/sdk', 'functions/push'],
@@ -113,6 +113,7 @@ function importsOf(file: string): string[] {
   const text = readFileSync(join(ROOT, file), 'utf8')
   return [...text.matchAll(/(?:from|import)\s+'([^']+)'/g)].flatMap(([, name]) => {
     if (name === 'rouse') return ['functions/sdk/index.ts']
+    if (name === 'rouse/store') return ['functions/sdk/store.ts']
     return name!.startsWith('.') ? [normalize(join(dirname(file), name!))] : []
   })
 }

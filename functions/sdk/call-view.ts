@@ -3,6 +3,7 @@ import { Address } from './address.ts'
 import { type CallEvent, callEvent } from './event.ts'
 import type { Execution } from './execution.ts'
 import { longName } from './header-name.ts'
+import type { Lookup } from './lookup.ts'
 
 /** What a Call is made of. */
 export interface CallParts {
@@ -12,6 +13,8 @@ export interface CallParts {
   signal: AbortSignal | undefined
   /** Path parameters. */
   param(name: string): string | undefined
+  /** The way to look an AOR up without the gateway, if there is one. */
+  lookup(): Lookup | undefined
 }
 
 /** What a handler can read of a call: the request, and where the call stands. */

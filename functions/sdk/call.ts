@@ -32,6 +32,7 @@ import {
 import { type AuthenticateOptions, checkCredentials } from './authenticate.ts'
 import { CallView } from './call-view.ts'
 import { type CallEvent, callEvent } from './event.ts'
+import type { Lookup } from './lookup.ts'
 
 /** One condition of a wait: an event with its filter, or the outcome of the fork of that id. */
 export type WaitCondition = { event: string; filter?: Filter } | { fork: string }
@@ -187,11 +188,17 @@ export class Call<
     })
   }
 
-  /** Reads the location of another AOR. */
+  /**
+   * Reads the location of another AOR: in the store of the router, when it has one that answers; else the gateway is asked, and the
+   * handler suspends meanwhile.
+   * @returns its contacts, as `call.contacts` has them; `[]` when nobody is registered
+   */
   lookup(aor: string): Promise<readonly Readonly<Contact>[]> {
-    const name = this.parts.execution.nextName('lookup')
-    this.#record({ action: 'lookup', name, aor })
-    return this.parts.execution.durable('lookup', name, (value) => value as Contact[])
+    const before = this.parts.execution.stepBefore
+    // On replay the way it was done, also where a store has come or gone since.
+    if (before !== undefined) return before.startsWith('run ') ? this.#lookUp(aor, undefined) : this.#askFor(aor)
+    const lookup = this.parts.lookup()
+    return lookup ? this.#lookUp(aor, lookup) : this.#askFor(aor)
   }
 
   /**
@@ -214,6 +221,17 @@ export class Call<
     const { realm, algorithms } = options
     this.challenge(realm, { ...(algorithms ? { algorithms } : {}), ...(stale ? { stale } : {}) })
     return undefined
+  }
+
+  async #lookUp(aor: string, lookup: Lookup | undefined): Promise<readonly Readonly<Contact>[]> {
+    const found = await this.run(`lookup ${aor}`, () => lookup?.(aor))
+    return found ?? this.#askFor(aor)
+  }
+
+  #askFor(aor: string): Promise<readonly Readonly<Contact>[]> {
+    const name = this.parts.execution.nextName('lookup')
+    this.#record({ action: 'lookup', name, aor })
+    return this.parts.execution.durable('lookup', name, (value) => value as Contact[])
   }
 
   #record(action: object): void {

@@ -75,6 +75,11 @@ export class Execution {
     }
   }
 
+  /** The step that an earlier run took where this one is; undefined when none has come so far. */
+  get stepBefore(): string | undefined {
+    return this.#steps.before
+  }
+
   record(step: Step): void {
     if (this.#isOver) return this.#late(step)
     const difference = this.#steps.add(step)

@@ -2,6 +2,7 @@ import type { Answer } from '../contract/actions.ts'
 import type { Branch } from '../contract/envelope.ts'
 import type { Call } from './call.ts'
 import type { CallEvent } from './event.ts'
+import type { RouseStore } from './store.ts'
 
 /** What a router's handlers know of their platform and of each other. */
 export interface RouterTypes {
@@ -11,12 +12,17 @@ export interface RouterTypes {
   context?: object
 }
 
-export interface SipRouterOptions {
+export interface SipRouterOptions<Types extends RouterTypes = RouterTypes> {
   /** Verifies the gateway's signature: `whsec_…`, two separated by a space while rotating. Absent: everybody may invoke. */
   secret?: string
   /** Where the functions are mounted, `/app`; default the root. */
   basePath?: string
-  /** Told of every error of a handler, once; default `console.error`. */
+  /**
+   * Where `call.lookup` looks first, see `rouse/store`; a function is given the environment, `storeFromEnv` is one. Absent, and whenever it does
+   * not answer: the gateway is asked.
+   */
+  store?: RouseStore | ((env: Types['env']) => RouseStore | undefined)
+  /** Told of every error of a handler, once, and of a store that does not answer; default `console.error`. */
   onError?(error: unknown): void
   /** Milliseconds since the epoch, to check the age of signatures. */
   now?(): number

@@ -9,6 +9,7 @@ import { callEvent } from './event.ts'
 import { type Conclusion, Execution } from './execution.ts'
 import { serveInvocations } from './http.ts'
 import { handlerOf, instanceOf, readContext } from './journal.ts'
+import { type Lookup, lookups } from './lookup.ts'
 import type {
   BranchHandler,
   CancelHandler,
@@ -51,10 +52,12 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
   readonly #handlers = new Map<string, AnyHandler>()
   readonly #cancelHandlers: AnyHandler[] = []
   readonly #onError: (error: unknown) => void
+  readonly #lookupOf: (env: unknown) => Lookup | undefined
   readonly #serve: (request: Request, env: unknown, ctx: unknown) => Promise<Response>
 
-  constructor(options: SipRouterOptions = {}) {
+  constructor(options: SipRouterOptions<Types> = {}) {
     this.#onError = options.onError ?? ((error) => console.error(error))
+    this.#lookupOf = lookups(options.store, this.#onError)
     const signer: Signer | undefined = options.secret ? createSigner(options.secret) : undefined
     // A router is made by the application itself: what it does not pass in comes from the platform.
     const now = options.now ?? Date.now
@@ -191,7 +194,8 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
   #run(found: Found, begun: Begun, data: InvocationData, { env, signal }: DispatchOptions) {
     const { instance, journal, canWait } = begun
     const execution = new Execution({ data, instance, handler: found.name, journal, canWait, onLate: this.#onError })
-    const call = new Call({ data, execution, env, signal, param: found.param })
+    const lookup = () => this.#lookupOf(env)
+    const call = new Call({ data, execution, env, signal, param: found.param, lookup })
     const { event, branch } = journal.start
     const conclusion = execution.run(() => found.handler(call, event ? callEvent(event) : branch))
     return conclusion instanceof Promise

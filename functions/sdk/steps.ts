@@ -14,9 +14,14 @@ export class Steps {
     this.#before = before
   }
 
+  /** The step that was taken before at the place of the next one. */
+  get before(): string | undefined {
+    return this.#before[this.#taken.length]
+  }
+
   /** @returns how the step differs from the one that was taken before at its place; undefined when it does not */
   add(step: Step): string | undefined {
-    const before = this.#before[this.#taken.length]
+    const { before } = this
     this.#taken.push(step)
     if (typeof step === 'string') this.#hasTexts = true
     if (before === undefined) return undefined
@@ -26,7 +31,7 @@ export class Steps {
 
   /** Says which step of before has not been taken; undefined when all have. */
   missing(): string | undefined {
-    const before = this.#before[this.#taken.length]
+    const { before } = this
     return before === undefined ? undefined : `step ${this.#taken.length + 1} was ${before} and is not there any more`
   }
 
