@@ -12,6 +12,7 @@ export const KNOWN_SETTINGS = [
   'FUNCTIONS_FALLBACK_ACTIONS',
   'WEBHOOK_SECRET',
   'REDIS_URL',
+  'REDIS_PREFIX',
   'GATEWAY_ID',
   'GATEWAY_POOL',
   'GATEWAY_ADDRESS',
@@ -43,6 +44,10 @@ const UNUSED = [
   'APNS_ENDPOINT',
 ]
 
+/** Look-ups would find nobody, and events reach no call. */
+const STRANGE_STORE =
+  'UPSTASH_REDIS_REST_URL is set, but REDIS_URL is not: functions in this process use a Redis that this router does not; set both or neither'
+
 /** A variable that begins like one of ours is meant for us. */
 const PREFIXES = /^(SIP|FUNCTIONS|GATEWAY|WEBHOOK)_/
 
@@ -58,7 +63,9 @@ export function notices(env: Environment): string[] {
   const set = Object.keys(env).filter((setting) => env[setting]?.trim())
   const unused = set.filter((setting) => UNUSED.includes(setting))
   const unknown = set.filter((setting) => PREFIXES.test(setting) && !isKnown(setting))
+  const isStrange = set.includes('UPSTASH_REDIS_REST_URL') && !set.includes('REDIS_URL')
   return [
+    ...(isStrange ? [STRANGE_STORE] : []),
     ...unused.map((setting) => `${setting} is set, but this version does not use it`),
     ...unknown.map((setting) => `${setting} is not a setting of this router${hint(setting)}`),
   ]

@@ -51,6 +51,8 @@ export interface Config {
   }
   /** `REDIS_URL`, default none: the store in memory. */
   redisUrl: string | undefined
+  /** `REDIS_PREFIX`, before every key in Redis; default `rouse`; as `GATEWAY_ID`. Functions that use the store need the same. */
+  redisPrefix: string
   gateway: {
     /** `GATEWAY_ID`, default the host's name; up to 64 of letters, digits, `.`, `_`, `-`. */
     id: string
@@ -107,6 +109,7 @@ function settings(read: Reader, host: string): Config {
       webhookSecret: read.value('WEBHOOK_SECRET', secretSetting),
     },
     redisUrl: read.value('REDIS_URL', redisSetting),
+    redisPrefix: read.value('REDIS_PREFIX', nameSetting, 'rouse') ?? '',
     gateway: {
       id: read.value('GATEWAY_ID', nameSetting, host) ?? '',
       pool: read.value('GATEWAY_POOL', nameSetting, 'default') ?? '',

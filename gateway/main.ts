@@ -68,7 +68,7 @@ async function open(
   const clock = systemClock
   const ids = createRandomIds()
   const common = { clock, count: counters.count, log }
-  const { store, state: storeState } = await openStore(settings.redisUrl, { clock, ids, counters, log })
+  const { store, state: storeState } = await openStore(settings, { clock, ids, counters, log })
   stops.push(() => store.close())
   const { source, fallbackUrl, fallbackActions, webhookSecret } = settings.functions
   const primary = source.kind === 'url' ? httpHost(source.url) : await moduleHost(source.path)
@@ -142,7 +142,7 @@ async function open(
   async function moduleHost(path: string): Promise<FunctionHost> {
     const loaded = await loadApp(path)
     if (!loaded.ok) throw new Error(loaded.message)
-    return createInProcessHost(loaded.app, clock)
+    return createInProcessHost(loaded.app, clock, process.env)
   }
 
   function pushSender() {

@@ -2,6 +2,7 @@ import type { Clock, IdSource } from '../functions/contract/clock.ts'
 import { createMemoryStore } from '../functions/store/memory.ts'
 import { createRedisStore } from '../functions/store/redis/tcp.ts'
 import type { Store } from '../functions/store/store.ts'
+import type { Config } from './config.ts'
 import { type Counters, series } from './observe/counters.ts'
 import type { Log } from './observe/log.ts'
 
@@ -28,14 +29,17 @@ export interface OpenedStore {
  * The store in memory, or the one in Redis when there is a URL for it. Rejects when Redis cannot be reached in time: a gateway that does not
  * know the calls it left behind must not answer for them.
  */
-export async function openStore(redisUrl: string | undefined, parts: StoreParts): Promise<OpenedStore> {
+export async function openStore(
+  { redisUrl, redisPrefix }: Pick<Config, 'redisUrl' | 'redisPrefix'>,
+  parts: StoreParts,
+): Promise<OpenedStore> {
   const { clock, ids } = parts
-  if (redisUrl !== undefined) return openRedis(redisUrl, parts)
+  if (redisUrl !== undefined) return openRedis(redisUrl, redisPrefix, parts)
   const store = createMemoryStore({ clock, ids, limits: { recentMs: RECENT_EVENTS_MS } })
   return { store, state: () => ({ isUp: true, text: 'memory' }) }
 }
 
-async function openRedis(url: string, { clock, ids, counters, log }: StoreParts): Promise<OpenedStore> {
+async function openRedis(url: string, prefix: string, { clock, ids, counters, log }: StoreParts): Promise<OpenedStore> {
   let isUp = false
   const { promise: known, resolve: nowKnown } = Promise.withResolvers<boolean>()
   const patience = clock.after(PATIENCE_MS, () => nowKnown(false))
@@ -45,7 +49,7 @@ async function openRedis(url: string, { clock, ids, counters, log }: StoreParts)
     if (up) nowKnown(true)
   }
   const store = createRedisStore({
-    ...{ url, clock, ids, recentMs: RECENT_EVENTS_MS, onState },
+    ...{ url, prefix, clock, ids, recentMs: RECENT_EVENTS_MS, onState },
     observe: observer(counters),
   })
   counters.gauge('store_up', () => (isUp ? 1 : 0))

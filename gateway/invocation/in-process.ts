@@ -9,9 +9,13 @@ import { invalidAnswer, isJson, parsedJson, replyOfStatus, threw } from './invok
 
 /** An app that runs in this process: what a web framework's default export looks like. */
 export interface FunctionApp {
-  fetch(request: Request): Response | Promise<Response>
+  fetch(request: Request, env?: unknown): Response | Promise<Response>
   /** The same without HTTP in between, where the app knows how: values instead of JSON texts. */
-  dispatch?(path: string, invocation: Invocation): Promise<{ status: number; body?: unknown }>
+  dispatch?(
+    path: string,
+    invocation: Invocation,
+    options?: { env?: unknown },
+  ): Promise<{ status: number; body?: unknown }>
 }
 
 /** How many microtask turns a function may take before it gets a timer: handlers that need no I/O are through by then. */
@@ -22,15 +26,22 @@ const ORIGIN = 'http://functions.internal'
 /**
  * Functions in this process. A function cannot be stopped: after its deadline, or the abort, what it answers is dropped.
  * The app gets the gateway's own invocation object and must not change it.
+ * @param env what it gets as its environment, as it would elsewhere
  */
-export function createInProcessHost(app: FunctionApp, clock: Clock): FunctionHost {
+export function createInProcessHost(app: FunctionApp, clock: Clock, env?: unknown): FunctionHost {
+  const inProcess: FunctionApp = {
+    fetch: (request) => app.fetch(request, env),
+    ...(app.dispatch ? { dispatch: (path, invocation) => app.dispatch!(path, invocation, { env }) } : {}),
+  }
   return {
-    manifest: () => manifest(app, clock),
+    manifest: () => manifest(inProcess, clock),
     invoke(path, invocation, options) {
       const pending = new PendingReply()
       if (options.signal?.aborted) pending.watch(clock, options)
       if (pending.settled) return pending.promise
-      const call = app.dispatch ? dispatched(app, path, invocation) : fetched(app, path, invocation, options.signal)
+      const call = inProcess.dispatch
+        ? dispatched(inProcess, path, invocation)
+        : fetched(inProcess, path, invocation, options.signal)
       void call.then((reply) => pending.settle(reply))
       void watchSoon(pending, clock, options)
       return pending.promise

@@ -31,6 +31,7 @@ describe('defaults', () => {
       http: { host: '127.0.0.1', port: 8080 },
       apiToken: undefined,
       redisUrl: undefined,
+      redisPrefix: 'rouse',
       gateway: { id: 'host-1', pool: 'default', address: undefined, drainMs: 20_000 },
       push: { url: undefined, webhookUrl: undefined },
       logLevel: 'info',
@@ -205,6 +206,17 @@ describe('REDIS_URL', () => {
       assert.match(message!, /^REDIS_URL: expected redis:\/\/.*; write for example redis:/)
       assert.ok(!message!.includes(wrong))
     }
+  })
+
+  test('REDIS_PREFIX is a name, so that no key ends up in another slot', () => {
+    assert.equal(config({ REDIS_PREFIX: 'staging.2' }).redisPrefix, 'staging.2')
+    assert.match(faults({ REDIS_PREFIX: '{a}' })[0]!, /^REDIS_PREFIX: expected 1 to 64 letters/)
+  })
+
+  test('the store of functions without that of the router is noticed', () => {
+    const upstash = { UPSTASH_REDIS_REST_URL: 'https://x.upstash.io' }
+    assert.match(config(upstash).notices[0]!, /^UPSTASH_REDIS_REST_URL is set, but REDIS_URL is not: .*set both or/)
+    assert.deepEqual(config({ ...upstash, REDIS_URL: 'redis://127.0.0.1:6379' }).notices, [])
   })
 })
 

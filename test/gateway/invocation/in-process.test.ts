@@ -118,6 +118,23 @@ describe('fetch, where there is no dispatch', () => {
   })
 })
 
+test('the app gets its environment, as it does elsewhere', async () => {
+  const env = { REGION: 'eu' }
+  const given: unknown[] = []
+  const fetch: FunctionApp['fetch'] = (_request, env) => {
+    given.push(env)
+    return new Response(null, { status: 204 })
+  }
+  const dispatch: FunctionApp['dispatch'] = async (_path, _invocation, options) => {
+    given.push(options?.env)
+    return { status: 204 }
+  }
+  for (const app of [{ fetch }, { fetch, dispatch }]) {
+    await createInProcessHost(app, new FakeClock(), env).invoke('/x', invocationOf(), OPTIONS)
+  }
+  assert.deepEqual(given, [env, env])
+})
+
 describe('loadApp', () => {
   let folder: string
   before(async () => {
