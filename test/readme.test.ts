@@ -1,21 +1,22 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { stripTypeScriptTypes } from 'node:module'
 import { test } from 'node:test'
 import type { SipRouter } from '../functions/sdk/index.ts'
 import { KNOWN_SETTINGS } from '../gateway/config.ts'
+import { redisSubject } from './conformance/redis-subject.ts'
+import { binding, positionNow, put, subscribe, subscription } from './conformance/subject.ts'
+import { event, Session } from './functions/session.ts'
+import { absent } from './peers.ts'
+import { readmeExample } from './support/readme-example.ts'
+import { startRedisRest } from './support/redis-rest.ts'
 import { world } from './support/world.ts'
 
+const REDIS_PORT = 27_199
 const README = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
 const SCRIPTS = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).scripts as object
 
 test('the route of the README wakes a sleeping phone and forks to it', async () => {
-  const code = /```ts\n(\/\/ example: routing\n[\s\S]*?)```/.exec(README)![1]!
-  const sdk = new URL('../functions/sdk/index.ts', import.meta.url)
-  const located = stripTypeScriptTypes(code.replace("'rouse'", `'${sdk}'`))
-  const { default: app } = (await import(`data:text/javascript,${encodeURIComponent(located)}`)) as {
-    default: SipRouter
-  }
+  const app = (await readmeExample('README.md', 'routing')).default as SipRouter
   const w = await world({ app })
   const alice = await w.phone('alice')
   const phone = await w.phone('phone', {
@@ -34,6 +35,35 @@ test('the route of the README wakes a sleeping phone and forks to it', async () 
   await alice.hangsUp()
   await w.assertQuiet()
   await w.stop()
+})
+
+test('the webhook of the README wakes the call, which finds the desk by itself', {
+  skip: absent('redis-server'),
+}, async (t) => {
+  const sip = (await readmeExample('README.md', 'webhook')).default as SipRouter
+  const redis = await startRedisRest(REDIS_PORT)
+  t.after(() => redis.stop())
+  const gateway = redisSubject(redis.redisUrl, { prefix: 'rouse' })
+  t.after(() => gateway.close())
+  const aor = 'sip:desk@shop.example.com'
+  const desk = binding(gateway, 'desk', { aor, contact: 'sip:desk@192.0.2.9' })
+  await gateway.store.register(put(gateway, desk))
+
+  const invoke: Session['invoke'] = (path, invocation) => sip.dispatch(path, invocation, { env: redis.env })
+  const session = new Session(invoke)
+  const request = { uri: 'sip:17@shop.example.com' }
+  const path = '/invite/shop.example.com/17'
+  const [wait] = await session.start({ request }, path)
+  assert.ok(wait?.action === 'wait' && 'event' in wait.any[0]!)
+  const { event: type, filter } = wait.any[0]
+  await subscribe(gateway, await positionNow(gateway), subscription(gateway, 's1', type, filter!))
+
+  const webhook = { method: 'POST', body: JSON.stringify({ id: 'evt_1', order: '17' }) }
+  const answer = await sip.fetch(new Request('https://shop.example.com/payments', webhook), redis.env)
+  assert.deepEqual(await answer.json(), { id: 'evt_1', matched: 1 })
+  const resumed = { name: wait.name, timedOut: false, ...event(type, { order: '17' }) }
+  const { body = {} } = await session.result({ type: 'wait.resumed', request, data: { wait: resumed } }, path)
+  assert.deepEqual(body.actions, [{ action: 'fork', targets: [{ uri: desk.contact, q: 1 }] }])
 })
 
 test('every setting in the README exists, and every one that matters to a user is there', () => {

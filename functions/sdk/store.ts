@@ -28,8 +28,8 @@ export interface StoreOptions extends StoreSettings {
 
 export interface PublishOptions {
   /**
-   * The event's id, when it has one already (that of the webhook it came with): published again under the same id, it does nothing to a
-   * call that it has reached. Default a new one.
+   * The event's id, when it has one already (that of the webhook it came with): published again under the same id, no wait or subscription
+   * acts on it twice. Default a new one.
    */
   id?: string
 }

@@ -1,28 +1,22 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { stripTypeScriptTypes } from 'node:module'
-import { describe, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import type { Push } from '../../functions/push/index.ts'
 import type { SipRouter } from '../../functions/sdk/index.ts'
+import { redisSubject } from '../conformance/redis-subject.ts'
+import { positionNow, subscribe, subscription } from '../conformance/subject.ts'
+import { absent } from '../peers.ts'
+import { readmeExample } from '../support/readme-example.ts'
+import { type RedisRest, startRedisRest } from '../support/redis-rest.ts'
 import { BOB_PHONE, invocation } from './invocations.ts'
 import { byDispatch, event, outcome, Session } from './session.ts'
 
-/** The examples of the READMEs, as they stand there. */
-async function example(room: string, name: string): Promise<Record<string, unknown>> {
-  const folder = new URL(`../../functions/${room}/`, import.meta.url)
-  const text = readFileSync(new URL('README.md', folder), 'utf8')
-  const block = new RegExp(`\`\`\`ts\\n(// example: ${name}\\n[^]*?)\`\`\``).exec(text)?.[1]
-  assert.ok(block, `functions/${room}/README.md has no example "${name}"`)
-  const located = block
-    .replaceAll("'rouse'", `'${new URL('../../functions/sdk/index.ts', import.meta.url)}'`)
-    .replaceAll("'./index.ts'", `'${new URL('index.ts', folder)}'`)
-  return import(`data:text/javascript,${encodeURIComponent(stripTypeScriptTypes(located))}`)
-}
+const example = (room: string, name: string) => readmeExample(`functions/${room}/README.md`, name)
 
 async function router(name: string): Promise<SipRouter> {
   return (await example('sdk', name)).default as SipRouter
 }
 
+const REDIS_PORT = 27_198
 const AOR = 'sip:bob@example.com'
 
 describe('the examples of functions/sdk/README.md', () => {
@@ -108,4 +102,30 @@ test('the example of functions/push/README.md', async () => {
   const message = { id: 'p', aor: AOR, device: 'd', provider: 'pager', prid: 't', param: '', ttlSeconds: 30 }
   assert.deepEqual(await push.send(message), { outcome: 'accepted' })
   assert.deepEqual(await push.send({ ...message, prid: '' }), { outcome: 'token_invalid' })
+})
+
+describe('the example of functions/README.md', { skip: absent('redis-server') }, () => {
+  const names = ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN'] as const
+  let redis: RedisRest
+  before(async () => {
+    redis = await startRedisRest(REDIS_PORT)
+    for (const name of names) process.env[name] = redis.env[name]
+  })
+  after(async () => {
+    for (const name of names) delete process.env[name]
+    await redis?.stop()
+  })
+
+  test('publish: a webhook raises an event; what is no event is the caller’s fault', async (t) => {
+    const app = (await readmeExample('functions/README.md', 'publish')).default as SipRouter['http']
+    const gateway = redisSubject(redis.redisUrl, { prefix: 'rouse' })
+    t.after(() => gateway.close())
+    const waits = subscription(gateway, 's1', 'payment.confirmed', { order: '17' })
+    await subscribe(gateway, await positionNow(gateway), waits)
+    const post = (body: object) => app.request('/payments', { method: 'POST', body: JSON.stringify(body) })
+    assert.deepEqual(await (await post({ id: 'evt_1', order: '17' })).json(), { matched: 1 })
+    assert.deepEqual(await (await post({ id: 'evt_2', order: '18' })).json(), { matched: 0 })
+    const refused = await post({ id: 'evt_3', order: 17 })
+    assert.deepEqual([refused.status, await refused.text()], [400, 'attributes.order: expected a string, got 17'])
+  })
 })

@@ -4,7 +4,6 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, describe, mock, test } from 'node:test'
 import { createStore, RouseError, type RouseStore, storeFromEnv } from '../../../functions/sdk/store.ts'
-import { startUpstashLocal, type UpstashLocal } from '../../../infra/upstash-local/server.ts'
 import { type RedisSubject, redisSubject } from '../../conformance/redis-subject.ts'
 import {
   binding,
@@ -17,30 +16,25 @@ import {
 } from '../../conformance/subject.ts'
 import { absent } from '../../peers.ts'
 import { CountingIds, FakeClock } from '../../support/fake-clock.ts'
-import { startRedis, type TestRedis } from '../../support/redis-server.ts'
+import { type RedisRest, startRedisRest } from '../../support/redis-rest.ts'
 
 const PORT = 27_196
 const BOB = 'sip:bob@example.com'
-const TOKEN = 'a-token'
 
 describe('a program with the REST API of the gateways’ Redis', { skip: absent('redis-server') }, () => {
-  let server: TestRedis
-  let upstash: UpstashLocal
+  let redis: RedisRest
   let gateway: RedisSubject
   let store: RouseStore
 
   before(async () => {
-    server = await startRedis({ port: PORT })
-    const redis = { host: '127.0.0.1', port: PORT }
-    upstash = await startUpstashLocal({ redis, listen: { host: '127.0.0.1', port: 0 }, token: TOKEN })
-    gateway = redisSubject(server.url)
-    const { clock, prefix } = gateway
-    store = createStore({ url: upstash.url, token: TOKEN, prefix, clock, ids: new CountingIds() })
+    redis = await startRedisRest(PORT)
+    gateway = redisSubject(redis.redisUrl)
+    const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token } = redis.env
+    store = createStore({ url, token, prefix: gateway.prefix, clock: gateway.clock, ids: new CountingIds() })
   })
   after(async () => {
     await gateway?.close()
-    await upstash?.close()
-    await server?.stop()
+    await redis?.stop()
   })
 
   test('finds who is registered, as call.contacts has it: no token, no flow; however the AOR is spelled', async () => {
@@ -104,7 +98,7 @@ describe('a program with the REST API of the gateways’ Redis', { skip: absent(
   })
 
   test('a wrong token: the settings are named, nothing that was sent is quoted', async () => {
-    const stranger = createStore({ url: upstash.url, token: 'another' })
+    const stranger = createStore({ url: redis.env.UPSTASH_REDIS_REST_URL, token: 'another' })
     await assert.rejects(stranger.publish('pickup', { code: 'TOPSECRET' }), (error: unknown) => {
       assert.ok(error instanceof RouseError)
       assert.deepEqual([error.code, error.status], ['store.unavailable', 503])
@@ -115,7 +109,7 @@ describe('a program with the REST API of the gateways’ Redis', { skip: absent(
   })
 
   test('an environment names the store, which is the same one for the same environment', async () => {
-    const env = { UPSTASH_REDIS_REST_URL: upstash.url, UPSTASH_REDIS_REST_TOKEN: TOKEN, REDIS_PREFIX: gateway.prefix }
+    const env = { ...redis.env, REDIS_PREFIX: gateway.prefix }
     const found = storeFromEnv(env)!
     assert.equal((await found.lookup(BOB)).length, 2)
     assert.equal(storeFromEnv(env), found)
@@ -127,7 +121,7 @@ test('a store that hangs: a look-up is given up after 400 ms, an event after 2 s
   const server = createServer(() => {}).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const clock = new FakeClock()
-  const store = createStore({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, token: TOKEN, clock })
+  const store = createStore({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, token: 'x', clock })
   const given: string[] = []
   const attempts = [store.lookup(BOB), store.publish('pickup')].map((attempt) =>
     attempt.catch((error: RouseError) => void given.push(`${clock.now()} ${error.message.split(':')[0]}`)),
