@@ -5,9 +5,9 @@ import type { SipRouter } from '../functions/sdk/index.ts'
 import { KNOWN_SETTINGS } from '../gateway/config.ts'
 import { redisSubject } from './conformance/redis-subject.ts'
 import { binding, positionNow, put, subscribe, subscription } from './conformance/subject.ts'
-import { event, Session } from './functions/session.ts'
+import { byDispatch, event, Session } from './functions/session.ts'
 import { absent } from './peers.ts'
-import { readmeExample } from './support/readme-example.ts'
+import { readmeExample, withEnvironment } from './support/readme-example.ts'
 import { startRedisRest } from './support/redis-rest.ts'
 import { world } from './support/world.ts'
 
@@ -40,17 +40,16 @@ test('the route of the README wakes a sleeping phone and forks to it', async () 
 test('the webhook of the README wakes the call, which finds the desk by itself', {
   skip: absent('redis-server'),
 }, async (t) => {
-  const sip = (await readmeExample('README.md', 'webhook')).default as SipRouter
   const redis = await startRedisRest(REDIS_PORT)
   t.after(() => redis.stop())
+  const sip = (await withEnvironment(redis.env, () => readmeExample('README.md', 'webhook'))).default as SipRouter
   const gateway = redisSubject(redis.redisUrl, { prefix: 'rouse' })
   t.after(() => gateway.close())
   const aor = 'sip:desk@shop.example.com'
   const desk = binding(gateway, 'desk', { aor, contact: 'sip:desk@192.0.2.9' })
   await gateway.store.register(put(gateway, desk))
 
-  const invoke: Session['invoke'] = (path, invocation) => sip.dispatch(path, invocation, { env: redis.env })
-  const session = new Session(invoke)
+  const session = new Session(byDispatch(sip))
   const request = { uri: 'sip:17@shop.example.com' }
   const path = '/invite/shop.example.com/17'
   const [wait] = await session.start({ request }, path)
@@ -59,7 +58,7 @@ test('the webhook of the README wakes the call, which finds the desk by itself',
   await subscribe(gateway, await positionNow(gateway), subscription(gateway, 's1', type, filter!))
 
   const webhook = { method: 'POST', body: JSON.stringify({ id: 'evt_1', order: '17' }) }
-  const answer = await sip.fetch(new Request('https://shop.example.com/payments', webhook), redis.env)
+  const answer = await sip.fetch(new Request('https://shop.example.com/payments', webhook))
   assert.deepEqual(await answer.json(), { id: 'evt_1', matched: 1 })
   const resumed = { name: wait.name, timedOut: false, ...event(type, { order: '17' }) }
   const { body = {} } = await session.result({ type: 'wait.resumed', request, data: { wait: resumed } }, path)

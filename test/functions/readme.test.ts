@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import type { Push } from '../../functions/push/index.ts'
 import type { SipRouter } from '../../functions/sdk/index.ts'
 import { redisSubject } from '../conformance/redis-subject.ts'
 import { positionNow, subscribe, subscription } from '../conformance/subject.ts'
 import { absent } from '../peers.ts'
-import { readmeExample } from '../support/readme-example.ts'
-import { type RedisRest, startRedisRest } from '../support/redis-rest.ts'
+import { readmeExample, withEnvironment } from '../support/readme-example.ts'
+import { startRedisRest } from '../support/redis-rest.ts'
 import { BOB_PHONE, invocation } from './invocations.ts'
 import { byDispatch, event, outcome, Session } from './session.ts'
 
@@ -104,28 +104,20 @@ test('the example of functions/push/README.md', async () => {
   assert.deepEqual(await push.send({ ...message, prid: '' }), { outcome: 'token_invalid' })
 })
 
-describe('the example of functions/README.md', { skip: absent('redis-server') }, () => {
-  const names = ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN'] as const
-  let redis: RedisRest
-  before(async () => {
-    redis = await startRedisRest(REDIS_PORT)
-    for (const name of names) process.env[name] = redis.env[name]
-  })
-  after(async () => {
-    for (const name of names) delete process.env[name]
-    await redis?.stop()
-  })
-
-  test('publish: a webhook raises an event; what is no event is the caller’s fault', async (t) => {
-    const app = (await readmeExample('functions/README.md', 'publish')).default as SipRouter['http']
-    const gateway = redisSubject(redis.redisUrl, { prefix: 'rouse' })
-    t.after(() => gateway.close())
-    const waits = subscription(gateway, 's1', 'payment.confirmed', { order: '17' })
-    await subscribe(gateway, await positionNow(gateway), waits)
-    const post = (body: object) => app.request('/payments', { method: 'POST', body: JSON.stringify(body) })
-    assert.deepEqual(await (await post({ id: 'evt_1', order: '17' })).json(), { matched: 1 })
-    assert.deepEqual(await (await post({ id: 'evt_2', order: '18' })).json(), { matched: 0 })
-    const refused = await post({ id: 'evt_3', order: 17 })
-    assert.deepEqual([refused.status, await refused.text()], [400, 'attributes.order: expected a string, got 17'])
-  })
+test('the example of functions/README.md: a webhook raises an event; what is no event is the caller’s fault', {
+  skip: absent('redis-server'),
+}, async (t) => {
+  const redis = await startRedisRest(REDIS_PORT)
+  t.after(() => redis.stop())
+  const { default: app } = await withEnvironment(redis.env, () => readmeExample('functions/README.md', 'publish'))
+  const gateway = redisSubject(redis.redisUrl, { prefix: 'rouse' })
+  t.after(() => gateway.close())
+  const waits = subscription(gateway, 's1', 'payment.confirmed', { order: '17' })
+  await subscribe(gateway, await positionNow(gateway), waits)
+  const post = (body: object) =>
+    (app as SipRouter['http']).request('/payments', { method: 'POST', body: JSON.stringify(body) })
+  assert.deepEqual(await (await post({ id: 'evt_1', order: '17' })).json(), { matched: 1 })
+  assert.deepEqual(await (await post({ id: 'evt_2', order: '18' })).json(), { matched: 0 })
+  const refused = await post({ id: 'evt_3', order: 17 })
+  assert.deepEqual([refused.status, await refused.text()], [400, 'attributes.order: expected a string, got 17'])
 })

@@ -19,3 +19,13 @@ export async function readmeExample(readme: string, name: string): Promise<Recor
   })
   return import(`data:text/javascript,${encodeURIComponent(stripTypeScriptTypes(located))}`)
 }
+
+/** Does something while the environment has these variables. */
+export async function withEnvironment<T>(variables: Record<string, string>, work: () => Promise<T>): Promise<T> {
+  Object.assign(process.env, variables)
+  try {
+    return await work()
+  } finally {
+    for (const name of Object.keys(variables)) delete process.env[name]
+  }
+}
