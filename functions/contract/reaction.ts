@@ -1,4 +1,4 @@
-import { type Action, Actions } from './actions.ts'
+import { type Action, type ActionOf, Actions } from './actions.ts'
 import { type Attributes, attributeFault, EventAttribute } from './events.ts'
 import { compileFastCheck } from './fast-check.ts'
 import { type Fault, faultProblem, schemaFault } from './fault.ts'
@@ -52,9 +52,23 @@ function substituted(actions: Raw, look: Look): { actions: Action[] } | { fault:
   const read = isActions(values) ? { success: true as const, data: values as Action[] } : Actions.safeParse(values)
   if (!read.success) return { fault: schemaFault(read.error.issues, values) }
   const refused = read.data.findIndex(({ action }) => REFUSED.has(action))
-  if (refused === -1) return { actions: read.data }
+  if (refused === -1) return published(read.data)
   const message = `"${read.data[refused]!.action}" is not possible in an inline reaction; name a handler instead`
   return { fault: { path: [refused, 'action'], message } }
+}
+
+function published(actions: Action[]): { actions: Action[] } | { fault: Fault } {
+  for (const [index, action] of actions.entries()) {
+    const fault = action.action === 'publish' ? publishFault(action) : undefined
+    if (fault) return { fault: { ...fault, path: [index, ...fault.path] } }
+  }
+  return { actions }
+}
+
+/** An attribute that the predefined event does not have; the path is relative to the action. */
+export function publishFault({ type, attributes = {} }: ActionOf<'publish'>): Fault | undefined {
+  const fault = attributeFault(type, Object.keys(attributes))
+  return fault && { path: ['attributes', fault.attribute], message: fault.message }
 }
 
 function replaceFromEvent(value: unknown, look: Look, path: PropertyKey[], faults: Fault[]): unknown {

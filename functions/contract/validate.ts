@@ -5,7 +5,7 @@ import { compileFastCheck } from './fast-check.ts'
 import { type Fault, faultProblem, schemaFault } from './fault.ts'
 import type { ProblemCode, Result } from './problem.ts'
 import { PushMessage } from './push.ts'
-import { reactionFault } from './reaction.ts'
+import { publishFault, reactionFault } from './reaction.ts'
 
 export { resolveFromEvent } from './reaction.ts'
 
@@ -69,11 +69,23 @@ function result<T>(read: Parsed<T>, code: ProblemCode): Result<T> {
 function actionsFault(actions: readonly Action[]): Fault | undefined {
   for (let i = 0; i < actions.length; i++) {
     const action = actions[i]!
-    const fault =
-      action.action === 'subscribe' ? subscribeFault(action) : action.action === 'wait' ? waitFault(action) : undefined
+    const fault = actionFault(action)
     if (fault) return { ...fault, path: ['actions', i, ...fault.path] }
   }
   return undefined
+}
+
+function actionFault(action: Action): Fault | undefined {
+  switch (action.action) {
+    case 'subscribe':
+      return subscribeFault(action)
+    case 'wait':
+      return waitFault(action)
+    case 'publish':
+      return publishFault(action)
+    default:
+      return undefined
+  }
 }
 
 function subscribeFault(subscribe: Extract<Action, { action: 'subscribe' }>): Fault | undefined {
@@ -98,8 +110,8 @@ function waitFault({ any }: Extract<Action, { action: 'wait' }>): Fault | undefi
 }
 
 function eventFault({ type, attributes }: RaisedEvent): Fault | undefined {
-  const unknown = attributeFault(type, Object.keys(attributes))
-  if (unknown) return { path: ['attributes', unknown.attribute], message: unknown.message }
+  const fault = publishFault({ action: 'publish', type, attributes })
+  if (fault) return fault
   const octets = new TextEncoder().encode(JSON.stringify(attributes)).length
   if (octets <= MAX_EVENT_OCTETS) return undefined
   return { path: ['attributes'], message: `expected at most ${MAX_EVENT_OCTETS} octets as JSON, got ${octets}` }

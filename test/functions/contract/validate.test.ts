@@ -177,6 +177,12 @@ describe('validateAnswer', () => {
       'actions[0].any[1].filter.digit: contact.* has no attribute "digit"',
     ],
     [
+      'a published event with an attribute that its type does not have',
+      [{ action: 'publish', type: 'dtmf', attributes: { callId: 'a', digits: '5' } }],
+      '/actions/0/attributes/digits',
+      'actions[0].attributes.digits: dtmf has no attribute "digits"; it has callId, digit, duration, source',
+    ],
+    [
       'an empty value of a filter',
       [{ action: 'subscribe', event: 'dtmf', filter: { digit: '' }, handler: 'h' }],
       '/actions/0/filter/digit',
@@ -280,6 +286,7 @@ describe('inline reactions', () => {
         '/actions/0/actions/0/headers/set/Via',
       ],
       [{ action: 'reply', status: { fromEvent: 'expires' } }, '/actions/0/actions/0/status'],
+      [{ action: 'publish', type: 'dtmf', attributes: { digits: '5' } }, '/actions/0/actions/0/attributes/digits'],
     ] as const) {
       const checked = reaction(action)
       assert.ok(!checked.ok)
