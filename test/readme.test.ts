@@ -11,7 +11,7 @@ import { readmeExample, withEnvironment } from './support/readme-example.ts'
 import { startRedisRest } from './support/redis-rest.ts'
 import { world } from './support/world.ts'
 
-const REDIS_PORT = 27_199
+const REDIS_PORT = 27_213
 const README = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
 const SCRIPTS = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).scripts as object
 

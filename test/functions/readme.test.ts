@@ -16,7 +16,7 @@ async function router(name: string): Promise<SipRouter> {
   return (await example('sdk', name)).default as SipRouter
 }
 
-const REDIS_PORT = 27_198
+const REDIS_PORT = 27_212
 const AOR = 'sip:bob@example.com'
 
 describe('the examples of functions/sdk/README.md', () => {

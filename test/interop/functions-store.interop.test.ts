@@ -9,7 +9,7 @@ import { eventually, Program } from './program.ts'
 import { Callers, Phones, untilAll } from './udp-peers.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const REDIS_PORT = 27_197
+const REDIS_PORT = 27_211
 const SHOP = 'test/interop/apps/shop.ts'
 const TOKEN = 'a-token'
 const UPSTASH = { UPSTASH_REDIS_REST_URL: `http://${host(3)}:8079`, UPSTASH_REDIS_REST_TOKEN: TOKEN }

@@ -18,7 +18,7 @@ import { absent } from '../../peers.ts'
 import { CountingIds, FakeClock } from '../../support/fake-clock.ts'
 import { type RedisRest, startRedisRest } from '../../support/redis-rest.ts'
 
-const PORT = 27_196
+const PORT = 27_210
 const BOB = 'sip:bob@example.com'
 
 describe('a program with the REST API of the gateways’ Redis', { skip: absent('redis-server') }, () => {
