@@ -18,8 +18,8 @@ export interface SipRouterOptions<Types extends RouterTypes = RouterTypes> {
   /** Where the functions are mounted, `/app`; default the root. */
   basePath?: string
   /**
-   * Where `call.lookup` looks first, see `rouse/store`; a function is given the environment, `storeFromEnv` is one. Absent, and whenever it does
-   * not answer: the gateway is asked.
+   * Where `call.lookup` looks first, see `rouse/store`; a function is given the environment, `storeFromEnv` is one. Absent, and whenever it
+   * does not answer: the gateway is asked.
    */
   store?: RouseStore | ((env: Types['env']) => RouseStore | undefined)
   /** Told of every error of a handler, once, and of a store that does not answer; default `console.error`. */

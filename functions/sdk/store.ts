@@ -10,8 +10,8 @@ import { RouseError } from './rouse-error.ts'
 import { checkedSettings, type StoreSettings, settingsOf } from './store-settings.ts'
 
 /**
- * The gateways' Redis for programs that hold no socket: `import { createStore } from 'rouse/store'`. Apart from 'rouse' itself, so that who does
- * not use it does not carry it.
+ * The gateways' Redis for programs that hold no socket: `import { createStore } from 'rouse/store'`. Apart from 'rouse' itself, so that
+ * nobody carries it who does not use it.
  */
 
 export { RouseError } from './rouse-error.ts'
