@@ -205,10 +205,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const inboxes = new Map<string, { close(): Promise<void> }>()
   const keeper: CallKeeper = {
     takeOver: async (gateway) => {
-      const suspended = await store.suspended(gateway)
+      const [suspended, lastSeen] = await Promise.all([store.suspended(gateway), store.lastSeen(gateway)])
       // Requests that have come since the sockets were opened were not taken; the next ones find the calls of before a restart.
       transactions.serve(router)
-      calls.takeUp(suspended)
+      calls.takeUp(suspended, lastSeen)
       inboxes.set(gateway, await store.inbox(gateway, (deliveries) => calls.deliver(deliveries)))
     },
     letGo: async (gateway) => {

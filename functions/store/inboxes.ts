@@ -11,6 +11,7 @@ interface Inbox {
   timer: Timer | undefined
   /** Since when deliveries wait for a gateway that is not there. */
   absentSince: number
+  wasOpen: boolean
 }
 
 /**
@@ -40,12 +41,20 @@ export class Inboxes {
   open(gateway: string, receive: Receive): () => void {
     const inbox = this.#inbox(gateway)
     inbox.receivers.add(receive)
+    inbox.wasOpen = true
     inbox.waiting = this.#trim(inbox.waiting)
     this.#schedule(inbox)
-    return () => this.#leave(gateway, inbox, receive)
+    return () => this.#leave(inbox, receive)
   }
 
-  /** Forgets what has waited for an absent gateway for `keepMs`. @returns when to look again, `Infinity` when nothing waits so */
+  /** When somebody last received what goes there, now if somebody does; 0 when nobody did. Milliseconds since the epoch. */
+  lastSeen(gateway: string): number {
+    const inbox = this.#inboxes.get(gateway)
+    if (!inbox?.wasOpen) return 0
+    return inbox.receivers.size > 0 ? this.#clock.now() : inbox.absentSince
+  }
+
+  /** Forgets gateways that have been absent for `keepMs`. @returns when to look again, `Infinity` when none is absent */
   sweep(now: number, keepMs: number): number {
     let next = Number.POSITIVE_INFINITY
     for (const [gateway, inbox] of this.#inboxes) {
@@ -68,17 +77,14 @@ export class Inboxes {
     let inbox = this.#inboxes.get(gateway)
     if (!inbox) {
       const absentSince = this.#clock.now()
-      inbox = { receivers: new Set(), waiting: [], isScheduled: false, timer: undefined, absentSince }
+      inbox = { receivers: new Set(), waiting: [], isScheduled: false, timer: undefined, absentSince, wasOpen: false }
       this.#inboxes.set(gateway, inbox)
     }
     return inbox
   }
 
-  #leave(gateway: string, inbox: Inbox, receive: Receive): void {
-    inbox.receivers.delete(receive)
-    if (inbox.receivers.size > 0) return
-    inbox.absentSince = this.#clock.now()
-    if (inbox.waiting.length === 0 && this.#inboxes.get(gateway) === inbox) this.#inboxes.delete(gateway)
+  #leave(inbox: Inbox, receive: Receive): void {
+    if (inbox.receivers.delete(receive) && inbox.receivers.size === 0) inbox.absentSince = this.#clock.now()
   }
 
   #trim(waiting: Delivery[]): Delivery[] {

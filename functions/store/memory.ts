@@ -109,14 +109,26 @@ class MemoryStore implements Store {
 
   async suspend(step: Parameters<Store['suspend']>[0]): Promise<Delivery[]> {
     const held = this.#suspended.write(step.transaction)
-    for (const id of step.drop) this.#suspended.unsubscribe(held, id)
+    for (const { id } of step.drop) this.#suspended.unsubscribe(held, id)
     for (const subscription of step.add) this.#subscribe(held, subscription)
     this.#sweep.notice(step.transaction.expiresAt)
     return step.add.flatMap((subscription) => this.#missed(subscription, step.since))
   }
 
+  async resume({ transaction, claim, ttlMs }: Parameters<Store['resume']>[0]): Promise<boolean> {
+    if (this.#suspended.revOf(transaction.id) > transaction.rev) return false
+    if (!this.#claim(JSON.stringify([transaction.id, claim]), ttlMs)) return false
+    this.#suspended.write(transaction)
+    this.#sweep.notice(transaction.expiresAt)
+    return true
+  }
+
   async release(transaction: string): Promise<void> {
     this.#suspended.release(transaction)
+  }
+
+  async lastSeen(gateway: string): Promise<number> {
+    return this.#inboxes.lastSeen(gateway)
   }
 
   async suspended(gateway: string): ReturnType<Store['suspended']> {
@@ -132,6 +144,10 @@ class MemoryStore implements Store {
   }
 
   async claim(key: string, ttlMs: number): Promise<boolean> {
+    return this.#claim(JSON.stringify([key]), ttlMs)
+  }
+
+  #claim(key: string, ttlMs: number): boolean {
     const now = this.#clock.now()
     const held = this.#claims.get(key)
     if (held && held.expiresAt > now) return false

@@ -95,6 +95,9 @@ export interface StoredSubscription {
   expiresAt: number
 }
 
+/** A subscription that is to go, and what it was to: the index of events finds it by both. */
+export type DroppedSubscription = Pick<StoredSubscription, 'id' | 'event'>
+
 /** A transaction as it must be known to be taken up again. */
 export interface SuspendedTransaction {
   id: string
@@ -186,11 +189,25 @@ export interface Store {
   suspend(step: {
     transaction: SuspendedTransaction
     add: StoredSubscription[]
-    drop: string[]
+    drop: DroppedSubscription[]
     since: Position
   }): Promise<Delivery[]>
-  /** The transaction has ended: forgets it and its subscriptions. */
-  release(transaction: string): Promise<void>
+  /**
+   * Writes the transaction as it is after a wait, if this is the first to claim the wait: claim and record are won or lost as one step.
+   * Subscriptions stay as they are. A claim belongs to its transaction, stands for `ttlMs` and outlives `release`.
+   * @returns false when another has claimed it before, or has written a later `rev`: nothing was written
+   */
+  resume(step: { transaction: SuspendedTransaction; claim: string; ttlMs: number }): Promise<boolean>
+  /**
+   * The transaction has ended: forgets it and its subscriptions.
+   * @param held what its owner knows of it, which spares a look: subscriptions beyond these are left to their expiry
+   */
+  release(transaction: string, held?: { gateway: string; subscriptions: DroppedSubscription[] }): Promise<void>
+  /**
+   * When the gateway was last known to read its inbox, at most 3 s before it ended; milliseconds since the epoch by its own clock, 0 when
+   * that is not known (any more).
+   */
+  lastSeen(gateway: string): Promise<number>
   /** The suspended transactions of a gateway. */
   suspended(gateway: string): Promise<SuspendedTransaction[]>
   /** Live subscriptions of a transaction, for people who look. */
@@ -205,8 +222,8 @@ export interface Store {
   leases(step: LeaseStep): Promise<{ taken: string[]; seen: SeenLease[]; secret: string }>
 
   /**
-   * One winner: true for the first caller with this key, false for all later ones, for `ttlMs`. Event against deadline: key `wait id`;
-   * a repeated delivery: key `subscription id/event id`.
+   * One winner: true for the first caller with this key, false for all later ones, for `ttlMs`. For what is not a step of a suspended
+   * transaction, see `resume`.
    */
   claim(key: string, ttlMs: number): Promise<boolean>
   /** Matches each event against all live subscriptions, O(filter shapes + matches), and hands the matches to the owners' inboxes. Returns how many. */

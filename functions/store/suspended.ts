@@ -33,6 +33,11 @@ export class SuspendedTable {
     return held
   }
 
+  /** -1 when it is not held. */
+  revOf(id: string): number {
+    return this.#held.get(id)?.transaction.rev ?? -1
+  }
+
   /** A subscription of the same id is replaced. */
   subscribe(held: Held, added: StoredSubscription): void {
     const subscription = { ...added, transaction: held.transaction.id }

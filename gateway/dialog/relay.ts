@@ -141,6 +141,7 @@ class RelayedRequest implements ProxyOwner {
   onBranchFailed(): void {}
   onForkEnded(): void {}
   onProgress(): void {}
+  onRepeatable(): void {}
   onCancelled(): void {}
 
   onOrphan(_branch: Branch, response: SipMessage): void {

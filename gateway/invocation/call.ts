@@ -52,6 +52,8 @@ export interface TimelineEntry {
   what: string
 }
 
+/** A process that lived for so long after it had begun to perform an answer has sent what there was to send at once. Milliseconds. */
+const CERTAIN_MS = 2500
 const NOWHERE: Location = { bindings: [], at: '' }
 export const RETRY_LATER: { headers: [string, string][] } = { headers: [['Retry-After', '10']] }
 
@@ -132,8 +134,9 @@ export class Call implements ProxyOwner, DialogOwner {
   /**
    * Goes on where another process has left off: branches ring on, waits have what is left of their time, and what was asked of the function
    * and not answered, or answered and not performed, is done again.
+   * @param lastSeen until when the other process was certainly alive
    */
-  takeUp({ at, context, ...record }: CallRecord, rev: number): void {
+  takeUp({ at, context, ...record }: CallRecord, rev: number, lastSeen: number): void {
     this.note('taken up after a restart')
     this.location = { bindings: [], at }
     this.functionContext = context
@@ -145,13 +148,13 @@ export class Call implements ProxyOwner, DialogOwner {
     if (record.haltUntil !== undefined) this.halt(Math.max(GRACE_MS, record.haltUntil - this.parts.clock.now()))
     takeUpContext(this.context, record.proxy, this.parts.hangup.transport)
     this.invocations.takeUp(record.answered, record.jobs)
-    void this.#goOn(record.works)
+    void this.#goOn(record.works, lastSeen)
   }
 
   /** What was being performed comes before what is to be asked. */
-  async #goOn(works: readonly WorkRecord[]): Promise<void> {
+  async #goOn(works: readonly WorkRecord[], lastSeen: number): Promise<void> {
     try {
-      await Promise.all(works.map((work) => this.#performAgain(work)))
+      await Promise.all(works.map((work) => this.#performAgain(work, lastSeen)))
     } catch (error) {
       this.troubled(error)
     }
@@ -159,8 +162,11 @@ export class Call implements ProxyOwner, DialogOwner {
     this.context.release()
   }
 
-  #performAgain({ actions, event, missed }: WorkRecord): Promise<void> {
-    return performStored(this, { actions, next: 0, event, missed }, async () => {
+  #performAgain({ actions, event, missed, begunAt }: WorkRecord, lastSeen: number): Promise<void> {
+    const wasSent = lastSeen - begunAt >= CERTAIN_MS
+    const since = wasSent ? begunAt : this.parts.clock.now()
+    if (!wasSent) this.changed()
+    return performStored(this, { actions, next: 0, event, missed, begunAt: since, wasSent }, async () => {
       this.location = await this.parts.store.lookup(this.aor)
       return missed
     })
@@ -191,6 +197,11 @@ export class Call implements ProxyOwner, DialogOwner {
   /** Something is not as the record in the store says, when there is one. */
   changed(): void {
     this.#suspension?.changed()
+  }
+
+  /** See Suspension.changedRepeatably. */
+  changedRepeatably(): void {
+    this.#suspension?.changedRepeatably()
   }
 
   /** See Suspension.freeze. */
@@ -312,6 +323,10 @@ export class Call implements ProxyOwner, DialogOwner {
 
   onProgress(): void {
     this.changed()
+  }
+
+  onRepeatable(): void {
+    this.changedRepeatably()
   }
 
   onCancelled(): void {

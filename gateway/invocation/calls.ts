@@ -47,13 +47,14 @@ export class Calls {
   /**
    * Goes on with the calls that were suspended when this gateway was last at work, or one whose calls are this one's now. One that cannot be
    * read costs only itself.
+   * @param lastSeen see Store.lastSeen
    */
-  takeUp(suspended: readonly SuspendedTransaction[]): void {
+  takeUp(suspended: readonly SuspendedTransaction[], lastSeen: number): void {
     for (const stored of suspended) {
       if (this.#live.has(stored.id)) continue
       const read = readRecord(stored.state)
       try {
-        if (read.ok) this.#takeUpOne(stored, read.record)
+        if (read.ok) this.#takeUpOne(stored, read.record, lastSeen)
         else this.#lose(stored, read.why, read.beginning)
       } catch (error) {
         this.#lose(stored, String(error), read.ok ? read.record : undefined)
@@ -61,7 +62,7 @@ export class Calls {
     }
   }
 
-  #takeUpOne(stored: SuspendedTransaction, record: CallRecord): void {
+  #takeUpOne(stored: SuspendedTransaction, record: CallRecord, lastSeen: number): void {
     const { log, count } = this.#parts
     // Its dialog goes on without us: requests within it find their way by Record-Route.
     if (record.proxy.finalStatus !== 0) return this.#release(stored)
@@ -79,7 +80,7 @@ export class Calls {
       branches: record.proxy.branches.length,
     })
     try {
-      call.takeUp(record, stored.rev)
+      call.takeUp(record, stored.rev, lastSeen)
     } catch (error) {
       this.#parts.onBug(error)
       call.context.respondLocally(500)

@@ -1,6 +1,6 @@
 import type { Subscribe, Wait as WaitAction } from '../../functions/contract/actions.ts'
 import { durationMs } from '../../functions/contract/duration.ts'
-import type { StoredSubscription } from '../../functions/store/store.ts'
+import type { DroppedSubscription, StoredSubscription } from '../../functions/store/store.ts'
 import { GRACE_MS } from '../proxy/state.ts'
 import type { TimerHandle, TimerQueue } from '../transaction/timer-queue.ts'
 import type { SubscriptionRecord, WaitRecord } from './record.ts'
@@ -14,7 +14,7 @@ export class Wait {
   readonly forks: string[]
   /** Events it awaits. */
   readonly events: string[]
-  /** Its subscriptions in the store. */
+  /** Its subscriptions in the store, one to each of these. */
   readonly subscriptions: string[]
   /** Nobody else may resume by it: see Store.claim. */
   readonly claimKey: string
@@ -138,23 +138,30 @@ export class Interests {
     return true
   }
 
-  /** Disarms a wait. Returns the ids the store has to drop. */
-  dropWait(wait: Wait): string[] {
+  /** Disarms a wait. Returns what the store has to drop. */
+  dropWait(wait: Wait): DroppedSubscription[] {
     this.#timers.stop(wait.timer)
     wait.timer = undefined
     if (this.waits.get(wait.name) === wait) this.waits.delete(wait.name)
-    return wait.subscriptions
+    return wait.subscriptions.map((id, index) => ({ id, event: wait.events[index]! }))
   }
 
-  /** Drops subscriptions that `which` picks. Returns the ids the store has to drop. */
-  dropSubscriptions(which: (subscription: Subscription) => boolean): string[] {
-    const dropped: string[] = []
+  /** Drops subscriptions that `which` picks. Returns what the store has to drop. */
+  dropSubscriptions(which: (subscription: Subscription) => boolean): DroppedSubscription[] {
+    const dropped: DroppedSubscription[] = []
     for (const subscription of this.subscriptions.values()) {
       if (!which(subscription)) continue
       this.subscriptions.delete(subscription.id)
-      dropped.push(subscription.id)
+      dropped.push({ id: subscription.id, event: subscription.action.event })
     }
     return dropped
+  }
+
+  /** Of something that others tell the store, not of the call's own branches. */
+  get awaitsEvent(): boolean {
+    if (this.subscriptions.size > 0) return true
+    for (const wait of this.waits.values()) if (wait.subscriptions.length > 0) return true
+    return false
   }
 
   get isEmpty(): boolean {

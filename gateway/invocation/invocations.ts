@@ -128,7 +128,11 @@ export class Invocations {
     } else if (result.kind === 'none' && job.type === 'sip.request') call.routeByLocation()
     else if (result.kind === 'failed') call.invocationFailed(job, result.problem.code)
     // What the answer has armed was written, and with it that there is an answer.
-    if (call.rev === rev) call.changed()
+    if (call.rev !== rev) return
+    // Until it is written what the phones say to it, the record leads to the same question, and so to the same branches.
+    if (result.kind === 'answer' && result.answer.actions.some(({ action }) => action === 'fork'))
+      call.changedRepeatably()
+    else call.changed()
   }
 
   /** The CloudEvent of one try (CloudEvents 1.0, structured mode). */

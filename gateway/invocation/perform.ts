@@ -17,20 +17,20 @@ import { resolveTargets } from './targets.ts'
 /** A promise where the action has to ask the store; the next action waits for it. */
 type Done = void | Promise<void>
 type Performers = {
-  [Name in Action['action']]: (call: Call, action: ActionOf<Name>, event: RouseEvent | undefined) => Done
+  [Name in Action['action']]: (call: Call, action: ActionOf<Name>, work: Work) => Done
 }
 
 /** What each action does. `subscribe`, `wait` and `halt` were armed before the first of these. */
 const PERFORM: Performers = {
   reply: (call, action) => reply(call, action),
-  redirect: (call, action, event) => redirect(call, action, event),
+  redirect: (call, action, { event }) => redirect(call, action, event),
   challenge: (call, action) =>
     call.context.respondLocally(action.proxy ? 407 : 401, undefined, {
       headers: challengeHeaders(action, call.parts.nonces),
     }),
   save: (call, action) => saveBindings(call, action),
   remove: (call, action) => removeBindings(call, action),
-  fork: (call, action, event) => fork(call, action, event),
+  fork: (call, action, { event }) => fork(call, action, event),
   cancel: (call, action) => cancel(call, action),
   halt: () => {},
   wait: () => {},
@@ -38,9 +38,9 @@ const PERFORM: Performers = {
   subscribe: () => {},
   unsubscribe: (call, action) => call.suspension.unsubscribe(action.name),
   publish: (call, action) => publish(call, action),
-  push: (call, action) => pushDevices(call, action),
+  push: (call, action, { wasSent }) => pushDevices(call, action, wasSent),
   hangup: (call, action) => call.hangUp(action),
-  send: (call, action, event) => sendRequest(call, action, event),
+  send: (call, action, { event }) => sendRequest(call, action, event),
   annotate: (call, action) => {
     call.annotations ??= new Map()
     for (const [name, value] of Object.entries(action.values)) call.annotations.set(name, value)
@@ -57,6 +57,19 @@ export interface Work {
   readonly event: RouseEvent | undefined
   /** Events that came before it was armed. */
   missed: readonly Delivery[]
+  /** When it was first performed, milliseconds since the epoch. */
+  readonly begunAt: number
+  /** It is performed again after a restart, and its pushes went out before that. */
+  readonly wasSent: boolean
+}
+
+/** Done once more, they do no harm: no record says that they were done, unless it is written for something else. */
+const REPEATABLE: ReadonlySet<Action['action']> = new Set<Action['action']>([
+  ...(['reply', 'redirect', 'challenge', 'fork', 'cancel', 'push', 'hangup', 'annotate'] as const),
+])
+
+export function isRepeatable({ actions }: Work): boolean {
+  return actions.every(({ action }) => REPEATABLE.has(action))
 }
 
 /**
@@ -67,8 +80,9 @@ export interface Work {
  */
 export function perform(call: Call, actions: readonly Action[], event: RouseEvent | undefined): Done {
   const arms = actions.some(isArmed)
-  if (!arms && !call.isStored) return performFrom(call, { actions, next: 0, event, missed: NONE })
-  const work: Work = { actions: actions.filter((action) => !isArmed(action)), next: 0, event, missed: NONE }
+  const begun = { next: 0, event, missed: NONE, begunAt: call.parts.clock.now(), wasSent: false }
+  if (!arms && !call.isStored) return performFrom(call, { actions, ...begun })
+  const work: Work = { actions: actions.filter((action) => !isArmed(action)), ...begun }
   return performStored(call, work, arms ? () => call.suspension.arm(actions) : undefined)
 }
 
@@ -102,11 +116,7 @@ function isArmed({ action }: Action): boolean {
 function performFrom(call: Call, work: Work): Done {
   for (; work.next < work.actions.length; work.next++) {
     const action = work.actions[work.next]!
-    const done = (PERFORM[action.action] as (call: Call, action: Action, event: RouseEvent | undefined) => Done)(
-      call,
-      action,
-      work.event,
-    )
+    const done = (PERFORM[action.action] as (call: Call, action: Action, work: Work) => Done)(call, action, work)
     if (done) {
       return done.then(() => {
         work.next++

@@ -11,12 +11,14 @@ const TTL_SECONDS = 30
 /**
  * Wakes the devices of an AOR that can be pushed and do not ring already, each once for a call. Does not wait for the provider: what
  * it says becomes an event.
+ * @param wasSent before a restart: whom it went to is noted, and nothing is sent
  */
-export async function pushDevices(call: Call, action: ActionOf<'push'>): Promise<void> {
+export async function pushDevices(call: Call, action: ActionOf<'push'>, wasSent: boolean): Promise<void> {
   if (!call.context.isOpen) return
   for (const binding of await call.bindingsOf(canonicalAor(latin1(action.aor)))) {
     if (!binding.push || call.pushed.includes(binding.device) || rings(call, binding)) continue
     call.pushed.push(binding.device)
+    if (wasSent) continue
     call.note(`pushed ${binding.contact}`)
     void call.parts.push.send(messageFor(call, binding, action.data)).then(
       (result) => report(call, binding, result),

@@ -48,6 +48,7 @@ const WorkRecord = z.object({
   actions: z.array(z.custom<Action>(isObject)),
   event: z.optional(z.custom<RouseEvent>(isObject)),
   missed: z.array(z.custom<Delivery>(isObject)),
+  begunAt: z.number(),
 })
 export type WorkRecord = z.infer<typeof WorkRecord>
 
@@ -114,7 +115,7 @@ function parsed(state: string): unknown {
 export interface SuspensionRecord {
   readonly interests: Interests
   readonly armed: number
-  /** Waits that are over, while their claim is not decided. */
+  /** Waits that are over, until their claim is decided. */
   readonly resumptions: readonly Job[]
   readonly works: readonly WorkRecord[]
 }

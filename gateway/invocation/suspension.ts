@@ -2,12 +2,12 @@ import type { Action } from '../../functions/contract/actions.ts'
 import { durationMs } from '../../functions/contract/duration.ts'
 import type { WaitOutcome } from '../../functions/contract/envelope.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
-import type { Delivery, StoredSubscription } from '../../functions/store/store.ts'
+import type { Delivery, DroppedSubscription, StoredSubscription } from '../../functions/store/store.ts'
 import type { TimerHandle } from '../transaction/timer-queue.ts'
 import type { Call } from './call.ts'
 import { Interests, type Subscription, Wait } from './interests.ts'
 import type { Job } from './invocations.ts'
-import type { Work } from './perform.ts'
+import { isRepeatable, type Work } from './perform.ts'
 import { type CallRecord, SuspendedCall, type SuspensionRecord, type WaitRecord, type WorkRecord } from './record.ts'
 import { eventData } from './request-data.ts'
 
@@ -15,6 +15,10 @@ import { eventData } from './request-data.ts'
 const CLAIM_TTL_MS = 60_000
 /** What the store did not take is given to it again after this, in milliseconds, until it does. */
 const RETRY_MS = 5000
+/** A branch that has not made a sound by then is written down as silent. Milliseconds; T1 of RFC 3261. */
+const SILENT_MS = 500
+/** For so long a phone is given to wake, and its user to answer, before what rings meanwhile is written down. Milliseconds. */
+const SOON_MS = 15_000
 
 const WRITTEN = Promise.resolve()
 
@@ -32,12 +36,16 @@ export class Suspension implements SuspensionRecord {
   armed = 0
   /** Subscriptions that the next write adds, and takes back. */
   #add: StoredSubscription[] = []
-  #drop: string[] = []
+  #drop: DroppedSubscription[] = []
   #isDue = false
   #isFrozen = false
   /** The last write; never rejects. */
   #writing: Promise<unknown> = WRITTEN
   #retry: TimerHandle | undefined
+  /** When changes are written that can wait. */
+  #late: TimerHandle | undefined
+  /** An event or a deadline has woken it. */
+  #isWoken = false
 
   constructor(call: Call) {
     this.#call = call
@@ -45,10 +53,11 @@ export class Suspension implements SuspensionRecord {
   }
 
   get works(): WorkRecord[] {
-    return this.#works.map(({ actions, next, event, missed }) => ({
+    return this.#works.map(({ actions, next, event, missed, begunAt }) => ({
       actions: actions.slice(next),
       event,
       missed: [...missed],
+      begunAt,
     }))
   }
 
@@ -61,7 +70,7 @@ export class Suspension implements SuspensionRecord {
     const at = this.#works.indexOf(work)
     if (at < 0) return
     this.#works.splice(at, 1)
-    this.changed()
+    if (!isRepeatable(work)) this.changed()
   }
 
   /**
@@ -150,12 +159,32 @@ export class Suspension implements SuspensionRecord {
     this.changed()
   }
 
+  /**
+   * Something is not as the record says, but what it says leads there again: branches are sent under the same names, and phones say again
+   * that they ring. It is written with what is written sooner, if that can be expected.
+   */
+  changedRepeatably(): void {
+    if (!this.isStored || this.#isDue) return
+    const patienceMs = this.#patienceMs()
+    if (patienceMs === 0) return this.changed()
+    const { timers } = this.#call.parts
+    if (this.#late && this.#late.dueMs <= timers.now() + patienceMs) return
+    timers.stop(this.#late)
+    this.#late = timers.start(patienceMs, this, 'late')
+  }
+
+  /** The next write is near where an event is awaited, and where one has come and the phone that it woke has only to be answered. */
+  #patienceMs(): number {
+    if (this.#isWoken || this.interests.awaitsEvent) return SOON_MS
+    return this.#call.context.branches.some((branch) => branch.isLive && branch.status === 0) ? SILENT_MS : 0
+  }
+
   /** The process is to end, and its calls are to be taken up by the next: what is due is written, and nothing afterwards. */
   async freeze(): Promise<void> {
-    if (this.#isDue) this.#writeNow()
+    if (this.#isDue || this.#late || this.resumptions.length > 0) this.#writeNow()
     this.#isFrozen = true
     this.isStored = false
-    this.#call.parts.timers.stop(this.#retry)
+    this.#stopTimers()
     await this.#writing
   }
 
@@ -175,11 +204,10 @@ export class Suspension implements SuspensionRecord {
   #write(adding: readonly StoredSubscription[]): Promise<Delivery[]> {
     const drop = this.#drop
     // One of a name replaces the other also within one answer.
-    const add = [...this.#add, ...adding].filter(({ id }) => !drop.includes(id))
+    const add = [...this.#add, ...adding].filter(({ id }) => !drop.some((dropped) => dropped.id === id))
     this.#drop = []
     this.#add = []
-    this.#isDue = false
-    const transaction = new SuspendedCall(this.#call, this, ++this.rev)
+    const transaction = this.#record()
     const written = this.#call.parts.store.suspend({ transaction, add, drop, since: this.#call.location.at })
     this.#writing = written.then(
       () => {},
@@ -188,10 +216,26 @@ export class Suspension implements SuspensionRecord {
     return written
   }
 
-  #failed(error: unknown, add: StoredSubscription[], drop: string[]): void {
+  /** The call as it is now: nothing else is due. */
+  #record(): SuspendedCall {
+    this.#isDue = false
+    this.#stopTimers()
+    return new SuspendedCall(this.#call, this, ++this.rev)
+  }
+
+  #stopTimers(): void {
+    const { timers } = this.#call.parts
+    timers.stop(this.#retry)
+    timers.stop(this.#late)
+    this.#retry = undefined
+    this.#late = undefined
+  }
+
+  #failed(error: unknown, add: StoredSubscription[], drop: DroppedSubscription[]): void {
     this.#tell(error)
     this.#add.push(...add)
     this.#drop.push(...drop)
+    if (this.#isFrozen) return
     this.#retry ??= this.#call.parts.timers.start(RETRY_MS, this, 'store again')
   }
 
@@ -201,20 +245,22 @@ export class Suspension implements SuspensionRecord {
     parts.log.error('the store has failed for a suspended call', { callId: request.callId, error: String(error) })
   }
 
-  onTimer(): void {
-    this.#retry = undefined
+  onTimer(kind: 'store again' | 'late'): void {
+    if (kind === 'late') this.#late = undefined
+    else this.#retry = undefined
     if (this.isStored) this.changed()
     else this.#release()
   }
 
   #release(): void {
-    const { parts, id } = this.#call
-    parts.timers.stop(this.#retry)
-    this.#retry = undefined
+    const { parts, id, gateway } = this.#call
+    this.#stopTimers()
     this.isStored = false
     this.#add = []
+    const subscriptions = this.#drop
     this.#drop = []
-    parts.store.release(id).catch((error: unknown) => this.#failed(error, [], []))
+    const released = parts.store.release(id, { gateway, subscriptions })
+    released.catch((error: unknown) => this.#failed(error, [], subscriptions))
   }
 
   // What events, deadlines and forks bring
@@ -242,8 +288,9 @@ export class Suspension implements SuspensionRecord {
       return
     }
     const subscription = this.interests.subscriptions.get(delivery.subscription)
-    if (subscription && this.interests.fires(subscription, event.id, this.#call.parts.clock.now()))
-      this.#call.fire(subscription, event)
+    if (!subscription || !this.interests.fires(subscription, event.id, this.#call.parts.clock.now())) return
+    this.#isWoken = true
+    this.#call.fire(subscription, event)
   }
 
   /** Event, deadline or outcome: the first to claim the wait resumes the call. */
@@ -254,13 +301,10 @@ export class Suspension implements SuspensionRecord {
     void this.#resume(wait, resumption)
   }
 
-  /**
-   * The record says what came of the wait before it is claimed: a claim whose winner is gone, and with it what it was won with, would
-   * leave the call waiting for nothing. Written when this turn's change is complete.
-   */
+  /** Written when this turn's change is complete. After `freeze` it is for the next process to resume. */
   async #resume(wait: Wait, resumption: Job): Promise<void> {
     await undefined
-    this.#writeNow()
+    if (this.#isFrozen) return
     const won = await this.#claim(wait)
     this.resumptions.splice(this.resumptions.indexOf(resumption), 1)
     if (won) this.#call.resume(resumption)
@@ -268,15 +312,24 @@ export class Suspension implements SuspensionRecord {
     this.#call.context.release()
   }
 
-  async #claim(wait: Wait): Promise<boolean> {
-    if (wait.subscriptions.length === 0) return true
-    try {
-      return await this.#call.parts.store.claim(wait.claimKey, CLAIM_TTL_MS)
-    } catch (error) {
-      // Without the store nobody else can have resumed the call either: this gateway owns it.
-      this.#tell(error)
+  /**
+   * Claims the wait in the step that writes what came of it: a claim whose winner is gone, and with it what it was won with, would leave
+   * the call waiting for nothing.
+   */
+  async #claim({ subscriptions, claimKey: claim }: Wait): Promise<boolean> {
+    if (!this.isStored || subscriptions.length === 0) {
+      this.#writeNow()
       return true
     }
+    this.#isWoken = true
+    const claimed = this.#call.parts.store.resume({ transaction: this.#record(), claim, ttlMs: CLAIM_TTL_MS })
+    // Without the store nobody else can have resumed the call either: this gateway owns it.
+    const decided = claimed.catch((error: unknown) => {
+      this.#failed(error, [], [])
+      return true
+    })
+    this.#writing = decided
+    return decided
   }
 
   /** Takes back subscriptions and waits: those of that name, or all. */

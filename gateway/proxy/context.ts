@@ -28,8 +28,10 @@ export interface ProxyOwner {
   onCancelled(): void
   /** Every target of the fork was tried and none answered, or it was answered. `status` is the best failure, 0 when there was no target. */
   onForkEnded(fork: Fork, answered: boolean, status: number): void
-  /** Branches were added, or one stands otherwise than before: who keeps a record of them writes it down once this turn is over. */
+  /** A branch stands otherwise than before: who keeps a record of them writes it down once this turn is over. */
   onProgress(): void
+  /** Branches were sent, or one rings: whoever does the same fork again gets there again, so that a record of it can wait. */
+  onRepeatable(): void
   /** The first final response was sent. `from` is the response it was made of, undefined when it is our own. */
   onFinal(status: number, from: SipMessage | undefined): void
 }
@@ -66,6 +68,7 @@ const RETIRED: ProxyOwner = {
   onCancelled() {},
   onForkEnded() {},
   onProgress() {},
+  onRepeatable() {},
   onFinal() {},
 }
 
@@ -198,6 +201,7 @@ export class ProxyContext {
           return false
         }
         this.#giveUp(branch, 'SIP;cause=487;text="Registered anew"')
+        this.owner.onRepeatable()
       } else if (branch.wasRefused) return false
     }
     return true
@@ -226,7 +230,13 @@ export class ProxyContext {
       if (noReplyForMs !== undefined) this.proxy.startBranchTimer(branch, 'no reply', noReplyForMs)
       this.proxy.start(branch, isBounded ? breadth : undefined)
     }
-    this.owner.onProgress()
+    this.#noteSounds(fork)
+  }
+
+  /** Time limits of a fork began when its branches were sent: they would begin anew. */
+  #noteSounds({ policy }: Fork): void {
+    if (policy.ringForMs === undefined && policy.noReplyForMs === undefined) this.owner.onRepeatable()
+    else this.owner.onProgress()
   }
 
   #branchTo(target: Target, fork: Fork, name = this.proxy.ids.next('branch')): Branch {
@@ -241,7 +251,7 @@ export class ProxyContext {
     if (branch.abandoned || this.finalStatus !== 0) return
     const text = spliceResponse(response)
     if (text !== undefined) this.server.respond(text, response.status)
-    if (isNews) this.owner.onProgress()
+    if (isNews) this.#noteSounds(branch.fork)
     this.owner.onRinging(branch, response)
   }
 
@@ -280,7 +290,9 @@ export class ProxyContext {
     branch.status = status
     branch.final = response
     if (branch.abandoned || this.finalStatus !== 0) return
-    this.owner.onProgress()
+    // Who has not been reached has not rung, and is not reached again.
+    if (response) this.owner.onProgress()
+    else this.owner.onRepeatable()
     // RFC 3263 4.3: silence, a transport that fails and 503 say nothing of the target, only of this one of its servers
     const isServersFault = response === undefined || status === 503
     if (isServersFault && branch.state === 'failed' && this.#tryAlternative(branch)) return
@@ -334,12 +346,14 @@ export class ProxyContext {
   /** The group's time is over: what has not answered is given up as 408, and the next group is tried. */
   ringingTimedOut(fork: Fork): void {
     for (const branch of fork.branches) if (branch.isLive) this.#giveUp(branch, 'SIP;cause=408;text="No answer"')
+    this.owner.onProgress()
     this.#progress(fork)
   }
 
   /** No response at all, or Timer C: as 408 (RFC 3261 16.8). */
   branchTimedOut(branch: Branch): void {
     this.#giveUp(branch, 'SIP;cause=408;text="No answer"')
+    this.owner.onProgress()
     this.owner.onBranchFailed(branch)
     this.#progress(branch.fork)
   }
@@ -351,7 +365,6 @@ export class ProxyContext {
     branch.status = 408
     if (this.isInvite) branch.transaction?.cancel(reason)
     branch.state = 'cancelled'
-    this.owner.onProgress()
   }
 
   /**

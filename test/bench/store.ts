@@ -106,8 +106,8 @@ async function operations(): Promise<void> {
     const one = { ...subscriptionOf(round), id: `life ${round}`, transaction: transaction.id }
     await store.suspend({ transaction, add: [one], drop: [], since: at })
     await store.publish([eventFor(round)])
-    await store.claim(`life ${round}`, 60_000)
-    await store.release(transaction.id)
+    await store.resume({ transaction: { ...transaction, rev: 2 }, claim: 'wait', ttlMs: 60_000 })
+    await store.release(transaction.id, { gateway: 'gw', subscriptions: [one] })
   }
   const work: [name: string, act: (round: number) => Promise<unknown>][] = [
     ['look-up', (round) => store.lookup(aorOf(round))],

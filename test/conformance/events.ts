@@ -170,7 +170,7 @@ export function eventConformance(create: CreateSubject): void {
     await subject.store.suspend({
       transaction: transaction(subject, 't', { rev: 2 }),
       add: [],
-      drop: ['one', 'x'],
+      drop: [one, { id: 'x', event: 'pickup' }],
       since: at,
     })
     await subject.store.publish([event('pickup', { key: 'a' })])
@@ -210,6 +210,48 @@ export function eventConformance(create: CreateSubject): void {
     assert.equal(await subject.store.publish([event('pickup')]), 0)
     assert.deepEqual(await subject.store.subscriptions('t'), [])
     await expectDeliveries(subject, received, 0)
+  })
+
+  it('release takes the subscriptions with it that it is told of', async (subject) => {
+    const received = await listen(subject)
+    const all = ['pickup', 'contact.*', 'contact.registered'].map((pattern) =>
+      subscription(subject, pattern, pattern, {}, { transaction: 't' }),
+    )
+    const since = await positionNow(subject)
+    await subject.store.suspend({ transaction: transaction(subject, 't'), add: all, drop: [], since })
+    await subject.store.release('t', { gateway: 'gw-a', subscriptions: all })
+    await subject.store.release('never there', { gateway: 'gw-a', subscriptions: [] })
+    assert.equal(await subject.store.publish([event('pickup'), registered('sip:bob@example.com')]), 0)
+    assert.deepEqual(await subject.store.subscriptions('t'), [])
+    assert.deepEqual(await subject.store.suspended('gw-a'), [])
+    await expectDeliveries(subject, received, 0)
+  })
+
+  it('a subscription whose event changes to one of another family is heard of by the new one only', async (subject) => {
+    const received = await listen(subject)
+    const at = await positionNow(subject)
+    const first = subscription(subject, 's', 'pickup', {})
+    await subscribe(subject, at, first)
+    await subscribe(subject, at, { ...first, event: 'word' })
+    await subject.store.publish([event('pickup'), event('word')])
+    const deliveries = await expectDeliveries(subject, received, 1)
+    assert.equal(deliveries[0]?.event.type, 'word')
+  })
+
+  it('a gateway that reads its inbox is seen, also a while after it has stopped', async (subject) => {
+    assert.equal(await subject.store.lastSeen('gw-a'), 0)
+    const opened = subject.now()
+    const received = await listen(subject)
+    const wait = subscription(subject, 's', 'pickup', {})
+    await subscribe(subject, await positionNow(subject), wait)
+    await subject.store.publish([event('pickup')])
+    await expectDeliveries(subject, received, 1)
+    await received.close()
+    const closed = subject.now()
+    await subject.pass(20)
+    const seen = await subject.store.lastSeen('gw-a')
+    assert.ok(seen >= opened && seen <= closed, `${seen} of ${opened} to ${closed}`)
+    assert.equal(await subject.store.lastSeen('gw-b'), 0)
   })
 
   it('no lost wake-up: one event counts once, wherever it falls around snapshot and suspend', async (subject) => {

@@ -75,6 +75,63 @@ export function suspensionConformance(create: CreateSubject): void {
     assert.deepEqual(await subject.store.subscriptions('unknown'), [])
   })
 
+  const resume = (
+    subject: Subject,
+    claim: string,
+    ...args: Parameters<typeof suspend> extends [Subject, ...infer Rest] ? Rest : never
+  ) => subject.store.resume({ transaction: transaction(subject, ...args), claim, ttlMs: 60_000 })
+  const stateOf = async (subject: Subject) => (await subject.store.suspended('gw-a'))[0]?.state
+
+  it('a resume writes what came of the wait, and has one winner among a hundred at once', async (subject) => {
+    await suspend(subject, 't')
+    const won = await Promise.all(
+      Array.from({ length: 100 }, (_, nth) => resume(subject, 'wait 1', 't', { rev: 2, state: `by ${nth}` })),
+    )
+    assert.equal(won.filter(Boolean).length, 1)
+    assert.equal(await stateOf(subject), `by ${won.indexOf(true)}`)
+    assert.equal(await resume(subject, 'wait 1', 't', { rev: 3, state: 'late' }), false)
+    assert.equal(await stateOf(subject), `by ${won.indexOf(true)}`)
+    assert.equal(await resume(subject, 'wait 2', 't', { rev: 3, state: 'again' }), true)
+    assert.equal(await stateOf(subject), 'again')
+  })
+
+  it('a resume loses to a later write, and its claim is still to be had', async (subject) => {
+    await suspend(subject, 't', { rev: 5, state: 'later' })
+    assert.equal(await resume(subject, 'wait', 't', { rev: 4, state: 'earlier' }), false)
+    assert.equal(await stateOf(subject), 'later')
+    assert.equal(await resume(subject, 'wait', 't', { rev: 6, state: 'resumed' }), true)
+    assert.equal(await stateOf(subject), 'resumed')
+  })
+
+  it('a claim belongs to its transaction and outlives it', async (subject) => {
+    await suspend(subject, 't')
+    await suspend(subject, 'u')
+    assert.equal(await resume(subject, 'wait', 't', { rev: 2 }), true)
+    assert.equal(await resume(subject, 'wait', 'u', { rev: 2 }), true)
+    assert.equal(await subject.store.claim('wait', 60_000), true)
+    await subject.store.release('t')
+    assert.equal(await resume(subject, 'wait', 't', { rev: 3 }), false)
+    assert.deepEqual(
+      (await subject.store.suspended('gw-a')).map((one) => one.id),
+      ['u'],
+    )
+  })
+
+  it('a resume leaves the subscriptions of the transaction as they are, and its expiry where the later write says', async (subject) => {
+    const add = [subscription(subject, 's', 'pickup', {}, { transaction: 't' })]
+    const short = transaction(subject, 't', { expiresAt: subject.now() + 200 })
+    await subject.store.suspend({ transaction: short, add, drop: [], since: await positionNow(subject) })
+    assert.equal(await resume(subject, 'wait', 't', { rev: 2 }), true)
+    await subject.pass(250)
+    assert.deepEqual(await subject.store.subscriptions('t'), add)
+    assert.equal((await subject.store.suspended('gw-a')).length, 1)
+  })
+
+  it('a transaction that the store does not know (any more) is written by its resume', async (subject) => {
+    assert.equal(await resume(subject, 'wait', 't', { rev: 3, state: 'resumed' }), true)
+    assert.equal(await stateOf(subject), 'resumed')
+  })
+
   it('a claim has one winner among a hundred callers at once', async (subject) => {
     const won = await Promise.all(Array.from({ length: 100 }, () => subject.store.claim('wait 1', 60_000)))
     assert.equal(won.filter(Boolean).length, 1)

@@ -46,7 +46,7 @@ async function run(name: string, dieAt: number, when: 'before' | 'after'): Promi
     app,
     store: (clock, ids) => {
       const memory = createMemoryStore({ clock, ids })
-      const watched = new Set<keyof Store>(['suspend', 'release', 'claim', 'lookup'])
+      const watched = new Set<keyof Store>(['suspend', 'resume', 'release', 'lookup'])
       const step = async (name: keyof Store, args: unknown[]) => {
         const isLast = isWatched && ++steps === dieAt
         if (isLast && when === 'before') {

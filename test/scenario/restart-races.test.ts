@@ -161,8 +161,8 @@ test('killed while the function is asked what came of a wait: it is asked again,
 test('killed in the moment in which an event has claimed the wait: the call is resumed with it after the restart', async () => {
   let die = () => {}
   const store = altered((memory) => ({
-    claim: async (key, ttlMs) => {
-      const won = await memory.claim(key, ttlMs)
+    resume: async (step) => {
+      const won = await memory.resume(step)
       die()
       return won
     },
@@ -179,6 +179,57 @@ test('killed in the moment in which an event has claimed the wait: the call is r
   assert.match(alice.outgoing!.final!.start, /heard go/)
   assert.equal(w.invocations.length, 2)
   await end(w)
+})
+
+test('killed while a phone rings that was woken: the function is asked again by the same id, and the phone goes on ringing once', async () => {
+  const { w, alice, phone } = await started(
+    routed(async (call) => {
+      const registered = await call.wait('contact.registered', { aor: call.aor }, '25s')
+      if (registered) call.fork(registered.contact)
+    }),
+  )
+  await alice.invites('bob')
+  await phone.wakes()
+  await w.advance(8000)
+  await w.kill()
+  await w.advance(3000)
+  await w.restart()
+  const [, asked, again, ...more] = w.invocations
+  assert.deepEqual([again?.id, again?.data.wait, more.length], [asked?.id, asked?.data.wait, 0])
+  await w.advance(4000)
+  await phone.answers()
+  assert.equal(phone.incoming.length, 1)
+  assert.equal(alice.finalStatus, 200)
+  await alice.hangsUp()
+  await end(w)
+})
+
+test('killed right after a push was to be sent: it is sent after the restart; killed later, it is not sent again', async () => {
+  for (const [livedMs, pushes] of [
+    [1000, 2],
+    [5000, 1],
+  ] as const) {
+    const app = routed(async (call) => {
+      const registered = call.wait('contact.registered', { aor: call.aor }, '60s')
+      call.push()
+      const phone = await registered
+      if (phone) call.fork(phone.contact)
+    })
+    const { w, alice, phone } = await started(app)
+    await alice.invites('bob')
+    await w.advance(livedMs)
+    await w.kill()
+    await w.advance(10_000)
+    await w.restart()
+    await w.advance(10_000)
+    await w.restart()
+    assert.equal(w.pushes.length, pushes)
+    await phone.wakes()
+    await phone.answers()
+    assert.equal(alice.finalStatus, 200)
+    await alice.hangsUp()
+    await end(w)
+  }
 })
 
 test('killed before an answer was performed to its end: what is left of it is done after the restart, what was done is not', async () => {
@@ -386,35 +437,14 @@ test('no token of a push provider is in what is written down', async () => {
   await end(w)
 })
 
-test('a call that never waits is not written down; one that waits once, and once for each of: woken, forked, ringing', async () => {
-  const plain = await started(routed((call) => call.fork(call.contacts)))
-  await plain.phone.wakes()
-  await plain.alice.invites('bob')
-  await plain.phone.answers()
-  await plain.alice.hangsUp()
-  assert.deepEqual(plain.w.writes, { suspend: 0, release: 0 })
-  await end(plain.w)
-
-  const waiting = await started(telling)
-  await waiting.alice.invites('bob')
-  await waiting.w.advance(5000)
-  await waiting.alice.cancels()
-  assert.deepEqual(waiting.w.writes, { suspend: 1, release: 1 })
-  await end(waiting.w)
-
-  const woken = await started(
-    routed(async (call) => {
-      const phone = await call.wait('contact.registered', { aor: call.aor }, '25s')
-      if (phone) call.fork(phone.contact)
-    }),
-  )
-  await woken.alice.invites('bob')
-  await woken.phone.wakes()
-  await woken.w.advance(5000)
-  await woken.phone.answers()
-  await woken.alice.hangsUp()
-  assert.deepEqual(woken.w.writes, { suspend: 4, release: 1 })
-  await end(woken.w)
+test('a call that never waits is not written down', async () => {
+  const { w, alice, phone } = await started(routed((call) => call.fork(call.contacts)))
+  await phone.wakes()
+  await alice.invites('bob')
+  await phone.answers()
+  await alice.hangsUp()
+  assert.deepEqual(w.writes, { suspend: 0, resume: 0, release: 0 })
+  await end(w)
 })
 
 test('the store does not take a write: the call goes on, and it is written again until it is taken', async () => {

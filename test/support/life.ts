@@ -1,5 +1,5 @@
 import type { Clock } from '../../functions/contract/clock.ts'
-import type { Store } from '../../functions/store/store.ts'
+import type { Store, SuspendedTransaction } from '../../functions/store/store.ts'
 import type { FunctionHost } from '../../gateway/invocation/host.ts'
 import type { PushSender } from '../../gateway/invocation/parts.ts'
 import type { Network, Stream } from '../../gateway/transport/types.ts'
@@ -77,20 +77,26 @@ export class Life {
 }
 
 /** What a store elsewhere keeps: the text of each record as it was when it was written. */
-export function serialized(store: Store, seen: (what: 'suspend' | 'release') => void): Store {
+export function serialized(store: Store, seen: (what: 'suspend' | 'resume' | 'release') => void): Store {
   const suspend: Store['suspend'] = (step) => {
     seen('suspend')
-    const { id, gateway, rev, callId, expiresAt, state } = step.transaction
-    return store.suspend(
-      JSON.parse(JSON.stringify({ ...step, transaction: { id, gateway, rev, callId, expiresAt, state } })),
-    )
+    return store.suspend(written(step))
   }
-  const release: Store['release'] = (transaction) => {
+  const resume: Store['resume'] = (step) => {
+    seen('resume')
+    return store.resume(written(step))
+  }
+  const release: Store['release'] = (...args) => {
     seen('release')
-    return store.release(transaction)
+    return store.release(...args)
   }
-  const own: Partial<Store> = { suspend, release }
+  const own: Partial<Store> = { suspend, resume, release }
   return new Proxy(store, {
     get: (_, name: keyof Store) => own[name] ?? (store[name] as (...args: unknown[]) => unknown).bind(store),
   })
+}
+
+function written<Step extends { transaction: SuspendedTransaction }>(step: Step): Step {
+  const { id, gateway, rev, callId, expiresAt, state } = step.transaction
+  return JSON.parse(JSON.stringify({ ...step, transaction: { id, gateway, rev, callId, expiresAt, state } }))
 }

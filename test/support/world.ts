@@ -52,7 +52,7 @@ export class World {
   readonly invocations: Invocation[] = []
   readonly store: Store
   /** How often a gateway has written down, and taken back, a suspended call. */
-  readonly writes = { suspend: 0, release: 0 }
+  readonly writes = { suspend: 0, resume: 0, release: 0 }
   readonly #options: WorldOptions
   /** What the gateway at an address is called in ladders. */
   readonly #names = new Map([[GATEWAY.address, 'gw']])

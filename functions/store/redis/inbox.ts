@@ -87,18 +87,20 @@ export class InboxReader {
     return Number.isNaN(ms) ? BEGINNING : `${Math.max(0, ms - REPEAT_MS)}-0`
   }
 
+  /** Says on the way that this gateway is alive. */
   async #read(after: string): Promise<Stream> {
     const key = this.#keys.inbox(this.#gateway)
     const { blockMs } = this.#options
     const options = { count: READ_AT_ONCE, ...(this.#lane ? { blockMS: blockMs } : {}) }
     const extraMs = this.#lane ? blockMs : 0
+    const seen = this.#keys.seen(this.#gateway)
     const reading = this.#commands.operation(
       'inbox',
-      (run) => run([(p) => p.xread(key, after, options)]),
+      (run) => run([(p) => p.set(seen, this.#clock.now(), { px: ABSENT_MS }), (p) => p.xread(key, after, options)]),
       this.#lane,
       extraMs,
     )
-    const [reply] = (await reading) as [[key: string, stream: Stream][] | null]
+    const [, reply] = (await reading) as [unknown, [key: string, stream: Stream][] | null]
     return reply?.[0]?.[1] ?? []
   }
 

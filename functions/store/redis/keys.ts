@@ -17,6 +17,8 @@
  * | `{g<gateway>}:suspended`     | zset   | transaction by its expiry                                        | last expiry + `GRACE_MS`           | suspend           |
  * | `{g<gateway>}:inbox`         | stream | `{"event":…,"to":[[subscription, transaction]…]}`                | last delivery + `ABSENT_MS`        | publish           |
  * | `{g<gateway>}:read`          | string | id of the last entry of the inbox that was handed over           | `ABSENT_MS` after it was written   | the inbox's owner |
+ * | `{t<id>}:claim:<claim>`      | string | `1`                                                              | the claim's own lifetime           | resume            |
+ * | `{g<gateway>}:seen`          | string | when it last read its inbox, milliseconds since the epoch        | `ABSENT_MS` after it was written   | the inbox's owner |
  * | `{gateways}`                 | hash   | a lease per gateway, and the secret they share                   | `LEASES_MS` after any was taken    | leases            |
  * | `claim:<key>`                | string | `1`                                                              | the claim's own lifetime           | claim             |
  */
@@ -49,6 +51,8 @@ export const SUFFIX = {
   suspended: ':suspended',
   inbox: ':inbox',
   read: ':read',
+  seen: ':seen',
+  claim: ':claim:',
 } as const
 
 /** Events of these families are found again by this attribute: nearly every filter on them names it. */
@@ -92,6 +96,10 @@ export class Keys {
 
   leases(): string {
     return `${this.#prefix}:{gateways}`
+  }
+
+  seen(gateway: string): string {
+    return this.#gateway(gateway) + SUFFIX.seen
   }
 
   claim(key: string): string {

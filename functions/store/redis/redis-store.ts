@@ -90,8 +90,16 @@ export class RedisStore implements Store {
     return this.#suspension.suspend(step, this.#clock.now())
   }
 
-  release(transaction: string): Promise<void> {
-    return this.#suspension.release(transaction)
+  resume(step: Parameters<Store['resume']>[0]): Promise<boolean> {
+    return this.#suspension.resume(step, this.#clock.now())
+  }
+
+  release(...[transaction, held]: Parameters<Store['release']>): Promise<void> {
+    return this.#suspension.release(transaction, held)
+  }
+
+  lastSeen(gateway: string): Promise<number> {
+    return this.#suspension.lastSeen(gateway)
   }
 
   suspended(gateway: string): ReturnType<Store['suspended']> {

@@ -1,10 +1,12 @@
-import type { Delivery, Store, StoredSubscription, SuspendedTransaction } from '../store.ts'
+import type { Delivery, DroppedSubscription, Store, StoredSubscription, SuspendedTransaction } from '../store.ts'
 import type { Call, Commands, Run } from './commands.ts'
 import { missed, type RedisEvents } from './events.ts'
 import { type Keys, rootOf } from './keys.ts'
-import { NOTE, SUSPEND } from './suspension-scripts.ts'
+import { NOTE, RESUME, SUSPEND } from './suspension-scripts.ts'
 
 type Step = Parameters<Store['suspend']>[0]
+type ResumeStep = Parameters<Store['resume']>[0]
+type Held = NonNullable<Parameters<Store['release']>[1]>
 
 /** Records read in one go. */
 const READ_AT_ONCE = 500
@@ -22,29 +24,53 @@ export class RedisSuspension {
   }
 
   /**
-   * First the transaction, then its subscriptions, then what is dropped: where it stops, nothing is lost. All the writing is one round
-   * trip (in a cluster one after the other); dropping, which nobody waits for, takes a second.
+   * First the transaction, then its subscriptions, then what is dropped: where it stops, nothing is lost. All of it is one round trip (in a
+   * cluster one after the other), but for a subscription whose successor is to events of another root.
    */
   suspend({ transaction, add, drop, since }: Step, now: number): Promise<Delivery[]> {
     const subscriptions = add.map((one) => ({ ...one, transaction: transaction.id }))
     return this.#commands.operation('suspend', async (run) => {
       const writing = this.#writeCalls(transaction, subscriptions, drop, now)
       const subscribing = this.#events.subscribeCalls(subscriptions, since, now)
-      const [[gone], replies] = await this.#inOrder(run, writing, subscribing)
-      await run(this.#events.unsubscribeCalls(goneOf(gone as string[], drop, subscriptions)))
+      const dropping = this.#events.unsubscribeCalls(drop)
+      const [[replaced], replies] = await this.#inOrder(run, writing, [...subscribing, ...dropping])
+      await run(this.#events.unsubscribeCalls(movedOf(replaced as string[], subscriptions)))
       return missed(subscriptions, replies)
     })
   }
 
-  /** First the subscriptions, then the transaction: when it stops between, it can be done again. */
-  release(id: string): Promise<void> {
+  /** One round trip, and one script in one slot for what matters. */
+  resume({ transaction, claim, ttlMs }: ResumeStep, now: number): Promise<boolean> {
+    const { id, gateway, rev, expiresAt } = transaction
+    const args = [now, rev, dataOf(transaction), expiresAt, claim, Math.ceil(ttlMs)]
+    return this.#commands.operation('resume', async (run) => {
+      const [won] = await run([
+        { script: RESUME, key: this.#keys.transaction(id), args },
+        { script: NOTE, key: this.#keys.suspended(gateway), args: [now, id, expiresAt] },
+      ])
+      return won === 1
+    })
+  }
+
+  /**
+   * First the subscriptions, then the transaction: when it stops between, it can be done again. One round trip (in a cluster two), and one
+   * before it when it is not said what is held.
+   */
+  release(id: string, held: Held | undefined): Promise<void> {
     const key = this.#keys.transaction(id)
     return this.#commands.operation('release', async (run) => {
-      const { transaction, subscriptions } = await this.#read(run, id)
-      if (!transaction) return
-      const index = this.#keys.suspended(transaction.gateway)
+      const known = held ?? (await this.#held(run, id))
+      if (!known) return
+      const index = this.#keys.suspended(known.gateway)
       const forgetting: Call[] = [(p) => p.del(key), (p) => p.zrem(index, id)]
-      await this.#inOrder(run, this.#events.unsubscribeCalls(subscriptions), forgetting)
+      await this.#inOrder(run, this.#events.unsubscribeCalls(known.subscriptions), forgetting)
+    })
+  }
+
+  lastSeen(gateway: string): Promise<number> {
+    return this.#commands.operation('lastSeen', async (run) => {
+      const [seen] = await run([(p) => p.get(this.#keys.seen(gateway))])
+      return Number(seen ?? 0)
     })
   }
 
@@ -77,16 +103,25 @@ export class RedisSuspension {
     return [replies.slice(0, first.length), replies.slice(first.length)]
   }
 
-  #writeCalls(transaction: SuspendedTransaction, add: StoredSubscription[], drop: string[], now: number): Call[] {
-    const { id, gateway, rev, callId, expiresAt, state } = transaction
+  #writeCalls(
+    transaction: SuspendedTransaction,
+    add: StoredSubscription[],
+    drop: DroppedSubscription[],
+    now: number,
+  ): Call[] {
+    const { id, gateway, rev, expiresAt } = transaction
     const last = Math.max(expiresAt, ...add.map((subscription) => subscription.expiresAt))
-    const data = JSON.stringify({ id, gateway, rev, callId, expiresAt, state })
     const added = add.flatMap((subscription) => [subscription.id, JSON.stringify(subscription)])
-    const args = [now, rev, data, last, add.length, ...added, ...drop]
+    const args = [now, rev, dataOf(transaction), last, add.length, ...added, ...drop.map((one) => one.id)]
     return [
       { script: SUSPEND, key: this.#keys.transaction(id), args },
       { script: NOTE, key: this.#keys.suspended(gateway), args: [now, id, expiresAt] },
     ]
+  }
+
+  async #held(run: Run, id: string): Promise<Held | undefined> {
+    const { transaction, subscriptions } = await this.#read(run, id)
+    return transaction && { gateway: transaction.gateway, subscriptions }
   }
 
   async #read(run: Run, id: string) {
@@ -103,12 +138,13 @@ export class RedisSuspension {
   }
 }
 
-/** What has to leave the index: subscriptions dropped, and those whose successor is indexed under another root. */
-function goneOf(records: string[], drop: string[], add: StoredSubscription[]): StoredSubscription[] {
-  const gone = records.map((record) => JSON.parse(record) as StoredSubscription)
-  const successors = new Map(add.map((subscription) => [subscription.id, subscription]))
-  return gone.filter(({ id, event }) => {
-    const successor = successors.get(id)
-    return successor === undefined ? drop.includes(id) : rootOf(event) !== rootOf(successor.event)
-  })
+function dataOf({ id, gateway, rev, callId, expiresAt, state }: SuspendedTransaction): string {
+  return JSON.stringify({ id, gateway, rev, callId, expiresAt, state })
+}
+
+/** What stands in the index where its successor does not replace it. */
+function movedOf(records: string[], add: StoredSubscription[]): StoredSubscription[] {
+  const replaced = records.map((record) => JSON.parse(record) as StoredSubscription)
+  const roots = new Map(add.map(({ id, event }) => [id, rootOf(event)]))
+  return replaced.filter(({ id, event }) => rootOf(event) !== roots.get(id))
 }

@@ -59,11 +59,13 @@ describe('the store in Redis', { skip: absent('redis-server') }, () => {
     await store.claim('wait 1', 60_000)
     await store.register({ ...put(subject, binding(subject, 'tablet', { cseq: 2 })), put: [], remove: '*' })
     await expectDeliveries(subject, received, 5)
-    await store.suspend({ transaction: { ...held, rev: 2 }, add: [], drop: ['s0'], since })
+    await store.suspend({ transaction: { ...held, rev: 2 }, add: [], drop: [add[0]!], since })
     await store.expire(subject.now() + 120_000, 10)
 
+    await store.resume({ transaction: { ...held, rev: 3 }, claim: 'wait', ttlMs: 60_000 })
+
     const keys = await keysOf(subject)
-    const kinds = ['recent', 'shapes', 'at', 'sub', 'inbox', 'read', 'suspended', 'claim', '{tt}']
+    const kinds = ['recent', 'shapes', 'at', 'sub', 'inbox', 'read', 'seen', 'suspended', ':claim:', '}:claim:', '{tt}']
     for (const kind of kinds)
       assert.ok(
         keys.some((key) => key.includes(kind)),
@@ -121,7 +123,7 @@ describe('the store in Redis', { skip: absent('redis-server') }, () => {
     assert.deepEqual((await subject.store.suspended('gw-a'))[0]?.id, '2')
   })
 
-  test('a look-up, a REGISTER and an event nobody waits for are one script each, a suspension is three in one pipeline', async () => {
+  test('a look-up, a REGISTER and an event nobody waits for are one script each, a suspension is three in one pipeline, its resume two, its release one', async () => {
     const subject = redisSubject()
     const { store } = subject
     const since = await positionNow(subject)
@@ -132,6 +134,8 @@ describe('the store in Redis', { skip: absent('redis-server') }, () => {
       [1, () => store.publish([registered('sip:nobody@example.com'), registered('sip:nobody@example.com')])],
       [0, () => store.claim('k', 1000)],
       [3, () => subscribe(subject, since, one)],
+      [2, () => store.resume({ transaction: transaction(subject, one.transaction), claim: 'wait', ttlMs: 1000 })],
+      [1, () => store.release('another', { gateway: 'gw-a', subscriptions: [{ ...one, id: 'other' }] })],
       [2, () => store.publish([registered(BOB)])],
     ]
     for (const [, act] of steps) await act()
