@@ -1,6 +1,9 @@
 import { parseArgs } from 'node:util'
 
-export const JOBS = ['generator', 'relay', 'sipp', 'http', 'wake', 'crowd', 'register', 'memory'] as const
+export const JOBS = [
+  ...(['generator', 'relay', 'sipp', 'http', 'wake', 'crowd', 'register', 'memory'] as const),
+  ...(['redis-wake', 'redis-register', 'redis-memory'] as const),
+] as const
 export type JobName = (typeof JOBS)[number]
 
 /** What `npm run bench -- …` may be told. */

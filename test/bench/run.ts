@@ -3,6 +3,9 @@ import { crowd } from './jobs/crowd.ts'
 import { generator } from './jobs/generator.ts'
 import { http } from './jobs/http.ts'
 import { memory } from './jobs/memory.ts'
+import { redisMemory } from './jobs/redis-memory.ts'
+import { redisRegister } from './jobs/redis-register.ts'
+import { redisWake } from './jobs/redis-wake.ts'
 import { register } from './jobs/register.ts'
 import { relay } from './jobs/relay.ts'
 import { sipp } from './jobs/sipp.ts'
@@ -22,6 +25,9 @@ const jobs: Record<JobName, (bench: Bench) => Promise<void>> = {
   crowd,
   register,
   memory,
+  'redis-wake': redisWake,
+  'redis-register': redisRegister,
+  'redis-memory': redisMemory,
 }
 
 await main(readArguments())

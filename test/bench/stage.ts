@@ -15,6 +15,9 @@ export const PORTS = {
   kamailio: 27_070,
   callee: 27_061,
   otherCallee: 27_062,
+  otherGateway: 27_063,
+  otherGatewayHttp: 27_081,
+  redis: 27_085,
   functions: 27_090,
 }
 
@@ -40,7 +43,8 @@ export interface Stage {
 export async function onStage(start: () => Promise<Router>, play: (stage: Stage) => Promise<void>): Promise<void> {
   const router = await start()
   try {
-    const generator = await Generator.start({ router: router.sip, domain: DOMAIN, calleePort: PORTS.callee })
+    const { sip, registrar } = router
+    const generator = await Generator.start({ router: sip, registrar, domain: DOMAIN, calleePort: PORTS.callee })
     try {
       await play({ router, generator, idle: await idleOf(router) })
     } finally {

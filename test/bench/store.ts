@@ -7,6 +7,7 @@ import { CountingIds } from '../support/fake-clock.ts'
 import { ask } from '../support/redis-cluster.ts'
 import { startRedis } from '../support/redis-server.ts'
 import { ShiftedClock } from '../support/shifted-clock.ts'
+import { redisCounters } from './redis-counters.ts'
 
 /**
  * What the store costs, on memory and on a redis-server of its own: one event against more and more live subscriptions, each REGISTER,
@@ -198,30 +199,15 @@ async function timed(rounds: number, act: (round: number) => unknown): Promise<n
 
 /** What each round costs the server, as it counts itself. Its CPU is that of its main thread, system calls included. */
 async function costOf(rounds: number, act: (round: number) => unknown) {
-  const before = await counters()
+  const before = await redisCounters(server.url)
   const wallUs = await timed(rounds, act)
-  const after = await counters()
+  const after = await redisCounters(server.url)
   const each = (name: keyof typeof before) => (after[name] - before[name]) / rounds
   return {
     wallUs,
     cpuUs: each('cpuUs'),
     commands: each('commands'),
     scripts: each('scripts'),
-    roundTrips: each('reads'),
-  }
-}
-
-async function counters() {
-  const text = String(await ask(server.url, 'INFO', 'everything'))
-  const number = (name: string) => Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(text)?.[1] ?? 0)
-  const calls = (name: string) => Number(new RegExp(`^cmdstat_${name}:calls=(\\d+)`, 'm').exec(text)?.[1] ?? 0)
-  const all = [...text.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)]
-  const ours = all.filter(([, name]) => !/^(info|hello|client|ping|eval|evalsha|xread|flushall)\b/.test(name!))
-  const cpuUs = (number('used_cpu_user_main_thread') + number('used_cpu_sys_main_thread')) * 1e6
-  return {
-    cpuUs,
-    commands: ours.reduce((sum, [, , count]) => sum + Number(count), 0),
-    scripts: calls('evalsha') + calls('eval'),
-    reads: number('total_reads_processed'),
+    roundTrips: each('roundTrips'),
   }
 }

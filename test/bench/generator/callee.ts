@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import type { Endpoint } from './endpoint.ts'
+import type { Address, Endpoint } from './endpoint.ts'
 import { Retries } from './retries.ts'
 import type { Tally } from './tally.ts'
 import { answer, type Identity, register } from './templates.ts'
@@ -38,7 +38,7 @@ export class Callee {
     this.#endpoint = endpoint
     this.#identity = { sentBy: endpoint.sentBy, domain }
     this.#retries = new Retries(T1_MS, (registration) => this.#again(registration))
-    endpoint.onMessage((text) => this.#receive(text))
+    endpoint.onMessage((text, from) => this.#receive(text, from))
   }
 
   register(callId: string, user: string, tally: Tally): void {
@@ -72,21 +72,21 @@ export class Callee {
     return true
   }
 
-  #receive(text: string): void {
+  #receive(text: string, from: Address): void {
     const callId = headerOf(text, CALL_ID)
     if (statusOf(text) !== 0) this.#registered(callId, statusOf(text))
-    else if (text.startsWith('INVITE ')) this.#invited(callId, text)
+    else if (text.startsWith('INVITE ')) this.#invited(callId, text, from)
     else if (text.startsWith('ACK ')) this.#acknowledged(callId)
-    else if (text.startsWith('BYE ') || text.startsWith('CANCEL ')) this.#endpoint.send(answer(text, 200, ''))
+    else if (text.startsWith('BYE ') || text.startsWith('CANCEL ')) this.#endpoint.send(answer(text, 200, ''), from)
     else this.strays++
   }
 
-  #invited(callId: string, text: string): void {
+  #invited(callId: string, text: string, from: Address): void {
     const ringsOnly = text.startsWith(RINGS_ONLY)
     if (this.#calls.has(callId)) this.repeated++
     else this.#began(callId, ringsOnly)
-    this.#endpoint.send(answer(text, 180, this.#identity.sentBy))
-    if (!ringsOnly) this.#endpoint.send(answer(text, 200, this.#identity.sentBy))
+    this.#endpoint.send(answer(text, 180, this.#identity.sentBy), from)
+    if (!ringsOnly) this.#endpoint.send(answer(text, 200, this.#identity.sentBy), from)
   }
 
   #began(callId: string, ringsOnly: boolean): void {

@@ -48,10 +48,12 @@ function perform(question: Question): Promise<unknown> {
   return (jobs[question.job.job] as (job: Job) => Promise<unknown>)(question.job)
 }
 
-async function start({ router, domain, calleePort, direct }: Start): Promise<void> {
+async function start({ router, registrar, domain, calleePort, direct }: Start): Promise<void> {
   const calling = await Endpoint.open(direct ? { host: '127.0.0.1', port: calleePort } : router, 0)
   const callerPort = Number(calling.sentBy.slice(calling.sentBy.lastIndexOf(':') + 1))
-  const called = await Endpoint.open(direct ? { host: '127.0.0.1', port: callerPort } : router, calleePort)
+  const called = registrar
+    ? await Endpoint.openToAll(registrar, calleePort)
+    : await Endpoint.open(direct ? { host: '127.0.0.1', port: callerPort } : router, calleePort)
   caller = new Caller(calling, domain)
   callee = new Callee(called, domain)
 }

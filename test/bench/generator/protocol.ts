@@ -6,6 +6,8 @@ import type { RunResult } from './tally.ts'
 
 export interface Start {
   router: Address
+  /** Where the called side registers, when not at `router`: it then answers whoever calls it. */
+  registrar?: Address | undefined
   /** Host part of the addresses-of-record. */
   domain: string
   /** Port of the called side, so that a router may be told of it beforehand; 0 lets the system choose. */

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Router, startProcess } from './router.ts'
 
-/** The gateway as an operator starts it: its own process, memory store, no other setting than where to listen and what to run. */
+/** The gateway as an operator starts it: its own process, no other setting than where to listen, what to run, and where to keep it. */
 
 const MAIN = fileURLToPath(new URL('../../../gateway/main.ts', import.meta.url))
 
@@ -15,6 +15,9 @@ export interface GatewayOptions {
   httpPort: number
   /** Where its CPU profile goes when it ends. */
   profile: string | undefined
+  /** Without it, what it keeps is in its memory. */
+  redisUrl?: string
+  id?: string
 }
 
 /** Why it cannot be run here, `undefined` when it can. */
@@ -22,7 +25,8 @@ export function gatewayMissing(): string | undefined {
   return existsSync(MAIN) ? undefined : 'gateway/main.ts does not exist'
 }
 
-export function startGateway({ functions, sipPort, httpPort, profile }: GatewayOptions): Promise<Router> {
+export function startGateway(options: GatewayOptions): Promise<Router> {
+  const { functions, sipPort, httpPort, profile, redisUrl, id = 'bench' } = options
   const sip = { host: '127.0.0.1', port: sipPort }
   const http = `http://127.0.0.1:${httpPort}`
   const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
@@ -32,9 +36,11 @@ export function startGateway({ functions, sipPort, httpPort, profile }: GatewayO
     HTTP_LISTEN: `127.0.0.1:${httpPort}`,
     FUNCTIONS: functions,
     LOG_LEVEL: 'error',
+    GATEWAY_ID: id,
+    ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
   }
   const command = { file: process.execPath, args: [...profiling, MAIN], env }
-  return startProcess('rouse', sip, http, command, () => isHealthy(http))
+  return startProcess(redisUrl === undefined ? 'rouse' : 'rouse with Redis', sip, http, command, () => isHealthy(http))
 }
 
 async function isHealthy(http: string): Promise<boolean> {

@@ -8,6 +8,8 @@ import { cpuOf, memoryOf } from '../process-cpu.ts'
 export interface Router {
   readonly name: string
   readonly sip: Address
+  /** Where phones register, when that is not where calls go. */
+  readonly registrar?: Address
   /** Base URL of its HTTP API; '' when it has none. */
   readonly http: string
   /** User and system time so far, microseconds, of all its processes and threads. */
