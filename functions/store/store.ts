@@ -70,7 +70,10 @@ export interface RegisterChange {
   maxContacts: number
 }
 export type RegisterOutcome =
-  /** Bindings after the change, and the contact.* events it causes: to be published once the 200 is decided. */
+  /**
+   * Bindings after the change, and the contact.* events it causes: to be published once the 200 is decided. A subscription that is stored
+   * before that may have them among what it has missed.
+   */
   | { ok: true; bindings: Binding[]; events: RouseEvent[] }
   /** `order`: same Call-ID with a CSeq not above the stored one (RFC 3261 10.3 step 7); nothing was changed. */
   | { ok: false; why: 'order' | 'too many contacts'; bindings: Binding[] }

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
+  binding,
   type CreateSubject,
   event,
   expectDeliveries,
   listen,
   positionNow,
+  put,
   registered,
   type Subject,
   subscribe,
@@ -155,6 +157,25 @@ export function eventConformance(create: CreateSubject): void {
     await received.close()
     await subject.store.publish([event('pickup')])
     await expectDeliveries(subject, received, 0)
+  })
+
+  it('a registration is heard of once it is published, and not before', async (subject) => {
+    const received = await listen(subject)
+    const filter = { aor: 'sip:bob@example.com', kind: ['new', 'refreshed'] }
+    const wait = subscription(subject, 's', 'contact.registered', filter)
+    await subscribe(subject, await positionNow(subject), wait)
+    for (const [cseq, kind] of [
+      [1, 'new'],
+      [2, 'refreshed'],
+    ] as const) {
+      const outcome = await subject.store.register(put(subject, binding(subject, 'phone', { cseq })))
+      assert.ok(outcome.ok)
+      await expectDeliveries(subject, received, cseq - 1)
+      assert.equal(await subject.store.publish(outcome.events), 1)
+      const deliveries = await expectDeliveries(subject, received, cseq)
+      assert.deepEqual(deliveries.at(-1), { event: outcome.events[0], subscription: 's', transaction: 'tx of s' })
+      assert.equal(deliveries.at(-1)!.event.attributes.kind, kind)
+    }
   })
 
   it('a dropped subscription is silent, its sisters are not', async (subject) => {

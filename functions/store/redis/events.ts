@@ -25,6 +25,8 @@ export class RedisEvents {
   readonly #keys: Keys
   readonly #recentMs: number
   #latest = 0
+  /** What matched events that were recorded when they came about, until they are published. */
+  readonly #recorded = new WeakMap<RouseEvent, string[]>()
 
   constructor(commands: Commands, keys: Keys, recentMs: number) {
     this.#commands = commands
@@ -37,13 +39,21 @@ export class RedisEvents {
     this.#latest = Math.max(this.#latest, Number(position))
   }
 
-  /** One round trip for each root when nobody waits, which is mostly so; one more when somebody does. */
+  /** The event is recorded, and whom it matches is known: `publish` need not ask. */
+  isRecorded(event: RouseEvent, entries: string[]): void {
+    this.#recorded.set(event, entries)
+  }
+
+  /**
+   * One round trip for each root when nobody waits, which is mostly so, and none for what is recorded already; one more when somebody does.
+   */
   async publish(events: readonly RouseEvent[], now: number): Promise<number> {
-    if (events.length === 0) return 0
+    const found = this.#takeRecorded(events)
+    const rest = events.filter((event) => !found.has(event))
+    if (rest.length === 0 && [...found.values()].every((entries) => entries.length === 0)) return 0
     return this.#commands.operation('publish', async (run) => {
-      const groups = [...groupBy(events, ({ type }) => rootOf(type))].flatMap(([root, group]) => inParts(root, group))
+      const groups = [...groupBy(rest, ({ type }) => rootOf(type))].flatMap(([root, group]) => inParts(root, group))
       const replies = (await run(groups.map(([root, group]) => this.#publishCall(root, group, now)))) as string[][][]
-      const found = new Map<RouseEvent, Entry[]>()
       groups.forEach(([, group], at) => {
         group.forEach((event, index) => void found.set(event, matchesOf(event, replies[at]![index]!)))
       })
@@ -62,7 +72,22 @@ export class RedisEvents {
     })
   }
 
+  #takeRecorded(events: readonly RouseEvent[]): Map<RouseEvent, Entry[]> {
+    const found = new Map<RouseEvent, Entry[]>()
+    for (const event of events) {
+      const entries = this.#recorded.get(event)
+      this.#recorded.delete(event)
+      if (entries) found.set(event, matchesOf(event, entries))
+    }
+    return found
+  }
+
   #publishCall(root: string, events: readonly RouseEvent[], now: number): Call {
+    return { script: PUBLISH, key: this.#keys.events(root), args: this.publishArguments(events, now) }
+  }
+
+  /** See PUBLISH; all events of one root. */
+  publishArguments(events: readonly RouseEvent[], now: number): (string | number)[] {
     const args: (string | number)[] = [now, this.#recentMs * 1000, this.#latest]
     for (const event of events) {
       const patterns = patternsOf(event.type)
@@ -71,7 +96,7 @@ export class RedisEvents {
       args.push(attributes.length)
       for (const [name, value] of attributes) args.push(name, value, value.length)
     }
-    return { script: PUBLISH, key: this.#keys.events(root), args }
+    return args
   }
 
   #subscribeCall(root: string, group: readonly StoredSubscription[], since: Position, now: number): Call {

@@ -2,18 +2,30 @@ import type { IdSource } from '../../contract/clock.ts'
 import type { RouseEvent } from '../../contract/events.ts'
 import { byPreference, contactAttributes, type Happened, happenedTo } from '../apply-register.ts'
 import type { Binding, Location, RegisterChange, RegisterOutcome } from '../store.ts'
-import type { Commands, Run } from './commands.ts'
-import { type Keys, PARTS, partOf, SUFFIX } from './keys.ts'
+import type { Call, Commands, Run } from './commands.ts'
+import type { RedisEvents } from './events.ts'
+import { type Keys, PARTS, partOf, rootOf, SUFFIX } from './keys.ts'
 import { EXPIRE, LOOKUP, PAGE, REGISTER } from './location-scripts.ts'
+import { REGISTER_AND_PUBLISH } from './register-script.ts'
+
+type Registered = [
+  what: 'ok' | 'order' | 'too many contacts',
+  bindings: string,
+  removed: string,
+  flags: number[],
+  matches?: string[][],
+]
 
 /** The location service in Redis. A look-up and a REGISTER are one script each, and so one round trip. */
 export class RedisLocation {
   readonly #commands: Commands
   readonly #keys: Keys
   readonly #ids: IdSource
+  readonly #events: RedisEvents
   readonly #skewMicroseconds: number
 
-  constructor(commands: Commands, keys: Keys, ids: IdSource, skewMs: number) {
+  constructor(commands: Commands, keys: Keys, events: RedisEvents, ids: IdSource, skewMs: number) {
+    this.#events = events
     this.#commands = commands
     this.#keys = keys
     this.#ids = ids
@@ -29,17 +41,48 @@ export class RedisLocation {
     })
   }
 
+  /** The event of a single binding is recorded, and finds who waits for it, in the same round trip; `publish` then only has to deliver it. */
   register(change: RegisterChange): Promise<RegisterOutcome> {
     const key = this.#keys.location(partOf(change.aor))
+    const expected = change.put.length === 1 && !this.#commands.isCluster ? this.#expected(change) : undefined
     return this.#commands.operation('register', async (run) => {
-      const [reply] = await run([{ script: REGISTER, key, args: registerArguments(change) }])
-      const [what, lines, removed, flags] = reply as ['ok' | 'order' | 'too many contacts', string, string, number[]]
+      const [reply] = await run([this.#registerCall(key, change, expected)])
+      const [what, lines, removed, flags, matches] = reply as Registered
       const bindings = liveOf(lines, change.now)
       if (what !== 'ok') return { ok: false, why: what, bindings }
       const isRefresh = flags.map((flag) => flag === 1)
+      if (expected && matches) {
+        const event = isRefresh[0] ? expected.refreshed : expected.new
+        this.#events.isRecorded(event, matches[0]!)
+        return { ok: true, bindings, events: [event] }
+      }
       const happened = happenedTo(read(removed).sort(byPreference), change.put, isRefresh, change.now)
       return { ok: true, bindings, events: happened.map((one) => this.#event(one, change.now)) }
     })
+  }
+
+  /** The event of a change that puts one binding and removes none, whichever of the two it turns out to be. */
+  #expected({ put, now }: RegisterChange): { new: RouseEvent; refreshed: RouseEvent } {
+    const id = this.#ids.next('event')
+    const [isNew, isRefresh] = [false, true].map((refreshed) => ({
+      id,
+      time: now,
+      ...happenedTo([], put, [refreshed], now)[0]!,
+    }))
+    return { new: isNew!, refreshed: isRefresh! }
+  }
+
+  #registerCall(
+    key: string,
+    change: RegisterChange,
+    expected: { new: RouseEvent; refreshed: RouseEvent } | undefined,
+  ): Call {
+    const register = registerArguments(change)
+    if (!expected) return { script: REGISTER, key, args: register }
+    const whenNew = this.#events.publishArguments([expected.new], change.now)
+    const whenThere = this.#events.publishArguments([expected.refreshed], change.now)
+    const args = [this.#keys.events(rootOf(expected.new.type)), register.length, ...register, whenNew.length]
+    return { script: REGISTER_AND_PUBLISH, key, args: [...args, ...whenNew, ...whenThere] }
   }
 
   /** Looks where something is due, then takes it out there, each part in a step of its own. */

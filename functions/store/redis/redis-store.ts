@@ -62,8 +62,8 @@ export class RedisStore implements Store {
     this.#executor = connect((isUp) => this.#commands?.told(isUp))
     this.#commands = new Commands(this.#executor, { clock, deadlineMs, onState, observe })
     const skewMs = options.skewMs ?? (this.#executor.isCluster ? CLUSTER_SKEW_MS : 0)
-    this.#location = new RedisLocation(this.#commands, this.#keys, options.ids, skewMs)
     this.#events = new RedisEvents(this.#commands, this.#keys, options.recentMs ?? DEFAULT_RECENT_MS)
+    this.#location = new RedisLocation(this.#commands, this.#keys, this.#events, options.ids, skewMs)
     this.#suspension = new RedisSuspension(this.#commands, this.#keys, this.#events)
     this.#leases = new RedisLeases(this.#commands, this.#keys)
   }
