@@ -12,6 +12,8 @@ const CONNECT_MS = 2000
 /** A connection that says nothing for so long is closed; a ping comes well before. */
 export const SILENCE_MS = 6000
 const PING_MS = 2000
+/** Operations have deadlines; one of the client's own for each command is an AbortSignal that lives for seconds. */
+const NO_DEADLINE = { timeout: 0 }
 
 export interface Hooks {
   up(): void
@@ -43,6 +45,7 @@ function settings(hooks: Hooks, tls: boolean) {
     disableOfflineQueue: true,
     pingInterval: PING_MS,
     maintNotifications: 'disabled' as const,
+    commandOptions: NO_DEADLINE,
     socket,
   }
 }
@@ -65,6 +68,7 @@ function clusterClient(url: string, hooks: Hooks): Client {
     ...{ RESP: 2 as const },
     // Servers are connected to when they are first needed: one that is away keeps nobody from the others.
     minimizeConnections: true,
+    commandOptions: NO_DEADLINE,
     defaults: { ...settings(hooks, tls), ...credentials },
   })
   let isReady = false

@@ -13,7 +13,8 @@ import { gateway, WAKE_APP } from './wake.ts'
 const RATE = 50
 const WARM_RATE = 300
 const WARM_SECONDS = 10
-const ASLEEP_MS = 100
+/** Longer than a busy gateway lets an INVITE wait: who has registered before the call is looked up is not waited for. */
+const ASLEEP_MS = 1000
 const WAYS = ['inline', 'named'] as const
 
 type P99 = Partial<Record<(typeof WAYS)[number], number>>
