@@ -1,7 +1,5 @@
 import type { Clock, Timer } from '../contract/clock.ts'
-import type { Delivery } from './store.ts'
-
-type Receive = (deliveries: Delivery[]) => void
+import type { Delivery, Receive } from './store.ts'
 
 interface Inbox {
   readonly receivers: Set<Receive>
@@ -103,7 +101,7 @@ export class Inboxes {
       return
     }
     const batch = inbox.waiting.splice(0, this.#batch)
-    for (const receive of inbox.receivers) receive(batch)
+    for (const receive of inbox.receivers) void receive(batch)
     inbox.isScheduled = inbox.waiting.length > 0 && inbox.receivers.size > 0
     inbox.timer = inbox.isScheduled ? this.#clock.after(0, () => this.#hand(inbox)) : undefined
   }

@@ -10,6 +10,7 @@ import type {
   Delivery,
   LeaseStep,
   Location,
+  Receive,
   RegisterChange,
   RegisterOutcome,
   Store,
@@ -170,7 +171,7 @@ class MemoryStore implements Store {
     return Promise.resolve(count)
   }
 
-  async inbox(gateway: string, receive: (deliveries: Delivery[]) => void): ReturnType<Store['inbox']> {
+  async inbox(gateway: string, receive: Receive): ReturnType<Store['inbox']> {
     const leave = this.#inboxes.open(gateway, receive)
     return {
       close: async () => {

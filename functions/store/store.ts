@@ -171,6 +171,9 @@ export interface LeaseStep {
   secret: string
 }
 
+/** Takes over deliveries, at the latest when the promise is settled. */
+export type Receive = (deliveries: Delivery[]) => void | Promise<void>
+
 export interface Store {
   /** One look-up of an AOR: one round trip. An AOR nobody registered has `bindings: []`. */
   lookup(aor: string): Promise<Location>
@@ -203,9 +206,14 @@ export interface Store {
   resume(step: { transaction: SuspendedTransaction; claim: string; ttlMs: number }): Promise<boolean>
   /**
    * The transaction has ended: forgets it and its subscriptions.
+   * @param rev  the last one that was written: a write up to this that is still on its way, and comes late, is dropped
    * @param held what its owner knows of it, which spares a look: subscriptions beyond these are left to their expiry
    */
-  release(transaction: string, held?: { gateway: string; subscriptions: DroppedSubscription[] }): Promise<void>
+  release(
+    transaction: string,
+    rev?: number,
+    held?: { gateway: string; subscriptions: DroppedSubscription[] },
+  ): Promise<void>
   /**
    * When the gateway was last known to read its inbox, at most 3 s before it ended; milliseconds since the epoch by its own clock, 0 when
    * that is not known (any more).
@@ -231,7 +239,11 @@ export interface Store {
   claim(key: string, ttlMs: number): Promise<boolean>
   /** Matches each event against all live subscriptions, O(filter shapes + matches), and hands the matches to the owners' inboxes. Returns how many. */
   publish(events: RouseEvent[]): Promise<number>
-  /** Receives the deliveries for the transactions of `gateway`, in batches, each event at least once. */
-  inbox(gateway: string, receive: (deliveries: Delivery[]) => void): Promise<{ close(): Promise<void> }>
+  /**
+   * Receives the deliveries for the transactions of `gateway`, in batches, each event at least once: those that were not taken over when
+   * the process ended, the next one receives again.
+   * @param lost called when the store has lost what was suspended for `gateway`, or the last of it: all of it is to be written again
+   */
+  inbox(gateway: string, receive: Receive, lost?: () => void): Promise<{ close(): Promise<void> }>
   close(): Promise<void>
 }

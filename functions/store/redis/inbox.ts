@@ -1,9 +1,10 @@
 import type { Clock, Timer } from '../../contract/clock.ts'
-import type { Delivery } from '../store.ts'
-import type { Commands } from './commands.ts'
+import type { Delivery, Receive } from '../store.ts'
+import type { Call, Commands } from './commands.ts'
 import type { InboxEntry } from './events.ts'
 import type { Lane } from './executor.ts'
 import { ABSENT_MS, type Keys } from './keys.ts'
+import type { WriteCounts } from './write-counts.ts'
 
 export interface InboxOptions {
   /** How long one read waits for something to come; milliseconds. */
@@ -12,11 +13,16 @@ export interface InboxOptions {
   pollMs: number
   /** Deliveries handed over at once, before other work has its turn. */
   batch: number
+  /** See RedisStoreOptions. */
+  onTaken: ((gateway: string, lagMs: number) => void) | undefined
 }
 
 /** Entries of the stream read at once. */
 const READ_AT_ONCE = 64
-/** What was handed over less than this before the reader stopped is handed over again: it may not have got any further. Milliseconds. */
+/**
+ * What was taken over less than this before the reader stopped is handed over again: what Redis did not take of it at once is given to it
+ * within this time. Milliseconds.
+ */
 const REPEAT_MS = 5000
 const BACKOFF_MS = [50, 100, 200, 500, 1000, 2000]
 const BEGINNING = '0-0'
@@ -24,19 +30,20 @@ const BEGINNING = '0-0'
 type Stream = [id: string, fields: string[]][]
 
 /**
- * Reads a gateway's stream from where it was left, for as long as it is open. A failure costs a pause, never a delivery: it goes on after
- * the last entry that was handed over.
+ * Reads a gateway's stream from where it was left, for as long as it is open, and no faster than deliveries are taken over. A failure costs
+ * a pause, never a delivery: it goes on after the last entry that was taken over.
  */
 export class InboxReader {
   readonly #commands: Commands
   readonly #keys: Keys
+  readonly #writes: WriteCounts
   readonly #clock: Clock
   readonly #options: InboxOptions
   readonly #gateway: string
-  readonly #receive: (deliveries: Delivery[]) => void
+  readonly #receive: Receive
   /** Its own connection, where one can be had. */
   readonly #lane: Lane | undefined
-  /** The last entry handed over; `undefined` until it is known where to begin. */
+  /** The last entry taken over; `undefined` until it is known where to begin. */
   #last: string | undefined
   #failures = 0
   #isClosed = false
@@ -44,13 +51,14 @@ export class InboxReader {
   #wake = (): void => {}
 
   constructor(
-    parts: { commands: Commands; keys: Keys; clock: Clock; lane: Lane | undefined },
+    parts: { commands: Commands; keys: Keys; writes: WriteCounts; clock: Clock; lane: Lane | undefined },
     options: InboxOptions,
     gateway: string,
-    receive: (deliveries: Delivery[]) => void,
+    receive: Receive,
   ) {
     this.#commands = parts.commands
     this.#keys = parts.keys
+    this.#writes = parts.writes
     this.#clock = parts.clock
     this.#lane = parts.lane
     this.#options = options
@@ -87,36 +95,48 @@ export class InboxReader {
     return Number.isNaN(ms) ? BEGINNING : `${Math.max(0, ms - REPEAT_MS)}-0`
   }
 
-  /** Says on the way that this gateway is alive. */
+  /**
+   * What has come after that entry. Says on the way that this gateway is alive, and asks how often was written, which tells whether Redis is
+   * still what it was: nothing more is sent for either.
+   */
   async #read(after: string): Promise<Stream> {
     const key = this.#keys.inbox(this.#gateway)
     const { blockMs } = this.#options
     const options = { count: READ_AT_ONCE, ...(this.#lane ? { blockMS: blockMs } : {}) }
     const extraMs = this.#lane ? blockMs : 0
     const seen = this.#keys.seen(this.#gateway)
+    const floor = this.#writes.floorOf(this.#gateway)
     const reading = this.#commands.operation(
       'inbox',
-      (run) => run([(p) => p.set(seen, this.#clock.now(), { px: ABSENT_MS }), (p) => p.xread(key, after, options)]),
+      (run) =>
+        run([
+          (p) => p.set(seen, this.#clock.now(), { px: ABSENT_MS }),
+          (p) => p.xread(key, after, options),
+          this.#countCall,
+        ]),
       this.#lane,
       extraMs,
     )
-    const [, reply] = (await reading) as [unknown, [key: string, stream: Stream][] | null]
+    const [, reply, count] = (await reading) as [unknown, [key: string, stream: Stream][] | null, unknown]
+    this.#writes.read(this.#gateway, Number(count), floor)
     return reply?.[0]?.[1] ?? []
   }
 
   async #hand(stream: Stream): Promise<void> {
+    const { onTaken } = this.#options
+    for (const [id] of onTaken ? stream : []) onTaken!(this.#gateway, Math.max(0, this.#clock.now() - msOf(id)))
     const deliveries = stream.flatMap(([, [, json]]) => deliveriesIn(json!))
     for (let first = 0; first < deliveries.length; first += this.#options.batch) {
       if (first > 0) await this.#pause(0)
-      this.#give(deliveries.slice(first, first + this.#options.batch))
+      await this.#give(deliveries.slice(first, first + this.#options.batch))
     }
     if (stream.length > 0 && !this.#isClosed) this.#remember(stream.at(-1)![0])
   }
 
-  #give(batch: Delivery[]): void {
+  async #give(batch: Delivery[]): Promise<void> {
     if (this.#isClosed) return
     try {
-      this.#receive(batch)
+      await this.#receive(batch)
     } catch (error) {
       // A fault of the receiver: told as one, and no reason to hand the same over for ever.
       queueMicrotask(() => {
@@ -132,18 +152,27 @@ export class InboxReader {
     this.#commands.operation('inbox', (run) => run([(p) => p.set(key, last, { px: ABSENT_MS })])).catch(() => {})
   }
 
-  /** A stream that has ended before where we are is another one: Redis has lost the former. Its entries count from the first. */
+  /**
+   * After a failure, before a read that may wait. A stream that has ended before where we are is another one: Redis has lost the former.
+   * Its entries count from the first.
+   */
   async #reconsider(): Promise<void> {
     if (this.#isClosed || this.#last === undefined) return
     try {
       const key = this.#keys.inbox(this.#gateway)
-      const [newest] = await this.#commands.operation('inbox', (run) => run([(p) => p.xrevrange(key, '+', '-', 1)]))
+      const floor = this.#writes.floorOf(this.#gateway)
+      const [newest, count] = await this.#commands.operation('inbox', (run) =>
+        run([(p) => p.xrevrange(key, '+', '-', 1), this.#countCall]),
+      )
+      this.#writes.read(this.#gateway, Number(count), floor)
       const id = (newest as unknown as Stream)[0]?.[0]
       if (id === undefined || isBefore(id, this.#last)) this.#last = BEGINNING
     } catch {
       // Still away: the next read will tell.
     }
   }
+
+  readonly #countCall: Call = (pipeline) => pipeline.get(this.#keys.writes(this.#gateway))
 
   #pause(ms: number): Promise<void> {
     if (this.#isClosed) return Promise.resolve()
@@ -162,6 +191,11 @@ function deliveriesIn(json: string): Delivery[] {
   } catch {
     return []
   }
+}
+
+/** When an entry was added, by Redis' clock; milliseconds since the epoch. */
+function msOf(id: string): number {
+  return Number.parseInt(id, 10)
 }
 
 /** Ids of a stream are two numbers. */

@@ -4,23 +4,24 @@
  * What one script touches has one hash tag, the part in braces, and so one slot of a Redis Cluster. Scripts get the tagged base of their
  * keys and append the suffixes below.
  *
- * | key                          | type   | value                                                            | lives until                        | written by        |
- * | ---------------------------- | ------ | ---------------------------------------------------------------- | ---------------------------------- | ----------------- |
- * | `{l<part>}:aor:<aor>`        | string | one `Binding` as JSON on each line, in order of their coming     | last expiry + `ABSENT_MS`          | register, expire  |
- * | `{l<part>}:expiry`           | zset   | AOR by the expiry of its first binding to expire                 | last expiry of any + `ABSENT_MS`   | register, expire  |
- * | `{l<part>}:names`            | zset   | AOR, all with score 0: the listing in alphabetical order         | last expiry of any + `ABSENT_MS`   | register, expire  |
- * | `{e<root>}:shapes:<pattern>` | zset   | filter shape by the last expiry of a subscription that has it    | last expiry + `GRACE_MS`           | subscribe         |
- * | `{e<root>}:at:<pattern,…>`   | zset   | `[subscription, transaction, gateway, filter?]` by its expiry    | last expiry + `GRACE_MS`           | subscribe         |
- * | `{e<root>}:sub:<id>`         | list   | that entry, then the `at` keys that hold it                      | its expiry + `GRACE_MS`            | subscribe         |
- * | `{e<root>}:recent:<bucket>`  | stream | events by position                                               | last event + twice `recentMs`      | publish           |
- * | `{t<id>}`                    | hash   | `rev`, `data` (the transaction), `s<id>` (each subscription)     | last expiry of both + `GRACE_MS`   | suspend           |
- * | `{g<gateway>}:suspended`     | zset   | transaction by its expiry                                        | last expiry + `GRACE_MS`           | suspend           |
- * | `{g<gateway>}:inbox`         | stream | `{"event":…,"to":[[subscription, transaction]…]}`                | last delivery + `ABSENT_MS`        | publish           |
- * | `{g<gateway>}:read`          | string | id of the last entry of the inbox that was handed over           | `ABSENT_MS` after it was written   | the inbox's owner |
- * | `{t<id>}:claim:<claim>`      | string | `1`                                                              | the claim's own lifetime           | resume            |
- * | `{g<gateway>}:seen`          | string | when it last read its inbox, milliseconds since the epoch        | `ABSENT_MS` after it was written   | the inbox's owner |
- * | `{gateways}`                 | hash   | a lease per gateway, and the secret they share                   | `LEASES_MS` after any was taken    | leases            |
- * | `claim:<key>`                | string | `1`                                                              | the claim's own lifetime           | claim             |
+ * | key                            | type   | value                                                         | lives until                      | written by        |
+ * | ------------------------------ | ------ | ------------------------------------------------------------- | -------------------------------- | ----------------- |
+ * | `{l<part>}:aor:<aor>`          | string | one `Binding` as JSON on each line, in order of their coming  | last expiry + `ABSENT_MS`        | register, expire  |
+ * | `{l<part>}:expiry`             | zset   | AOR by the expiry of its first binding to expire              | last expiry of any + `ABSENT_MS` | register, expire  |
+ * | `{l<part>}:names`              | zset   | AOR, all with score 0: the listing in alphabetical order      | last expiry of any + `ABSENT_MS` | register, expire  |
+ * | `{e<root>}:shapes:<pattern>`   | zset   | filter shape by the last expiry of a subscription that has it | last expiry + `GRACE_MS`         | subscribe         |
+ * | `{e<root>}:at:<pattern,…>`     | zset   | `[subscription, transaction, gateway, filter?]` by its expiry | last expiry + `GRACE_MS`         | subscribe         |
+ * | `{e<root>}:sub:<id>`           | list   | that entry, then the `at` keys that hold it                   | its expiry + `GRACE_MS`          | subscribe         |
+ * | `{e<root>}:recent:<bucket>`    | stream | events by position                                            | last event + twice `recentMs`    | publish           |
+ * | `{t<id>}`                      | hash   | `rev`, `data` (the transaction), `s<id>` (each subscription)  | last expiry of both + `GRACE_MS` | suspend           |
+ * | `{g<gateway>}:suspended`       | zset   | transaction by its expiry                                     | last expiry + `GRACE_MS`         | suspend           |
+ * | `{g<gateway>}:suspended:count` | string | how many writes of suspended transactions there were          | last expiry + `GRACE_MS`         | suspend           |
+ * | `{g<gateway>}:inbox`           | stream | `{"event":…,"to":[[subscription, transaction]…]}`             | last delivery + `ABSENT_MS`      | publish           |
+ * | `{g<gateway>}:read`            | string | id of the last entry of the inbox that was taken over         | `ABSENT_MS` after it was written | the inbox's owner |
+ * | `{t<id>}:claim:<claim>`        | string | `1`                                                           | the claim's own lifetime         | resume            |
+ * | `{g<gateway>}:seen`            | string | when it last read its inbox, milliseconds since the epoch     | `ABSENT_MS` after it was written | the inbox's owner |
+ * | `{gateways}`                   | hash   | a lease per gateway, and the secret they share                | `LEASES_MS` after any was taken  | leases            |
+ * | `claim:<key>`                  | string | `1`                                                           | the claim's own lifetime         | claim             |
  */
 
 import { type FilterPlan, planFilter } from '../filter.ts'
@@ -49,6 +50,7 @@ export const SUFFIX = {
   subscription: ':sub:',
   recent: ':recent:',
   suspended: ':suspended',
+  count: ':count',
   inbox: ':inbox',
   read: ':read',
   seen: ':seen',
@@ -84,6 +86,11 @@ export class Keys {
 
   suspended(gateway: string): string {
     return this.#gateway(gateway) + SUFFIX.suspended
+  }
+
+  /** How many writes of suspended transactions there were. */
+  writes(gateway: string): string {
+    return this.suspended(gateway) + SUFFIX.count
   }
 
   inbox(gateway: string): string {

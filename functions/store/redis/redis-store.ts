@@ -1,6 +1,6 @@
 import type { Clock, IdSource } from '../../contract/clock.ts'
 import type { RouseEvent } from '../../contract/events.ts'
-import type { Delivery, LeaseStep, Location, RegisterChange, RegisterOutcome, Store } from '../store.ts'
+import type { Delivery, LeaseStep, Location, Receive, RegisterChange, RegisterOutcome, Store } from '../store.ts'
 import { Commands } from './commands.ts'
 import { RedisEvents } from './events.ts'
 import type { Executor } from './executor.ts'
@@ -9,6 +9,7 @@ import { Keys } from './keys.ts'
 import { RedisLeases } from './leases.ts'
 import { RedisLocation } from './location.ts'
 import { RedisSuspension } from './suspension.ts'
+import { WriteCounts } from './write-counts.ts'
 
 export interface RedisStoreOptions {
   clock: Clock
@@ -32,6 +33,8 @@ export interface RedisStoreOptions {
   batch?: number
   /** Hears whether Redis is there: once when that is first known, then at each change. */
   onState?: (isUp: boolean) => void
+  /** Hears of each event that is taken from an inbox how long it was in there, in milliseconds. */
+  onTaken?: (gateway: string, lagMs: number) => void
   /** Hears how long each operation took and whether it succeeded. */
   observe?: (operation: string, ms: number, ok: boolean) => void
 }
@@ -50,22 +53,30 @@ export class RedisStore implements Store {
   readonly #events: RedisEvents
   readonly #suspension: RedisSuspension
   readonly #leases: RedisLeases
+  readonly #writes = new WriteCounts()
   readonly #options: RedisStoreOptions
   readonly #inboxes = new Set<InboxReader>()
+  #wasAway = false
 
   /** @param connect opens the way to Redis and says when it is known to be there or away */
   constructor(options: RedisStoreOptions, connect: (told: (isUp: boolean) => void) => Executor) {
-    const { clock, deadlineMs = DEFAULT_DEADLINE_MS, onState, observe } = options
+    const { clock, deadlineMs = DEFAULT_DEADLINE_MS, observe } = options
     this.#options = options
     this.#clock = clock
     this.#keys = new Keys(options.prefix ?? 'rouse')
     this.#executor = connect((isUp) => this.#commands?.told(isUp))
-    this.#commands = new Commands(this.#executor, { clock, deadlineMs, onState, observe })
+    this.#commands = new Commands(this.#executor, { clock, deadlineMs, onState: this.#onState, observe })
     const skewMs = options.skewMs ?? (this.#executor.isCluster ? CLUSTER_SKEW_MS : 0)
     this.#events = new RedisEvents(this.#commands, this.#keys, options.recentMs ?? DEFAULT_RECENT_MS)
     this.#location = new RedisLocation(this.#commands, this.#keys, this.#events, options.ids, skewMs)
-    this.#suspension = new RedisSuspension(this.#commands, this.#keys, this.#events)
+    this.#suspension = new RedisSuspension(this.#commands, this.#keys, this.#events, this.#writes)
     this.#leases = new RedisLeases(this.#commands, this.#keys)
+  }
+
+  readonly #onState = (isUp: boolean): void => {
+    this.#options.onState?.(isUp)
+    if (isUp && this.#wasAway && this.#executor.isCluster) this.#writes.suspect()
+    this.#wasAway = !isUp
   }
 
   async lookup(aor: string): Promise<Location> {
@@ -94,8 +105,8 @@ export class RedisStore implements Store {
     return this.#suspension.resume(step, this.#clock.now())
   }
 
-  release(...[transaction, held]: Parameters<Store['release']>): Promise<void> {
-    return this.#suspension.release(transaction, held)
+  release(...[transaction, rev = 0, held]: Parameters<Store['release']>): Promise<void> {
+    return this.#suspension.release(transaction, rev, held)
   }
 
   lastSeen(gateway: string): Promise<number> {
@@ -126,16 +137,18 @@ export class RedisStore implements Store {
   }
 
   /** Open at once, also while Redis is away: what comes meanwhile is read when it is back. */
-  async inbox(gateway: string, receive: (deliveries: Delivery[]) => void): ReturnType<Store['inbox']> {
-    const { blockMs = 2000, pollMs = 200, batch = 64 } = this.#options
+  async inbox(gateway: string, receive: Receive, lost?: () => void): ReturnType<Store['inbox']> {
+    const { blockMs = 2000, pollMs = 200, batch = 64, onTaken } = this.#options
     const lane = this.#executor.openReader?.()
-    const parts = { commands: this.#commands, keys: this.#keys, clock: this.#clock, lane }
-    const reader = new InboxReader(parts, { blockMs, pollMs, batch }, gateway, receive)
+    const parts = { commands: this.#commands, keys: this.#keys, writes: this.#writes, clock: this.#clock, lane }
+    const reader = new InboxReader(parts, { blockMs, pollMs, batch, onTaken }, gateway, receive)
     this.#inboxes.add(reader)
+    if (lost) this.#writes.watch(gateway, lost)
     void reader.run()
     return {
       close: async () => {
         this.#inboxes.delete(reader)
+        this.#writes.unwatch(gateway)
         reader.close()
       },
     }

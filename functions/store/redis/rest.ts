@@ -36,14 +36,14 @@ type Middleware = Parameters<Redis['use']>[0]
 type Next = Parameters<Middleware>[1]
 type Send = (request: UpstashRequest, next: Next) => Promise<UpstashResponse<unknown>>
 
-/** A request that nobody waits for any more is given up; the client makes an answer of it, with this as its result. */
-const GIVEN_UP = 'nobody waits any more'
-
+/** A request that nobody waits for any more is given up; the client would make an answer of it. */
 async function bounded(request: UpstashRequest, next: Next, clock: Clock, deadlineMs: number) {
   const controller = new AbortController()
-  const timer = clock.after(deadlineMs, () => controller.abort(GIVEN_UP))
+  const timer = clock.after(deadlineMs, () => controller.abort())
   try {
-    return await next({ ...request, signal: controller.signal })
+    const answer = await next({ ...request, signal: controller.signal })
+    if (controller.signal.aborted) throw new Error(`Redis did not answer within ${deadlineMs} ms`)
+    return answer
   } catch (error) {
     throw withoutCommands(error)
   } finally {
@@ -101,6 +101,5 @@ function inBatches(send: Send): Middleware {
 /** One for each command, or it was not Upstash that answered. */
 function repliesIn(answer: unknown, count: number): unknown[] {
   if (Array.isArray(answer) && answer.length === count) return answer
-  if ((answer as UpstashResponse<unknown> | null)?.result === GIVEN_UP) throw new Error(GIVEN_UP)
   throw new Error("the answer is not one of Upstash's REST API; does the URL lead there?")
 }

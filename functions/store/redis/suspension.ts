@@ -2,11 +2,12 @@ import type { Delivery, DroppedSubscription, Store, StoredSubscription, Suspende
 import type { Call, Commands, Run } from './commands.ts'
 import { missed, type RedisEvents } from './events.ts'
 import { type Keys, rootOf } from './keys.ts'
-import { NOTE, RESUME, SUSPEND } from './suspension-scripts.ts'
+import { NOTE, RELEASE, RESUME, SUSPEND } from './suspension-scripts.ts'
+import type { WriteCounts } from './write-counts.ts'
 
 type Step = Parameters<Store['suspend']>[0]
 type ResumeStep = Parameters<Store['resume']>[0]
-type Held = NonNullable<Parameters<Store['release']>[1]>
+type Held = NonNullable<Parameters<Store['release']>[2]>
 
 /** Records read in one go. */
 const READ_AT_ONCE = 500
@@ -16,24 +17,28 @@ export class RedisSuspension {
   readonly #commands: Commands
   readonly #keys: Keys
   readonly #events: RedisEvents
+  readonly #writes: WriteCounts
 
-  constructor(commands: Commands, keys: Keys, events: RedisEvents) {
+  constructor(commands: Commands, keys: Keys, events: RedisEvents, writes: WriteCounts) {
     this.#commands = commands
     this.#keys = keys
     this.#events = events
+    this.#writes = writes
   }
 
   /**
-   * First the transaction, then its subscriptions, then what is dropped: where it stops, nothing is lost. All of it is one round trip (in a
-   * cluster one after the other), but for a subscription whose successor is to events of another root.
+   * First the transaction, then its subscriptions, then what is dropped and the note that all of it is there: where it stops, nothing is
+   * lost. All of it is one round trip (in a cluster one after the other), but for a subscription whose successor is to events of another root.
    */
   suspend({ transaction, add, drop, since }: Step, now: number): Promise<Delivery[]> {
     const subscriptions = add.map((one) => ({ ...one, transaction: transaction.id }))
     return this.#commands.operation('suspend', async (run) => {
-      const writing = this.#writeCalls(transaction, subscriptions, drop, now)
+      const writing = this.#writeCall(transaction, subscriptions, drop, now)
+      const noting = this.#noteCall(transaction, now)
       const subscribing = this.#events.subscribeCalls(subscriptions, since, now)
       const dropping = this.#events.unsubscribeCalls(drop)
-      const [[replaced], replies] = await this.#inOrder(run, writing, [...subscribing, ...dropping])
+      const [[replaced], replies] = await this.#inOrder(run, [writing], [...subscribing, ...dropping, noting])
+      this.#writes.written(transaction.gateway, Number(replies.pop()))
       await run(this.#events.unsubscribeCalls(movedOf(replaced as string[], subscriptions)))
       return missed(subscriptions, replies)
     })
@@ -44,26 +49,23 @@ export class RedisSuspension {
     const { id, gateway, rev, expiresAt } = transaction
     const args = [now, rev, dataOf(transaction), expiresAt, claim, Math.ceil(ttlMs)]
     return this.#commands.operation('resume', async (run) => {
-      const [won] = await run([
-        { script: RESUME, key: this.#keys.transaction(id), args },
-        { script: NOTE, key: this.#keys.suspended(gateway), args: [now, id, expiresAt] },
-      ])
+      const resuming = { script: RESUME, key: this.#keys.transaction(id), args }
+      const [won, writes] = await run([resuming, this.#noteCall(transaction, now)])
+      this.#writes.written(gateway, Number(writes))
       return won === 1
     })
   }
 
   /**
    * First the subscriptions, then the transaction: when it stops between, it can be done again. One round trip (in a cluster two), and one
-   * before it when it is not said what is held.
+   * before it when it is not said what is held. A write that was given up, with its connection, may reach Redis after all this.
    */
-  release(id: string, held: Held | undefined): Promise<void> {
-    const key = this.#keys.transaction(id)
+  release(id: string, rev: number, held: Held | undefined): Promise<void> {
     return this.#commands.operation('release', async (run) => {
       const known = held ?? (await this.#held(run, id))
-      if (!known) return
-      const index = this.#keys.suspended(known.gateway)
-      const forgetting: Call[] = [(p) => p.del(key), (p) => p.zrem(index, id)]
-      await this.#inOrder(run, this.#events.unsubscribeCalls(known.subscriptions), forgetting)
+      const forgetting: Call[] = [{ script: RELEASE, key: this.#keys.transaction(id), args: [rev] }]
+      if (known) forgetting.push((p) => p.zrem(this.#keys.suspended(known.gateway), id))
+      await this.#inOrder(run, this.#events.unsubscribeCalls(known?.subscriptions ?? []), forgetting)
     })
   }
 
@@ -103,20 +105,21 @@ export class RedisSuspension {
     return [replies.slice(0, first.length), replies.slice(first.length)]
   }
 
-  #writeCalls(
+  #writeCall(
     transaction: SuspendedTransaction,
     add: StoredSubscription[],
     drop: DroppedSubscription[],
     now: number,
-  ): Call[] {
-    const { id, gateway, rev, expiresAt } = transaction
+  ): Call {
+    const { id, rev, expiresAt } = transaction
     const last = Math.max(expiresAt, ...add.map((subscription) => subscription.expiresAt))
     const added = add.flatMap((subscription) => [subscription.id, JSON.stringify(subscription)])
     const args = [now, rev, dataOf(transaction), last, add.length, ...added, ...drop.map((one) => one.id)]
-    return [
-      { script: SUSPEND, key: this.#keys.transaction(id), args },
-      { script: NOTE, key: this.#keys.suspended(gateway), args: [now, id, expiresAt] },
-    ]
+    return { script: SUSPEND, key: this.#keys.transaction(id), args }
+  }
+
+  #noteCall({ id, gateway, expiresAt }: SuspendedTransaction, now: number): Call {
+    return { script: NOTE, key: this.#keys.suspended(gateway), args: [now, id, expiresAt] }
   }
 
   async #held(run: Run, id: string): Promise<Held | undefined> {

@@ -65,7 +65,20 @@ describe('the store in Redis', { skip: absent('redis-server') }, () => {
     await store.resume({ transaction: { ...held, rev: 3 }, claim: 'wait', ttlMs: 60_000 })
 
     const keys = await keysOf(subject)
-    const kinds = ['recent', 'shapes', 'at', 'sub', 'inbox', 'read', 'seen', 'suspended', ':claim:', '}:claim:', '{tt}']
+    const kinds = [
+      'recent',
+      'shapes',
+      'at',
+      'sub',
+      'inbox',
+      'read',
+      'seen',
+      'suspended',
+      'suspended:count',
+      ':claim:',
+      '}:claim:',
+      '{tt}',
+    ]
     for (const kind of kinds)
       assert.ok(
         keys.some((key) => key.includes(kind)),
@@ -99,7 +112,8 @@ describe('the store in Redis', { skip: absent('redis-server') }, () => {
     assert.equal((await keysOf(subject)).filter((key) => key.includes(':at:')).length, 4)
     await subject.store.release('t')
     const left = (await keysOf(subject)).map((key) => key.replace(/^[^{]*/, ''))
-    assert.deepEqual(left, ['{econtact}:shapes:contact.registered'])
+    assert.deepEqual(await ask(URL, 'HKEYS', `${subject.prefix}:{tt}`), ['rev'], 'so that no late write brings it back')
+    assert.deepEqual(left, ['{econtact}:shapes:contact.registered', '{ggw-a}:suspended:count', '{tt}'])
   })
 
   test('digits, words and empty texts stay what they were', async () => {
@@ -138,7 +152,7 @@ describe('the store in Redis', { skip: absent('redis-server') }, () => {
       [0, () => store.claim('k', 1000)],
       [3, () => subscribe(subject, since, one)],
       [2, () => store.resume({ transaction: transaction(subject, one.transaction), claim: 'wait', ttlMs: 1000 })],
-      [1, () => store.release('another', { gateway: 'gw-a', subscriptions: [{ ...one, id: 'other' }] })],
+      [2, () => store.release('another', 1, { gateway: 'gw-a', subscriptions: [{ ...one, id: 'other' }] })],
       [2, () => store.publish([registered(BOB)])],
     ]
     for (const [, act] of steps) await act()
@@ -219,6 +233,72 @@ describe('the store in Redis', { skip: absent('redis-server') }, () => {
       'what came meanwhile',
       () => third.deliveries.some((one) => one.event.id === missed.id) || undefined,
     )
+  })
+
+  test('a batch that was not taken over when the process ended is handed to the next one, however much came after it', async () => {
+    const subject = redisSubject({ batch: 1 })
+    const [inbox, read] = [`${subject.prefix}:{ggw-a}:inbox`, `${subject.prefix}:{ggw-a}:read`]
+    const add = async (ms: number) => {
+      const entry = { event: event('pickup', { ms }), to: [[`s${ms}`, 't']] }
+      await ask(URL, 'XADD', inbox, `${ms}-0`, 'd', JSON.stringify(entry))
+    }
+    for (const ms of [1000, 20_000, 40_000]) await add(ms)
+    const taking: string[] = []
+    const first = await subject.store.inbox('gw-a', ([one]) => {
+      taking.push(one!.subscription)
+      return one!.subscription === 's1000' ? undefined : new Promise<void>(() => {})
+    })
+    await eventually('the second batch', () => taking.length === 2 || undefined)
+    assert.deepEqual(taking, ['s1000', 's20000'], 'the third waits for it')
+    assert.equal(await ask(URL, 'GET', read), null)
+    await first.close()
+
+    const again = redisSubject({ prefix: subject.prefix, clock: subject.clock })
+    const second = await listen(again)
+    await eventually('all of them', () => second.deliveries.length === 3 || undefined)
+    await eventually('the position', async () => (await ask(URL, 'GET', read)) === '40000-0' || undefined)
+    await second.close()
+
+    const third = await listen(redisSubject({ prefix: subject.prefix, clock: subject.clock }))
+    await add(60_000)
+    await eventually('what is new', () => third.deliveries.some((one) => one.subscription === 's60000') || undefined)
+    assert.deepEqual(
+      subscriptionsOf(third.deliveries),
+      ['s40000', 's60000'],
+      'what was taken over 5 s before is not repeated',
+    )
+  })
+
+  test('how long an event was in the inbox is told when it is taken out, by gateway', async () => {
+    const taken: [string, number][] = []
+    const subject = redisSubject({ onTaken: (gateway, lagMs) => taken.push([gateway, lagMs]) })
+    await subscribe(subject, await positionNow(subject), subscription(subject, 's', 'pickup', {}))
+    await subject.store.publish([event('pickup')])
+    await subject.clock.pass(5000, 0)
+    await expectDeliveries(subject, await listen(subject), 1)
+    const [[gateway, lagMs], ...more] = taken as [[string, number]]
+    assert.deepEqual([gateway, more.length], ['gw-a', 0])
+    assert.ok(lagMs >= 5000 && lagMs < 60_000, `${lagMs} ms`)
+  })
+
+  test('a write that reaches Redis after the release, though it was sent before, is dropped; a later one is not', async () => {
+    const subject = redisSubject()
+    const one = subscription(subject, 's', 'pickup', {}, { transaction: 't' })
+    const write = (rev: number) =>
+      subject.store.suspend({ transaction: transaction(subject, 't', { rev }), add: [one], drop: [], since: '0' })
+    for (const writtenBefore of [true, false]) {
+      if (writtenBefore) await write(1)
+      await subject.store.release('t', 2)
+      await write(2)
+      assert.deepEqual(await subject.store.suspended('gw-a'), [])
+      assert.deepEqual(await subject.store.subscriptions('t'), [])
+      await write(3)
+      assert.deepEqual(
+        (await subject.store.suspended('gw-a')).map(({ rev }) => rev),
+        [3],
+      )
+      await subject.store.release('t', 0)
+    }
   })
 
   test('a transaction that was written is found after its gateway was killed', async () => {
