@@ -15,6 +15,7 @@ import type { Invoker } from './invocation/invoker.ts'
 import type { ManifestCache } from './invocation/invoker-manifest.ts'
 import type { CallParts, PushSender } from './invocation/parts.ts'
 import { RequestRouter } from './invocation/router.ts'
+import { Writing } from './invocation/writing.ts'
 import type { Counters } from './observe/counters.ts'
 import type { Log } from './observe/log.ts'
 import { createIdentity } from './proxy/identity.ts'
@@ -186,6 +187,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     dialogs,
     hangup,
     nonces: new Nonces(clock, ids.next('nonce secret')),
+    writing: new Writing(timers),
     publish,
     count,
     onBug,
@@ -209,7 +211,12 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       // Requests that have come since the sockets were opened were not taken; the next ones find the calls of before a restart.
       transactions.serve(router)
       calls.takeUp(suspended, lastSeen)
-      inboxes.set(gateway, await store.inbox(gateway, (deliveries) => calls.deliver(deliveries)))
+      const inbox = await store.inbox(
+        gateway,
+        (deliveries) => calls.deliver(deliveries),
+        () => calls.writeAgain(),
+      )
+      inboxes.set(gateway, inbox)
     },
     letGo: async (gateway) => {
       await inboxes.get(gateway)?.close()

@@ -5,9 +5,12 @@ import type { Store } from '../functions/store/store.ts'
 import type { Config } from './config.ts'
 import { type Counters, series } from './observe/counters.ts'
 import type { Log } from './observe/log.ts'
+import { StandbyStore } from './standby/standby-store.ts'
 
 /** Longer than any invocation may take: an event that comes meanwhile still counts for what its answer subscribes to. Milliseconds. */
 const RECENT_EVENTS_MS = 6000
+/** Also longer than it takes to notice that Redis has lost twenty thousand suspended calls, and to write them again. Milliseconds. */
+const RECENT_EVENTS_IN_REDIS_MS = 20_000
 /** How long the start waits for Redis. Milliseconds. */
 const PATIENCE_MS = 10_000
 
@@ -49,9 +52,12 @@ async function openRedis(url: string, prefix: string, { clock, ids, counters, lo
     if (up) nowKnown(true)
   }
   const store = createRedisStore({
-    ...{ url, prefix, clock, ids, recentMs: RECENT_EVENTS_MS, onState },
+    ...{ url, prefix, clock, ids, recentMs: RECENT_EVENTS_IN_REDIS_MS, onState },
     observe: observer(counters),
+    onTaken: lagMeter(counters),
   })
+  const standby = new StandbyStore({ store, clock, ids, count: counters.count })
+  counters.gauge('store_owed', () => standby.owed)
   counters.gauge('store_up', () => (isUp ? 1 : 0))
   if (!(await known)) {
     await store.close()
@@ -60,7 +66,7 @@ async function openRedis(url: string, prefix: string, { clock, ids, counters, lo
     )
   }
   patience.cancel()
-  return { store, state: () => ({ isUp, text: isUp ? 'redis' : 'redis, away' }) }
+  return { store: standby, state: () => ({ isUp, text: isUp ? 'redis' : 'redis, away' }) }
 }
 
 /** Counts operations and the milliseconds they took; their quotient is the latency. */
@@ -75,5 +81,19 @@ function observer(counters: Counters): (operation: string, ms: number, ok: boole
     known.set(operation, names)
     counters.count(names.took, ms)
     counters.count(ok ? names.done : names.failed)
+  }
+}
+
+/** Counts the events that were taken from an inbox, and the milliseconds they were in there; their quotient is the lag. */
+function lagMeter(counters: Counters): (gateway: string, lagMs: number) => void {
+  const known = new Map<string, { taken: string; lag: string }>()
+  return (gateway, lagMs) => {
+    const names = known.get(gateway) ?? {
+      taken: series('inbox_events', { gateway }),
+      lag: series('inbox_lag_milliseconds', { gateway }),
+    }
+    known.set(gateway, names)
+    counters.count(names.taken)
+    counters.count(names.lag, lagMs)
   }
 }

@@ -84,6 +84,8 @@ export class Call implements ProxyOwner, DialogOwner {
   readonly pushed: string[] = []
   /** The location of the callee as it was before the last invocation. */
   location: Location = NOWHERE
+  /** That was read: when it is empty, nobody is registered. */
+  isLocated = false
   /** The function's own, echoed back in every invocation. */
   functionContext: unknown
   readonly invocations: Invocations
@@ -167,7 +169,7 @@ export class Call implements ProxyOwner, DialogOwner {
     const since = wasSent ? begunAt : this.parts.clock.now()
     if (!wasSent) this.changed()
     return performStored(this, { actions, next: 0, event, missed, begunAt: since, wasSent }, async () => {
-      this.location = await this.parts.store.lookup(this.aor)
+      await this.locate()
       return missed
     })
   }
@@ -175,18 +177,29 @@ export class Call implements ProxyOwner, DialogOwner {
   /** Without a function: the registered contacts of the callee ring (RFC 3261 16.5). */
   async startWithoutFunction(): Promise<void> {
     this.context.hold()
-    try {
-      this.location = await this.parts.store.lookup(this.aor)
-      this.routeByLocation()
-    } catch (error) {
-      this.troubled(error)
-    }
+    await this.locate()
+    this.routeByLocation()
     this.context.release()
+  }
+
+  /** Reads where the callee is. While nobody can say, the call goes on by what was known before. */
+  async locate(): Promise<void> {
+    try {
+      this.located(await this.parts.store.lookup(this.aor))
+    } catch (error) {
+      this.storeFailed(error)
+    }
+  }
+
+  located(location: Location): void {
+    this.location = location
+    this.isLocated = true
   }
 
   /** Forks to the contacts of the callee: 480 when there are none, 404 when it is nobody of ours. */
   routeByLocation(): void {
     if (!this.isLocal) this.context.respondLocally(404)
+    else if (!this.isLocated) this.#giveUp()
     else this.context.fork(this.location.bindings.map(bindingTarget), { mode: 'by-q' })
   }
 
@@ -202,6 +215,11 @@ export class Call implements ProxyOwner, DialogOwner {
   /** See Suspension.changedRepeatably. */
   changedRepeatably(): void {
     this.#suspension?.changedRepeatably()
+  }
+
+  /** See Suspension.written. */
+  async written(): Promise<void> {
+    await this.#suspension?.written()
   }
 
   /** See Suspension.freeze. */
@@ -509,9 +527,14 @@ export class Call implements ProxyOwner, DialogOwner {
 
   /** The store, or an action, has failed. */
   troubled(error: unknown): void {
+    this.storeFailed(error)
+    if (!this.interests?.waits.size) this.#giveUp()
+  }
+
+  /** Told; the call goes on. */
+  storeFailed(error: unknown): void {
     this.parts.count('store failures')
     this.parts.log.error('the store or an action has failed', { callId: this.request.callId, error: String(error) })
-    if (!this.interests?.waits.size) this.#giveUp()
   }
 
   #giveUp(): void {

@@ -27,7 +27,8 @@ export class Calls {
   readonly #ended: Call[] = []
   readonly #parts: CallParts
   #backlog: Delivery[] = []
-  #isDelivering = false
+  /** Settled once the backlog is empty; undefined while it is. */
+  #delivering: Promise<void> | undefined
   #next = 0
 
   constructor(parts: CallParts) {
@@ -46,7 +47,8 @@ export class Calls {
 
   /**
    * Goes on with the calls that were suspended when this gateway was last at work, or one whose calls are this one's now. One that cannot be
-   * read costs only itself.
+   * read costs only itself; the others are written down as they are now, so that whatever keeps track of what this process has written knows
+   * them.
    * @param lastSeen see Store.lastSeen
    */
   takeUp(suspended: readonly SuspendedTransaction[], lastSeen: number): void {
@@ -81,6 +83,7 @@ export class Calls {
     })
     try {
       call.takeUp(record, stored.rev, lastSeen)
+      this.#writeAgain([call])
     } catch (error) {
       this.#parts.onBug(error)
       call.context.respondLocally(500)
@@ -114,8 +117,8 @@ export class Calls {
     server.respond(buildResponse(request, 503, reasonPhrase(503), options), 503)
   }
 
-  #release({ id, callId }: SuspendedTransaction): void {
-    this.#parts.store.release(id).catch((error: unknown) => {
+  #release({ id, callId, rev }: SuspendedTransaction): void {
+    this.#parts.store.release(id, rev).catch((error: unknown) => {
       this.#parts.count('store failures')
       this.#parts.log.error('a suspended call could not be released', { callId, error: String(error) })
     })
@@ -137,6 +140,21 @@ export class Calls {
   keep(): void {
     for (const { context, request, suspension } of this.#live.values())
       if (context.finalStatus === 0 && request.method === 'INVITE') suspension.keep()
+  }
+
+  /** The store has lost what it had of them: every suspended call is written again, whole, while all of them go on. */
+  writeAgain(): void {
+    const { count, log } = this.#parts
+    const suspended = [...this.#live.values()].filter((call) => call.isStored)
+    count('store losses')
+    log.warn('the store has lost something, suspended calls are written again', { calls: suspended.length })
+    this.#writeAgain(suspended)
+  }
+
+  #writeAgain(calls: readonly Call[]): void {
+    const suspensions = calls.map(({ suspension }) => suspension)
+    for (const suspension of suspensions) suspension.lost()
+    this.#parts.writing.addAll(suspensions)
   }
 
   /** The process is to end: suspended calls are left to the next one as they are now, whatever becomes of them here. */
@@ -164,21 +182,28 @@ export class Calls {
     this.#next = (this.#next + 1) % REMEMBERED
   }
 
-  /** Events for waiting calls, from the store's inbox. */
-  deliver(deliveries: readonly Delivery[]): void {
+  /**
+   * Events for waiting calls, from the store's inbox. Settled once they have changed the calls they are for, and these are written: another
+   * process can then do without them.
+   */
+  async deliver(deliveries: readonly Delivery[]): Promise<void> {
     for (const delivery of deliveries) this.#backlog.push(delivery)
-    if (!this.#isDelivering) this.#work()
+    this.#delivering ??= this.#work()
+    await this.#delivering
+    const met = new Set(deliveries.map(({ transaction }) => this.#live.get(transaction)))
+    await Promise.all([...met].map((call) => call?.written()))
   }
 
-  /** One slice of the backlog; the next one waits until sockets have been served. */
-  #work(): void {
-    const slice = this.#backlog.splice(0, SLICE_DELIVERIES)
-    this.#isDelivering = true
-    void this.#deliverSlice(slice).then((done) => {
+  /** The backlog, slice by slice: each waits until sockets have been served. */
+  async #work(): Promise<void> {
+    for (;;) {
+      const slice = this.#backlog.splice(0, SLICE_DELIVERIES)
+      const done = await this.#deliverSlice(slice)
       if (done < slice.length) this.#backlog = slice.slice(done).concat(this.#backlog)
-      this.#isDelivering = this.#backlog.length > 0
-      if (this.#isDelivering) this.#parts.clock.after(0, () => this.#work())
-    })
+      if (this.#backlog.length === 0) break
+      await new Promise<void>((resolve) => void this.#parts.clock.after(0, resolve))
+    }
+    this.#delivering = undefined
   }
 
   /** Also the time counts that is spent on what the deliveries set off. @returns how many had their turn */

@@ -1,5 +1,6 @@
 import type { Subscribe, Wait as WaitAction } from '../../functions/contract/actions.ts'
 import { durationMs } from '../../functions/contract/duration.ts'
+import type { Filter } from '../../functions/contract/events.ts'
 import type { DroppedSubscription, StoredSubscription } from '../../functions/store/store.ts'
 import { GRACE_MS } from '../proxy/state.ts'
 import type { TimerHandle, TimerQueue } from '../transaction/timer-queue.ts'
@@ -12,17 +13,20 @@ export class Wait {
   readonly resume: string | undefined
   /** Ids of the forks it awaits. */
   readonly forks: string[]
-  /** Events it awaits. */
+  /** Events it awaits, and the filter of each. */
   readonly events: string[]
+  readonly filters: Filter[]
   /** Its subscriptions in the store, one to each of these. */
   readonly subscriptions: string[]
   /** Nobody else may resume by it: see Store.claim. */
   readonly claimKey: string
+  /** Milliseconds since the epoch. */
+  deadline = 0
   timer: TimerHandle | undefined
   readonly #timedOut: (wait: Wait) => void
 
   constructor(
-    { name, resume, claimKey, forks, events, subscriptions }: Omit<WaitRecord, 'deadline'>,
+    { name, resume, claimKey, forks, events, filters, subscriptions }: Omit<WaitRecord, 'deadline'>,
     timedOut: (wait: Wait) => void,
   ) {
     this.name = name
@@ -30,6 +34,7 @@ export class Wait {
     this.claimKey = claimKey
     this.forks = forks
     this.events = events
+    this.filters = filters
     this.subscriptions = subscriptions
     this.#timedOut = timedOut
   }
@@ -56,6 +61,16 @@ const SEEN_EVENTS = 32
 /** What lives as long as its call is kept this long by the store at most. */
 export const MAX_LIFE_MS = 24 * 3_600_000
 
+/** Whose interests they are. */
+interface Owner {
+  transaction: string
+  gateway: string
+}
+interface Origin extends Owner {
+  now: number
+  newId(): string
+}
+
 /** What a call waits for and has subscribed to. */
 export class Interests {
   readonly waits = new Map<string, Wait>()
@@ -67,38 +82,27 @@ export class Interests {
   }
 
   /** Adds a wait; one of the same name that is still armed is replaced. Returns what the store has to add. */
-  addWait(
-    action: WaitAction,
-    wait: Wait,
-    context: { transaction: string; gateway: string; now: number; newId(): string },
-  ): StoredSubscription[] {
+  addWait(action: WaitAction, wait: Wait, context: Origin): StoredSubscription[] {
     const timeoutMs = durationMs(action.timeout)!
-    const added: StoredSubscription[] = []
     for (const condition of action.any) {
       if ('fork' in condition) {
         wait.forks.push(condition.fork)
         continue
       }
-      const id = context.newId()
       wait.events.push(condition.event)
-      wait.subscriptions.push(id)
-      added.push({
-        id,
-        transaction: context.transaction,
-        gateway: context.gateway,
-        event: condition.event,
-        filter: condition.filter ?? {},
-        expiresAt: context.now + timeoutMs + 1000,
-      })
+      wait.filters.push(condition.filter ?? {})
+      wait.subscriptions.push(context.newId())
     }
     this.waits.set(action.name, wait)
+    wait.deadline = context.now + timeoutMs
     wait.timer = this.#timers.start(timeoutMs, wait, 'wait')
-    return added
+    return storedOfWait(wait, context)
   }
 
   /** Goes on with a wait of before a restart. */
   takeUpWait(wait: Wait, deadline: number): void {
     this.waits.set(wait.name, wait)
+    wait.deadline = deadline
     wait.timer = this.#timers.start(Math.max(GRACE_MS, deadline - this.#timers.now()), wait, 'wait')
   }
 
@@ -106,22 +110,23 @@ export class Interests {
     this.subscriptions.set(record.id, record)
   }
 
-  addSubscription(
-    action: Subscribe,
-    context: { transaction: string; gateway: string; now: number; newId(): string },
-  ): StoredSubscription {
+  addSubscription(action: Subscribe, context: Origin): StoredSubscription {
     const id = context.newId()
     const expiresAt = context.now + (action.for === undefined ? MAX_LIFE_MS : durationMs(action.for)!)
     const until = action.until ?? (action.event === 'dtmf' || action.event.startsWith('call.') ? 'ended' : 'answered')
-    this.subscriptions.set(id, { id, action, expiresAt, until, fired: 0, seen: [] })
-    return {
-      id,
-      transaction: context.transaction,
-      gateway: context.gateway,
-      event: action.event,
-      filter: action.filter ?? {},
-      expiresAt,
-    }
+    const subscription = { id, action, expiresAt, until, fired: 0, seen: [] }
+    this.subscriptions.set(id, subscription)
+    return storedOf(subscription, context)
+  }
+
+  /** All that the store has to have of it. */
+  stored(owner: Owner): StoredSubscription[] {
+    const now = this.#timers.now()
+    const all = [
+      ...[...this.waits.values()].flatMap((wait) => storedOfWait(wait, owner)),
+      ...[...this.subscriptions.values()].map((subscription) => storedOf(subscription, owner)),
+    ]
+    return all.filter(({ expiresAt }) => expiresAt > now)
   }
 
   waitOfSubscription(id: string): Wait | undefined {
@@ -167,4 +172,18 @@ export class Interests {
   get isEmpty(): boolean {
     return this.waits.size === 0 && this.subscriptions.size === 0
   }
+}
+
+/** The store keeps what a wait awaits a little longer than its deadline, so that the two race here. */
+const BEYOND_DEADLINE_MS = 1000
+
+function storedOfWait(wait: Wait, { transaction, gateway }: Owner): StoredSubscription[] {
+  const expiresAt = wait.deadline + BEYOND_DEADLINE_MS
+  return wait.subscriptions.map((id, index) => {
+    return { id, transaction, gateway, event: wait.events[index]!, filter: wait.filters[index]!, expiresAt }
+  })
+}
+
+function storedOf({ id, action, expiresAt }: Subscription, { transaction, gateway }: Owner): StoredSubscription {
+  return { id, transaction, gateway, event: action.event, filter: action.filter ?? {}, expiresAt }
 }

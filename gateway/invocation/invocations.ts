@@ -107,7 +107,11 @@ export class Invocations {
     const { parts, context, request } = call
     this.#asked = job
     this.#seq++
-    call.location = await parts.store.lookup(call.aor)
+    try {
+      call.located(await parts.store.lookup(call.aor))
+    } catch (error) {
+      call.storeFailed(error)
+    }
     if (context.cancelled && job.type !== 'transaction.cancelled') {
       this.#seq--
       this.#asked = undefined

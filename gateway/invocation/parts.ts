@@ -13,6 +13,7 @@ import type { TimerQueue } from '../transaction/timer-queue.ts'
 import type { Nonces } from './credentials.ts'
 import type { Invoker } from './invoker.ts'
 import type { ManifestCache } from './invoker-manifest.ts'
+import type { Writing } from './writing.ts'
 
 /** Wakes phones: in process or behind PUSH_URL. Always resolves. */
 export interface PushSender {
@@ -36,6 +37,7 @@ export interface CallParts {
   dialogs: DialogTable
   hangup: HangupParts
   nonces: Nonces
+  writing: Writing
   /** Publishes events of the gateway itself; trouble is logged, never thrown. */
   publish(events: RouseEvent[]): void
   count(series: string): void

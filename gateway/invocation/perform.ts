@@ -147,6 +147,8 @@ function redirect(call: Call, action: ActionOf<'redirect'>, event: RouseEvent | 
 function fork(call: Call, action: ActionOf<'fork'>, event: RouseEvent | undefined): Done {
   if (!call.context.isOpen) return
   return withTargets(call, action.targets, event, (targets) => {
+    // Without the store no contacts are known, which is not to say that nobody is registered.
+    if (targets.length === 0 && !call.isLocated) throw new Error(`where ${call.aor} is registered cannot be read now`)
     call.context.fork(targets, forkPolicy(call, action))
   })
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import type { Action, Subscribe } from '../../functions/contract/actions.ts'
-import type { RouseEvent } from '../../functions/contract/events.ts'
+import type { Filter, RouseEvent } from '../../functions/contract/events.ts'
 import type { Delivery, SuspendedTransaction } from '../../functions/store/store.ts'
 import { ContextState, contextState, Place, placeOf } from '../proxy/state.ts'
 import type { Call, CallFacts } from './call.ts'
@@ -25,8 +25,9 @@ const WaitRecord = z.object({
   resume: z.optional(z.string()),
   /** Ids of the forks it awaits. */
   forks: names,
-  /** Events it awaits. */
+  /** Events it awaits, and the filter of each. */
   events: names,
+  filters: z.array(z.custom<Filter>(isObject)),
   /** Its subscriptions in the store. */
   subscriptions: names,
   claimKey: z.string(),
@@ -175,6 +176,6 @@ function recordOf(call: Call, { interests, armed, resumptions, works }: Suspensi
   }
 }
 
-function waitRecord({ name, resume, forks, events, subscriptions, claimKey, timer }: Wait): WaitRecord {
-  return { name, resume, forks, events, subscriptions, claimKey, deadline: timer?.dueMs ?? 0 }
+function waitRecord({ name, resume, forks, events, filters, subscriptions, claimKey, deadline }: Wait): WaitRecord {
+  return { name, resume, forks, events, filters, subscriptions, claimKey, deadline }
 }

@@ -10,11 +10,10 @@ import type { Job } from './invocations.ts'
 import { isRepeatable, type Work } from './perform.ts'
 import { type CallRecord, SuspendedCall, type SuspensionRecord, type WaitRecord, type WorkRecord } from './record.ts'
 import { eventData } from './request-data.ts'
+import type { Unwritten } from './writing.ts'
 
 /** How long a claim on a wait stands, so that a late second claimer finds it. Milliseconds. */
 const CLAIM_TTL_MS = 60_000
-/** What the store did not take is given to it again after this, in milliseconds, until it does. */
-const RETRY_MS = 5000
 /** A branch that has not made a sound by then is written down as silent. Milliseconds; T1 of RFC 3261. */
 const SILENT_MS = 500
 /** For so long a phone is given to wake, and its user to answer, before what rings meanwhile is written down. Milliseconds. */
@@ -26,7 +25,7 @@ const WRITTEN = Promise.resolve()
  * What a call waits for and has subscribed to, kept in the store and met by events. Each armed wait holds the response context open.
  * From the first of them to the final response the store has a record of the whole call, which is written anew when it changes.
  */
-export class Suspension implements SuspensionRecord {
+export class Suspension implements SuspensionRecord, Unwritten {
   readonly interests: Interests
   readonly resumptions: Job[] = []
   readonly #call: Call
@@ -41,11 +40,14 @@ export class Suspension implements SuspensionRecord {
   #isFrozen = false
   /** The last write; never rejects. */
   #writing: Promise<unknown> = WRITTEN
-  #retry: TimerHandle | undefined
   /** When changes are written that can wait. */
   #late: TimerHandle | undefined
   /** An event or a deadline has woken it. */
   #isWoken = false
+  /** The last write has failed. */
+  #hasFailed = false
+  /** The store has nothing of it any more. */
+  #isLost = false
 
   constructor(call: Call) {
     this.#call = call
@@ -74,7 +76,8 @@ export class Suspension implements SuspensionRecord {
   }
 
   /**
-   * Arms what an answer waits for and subscribes to, in one step of the store, before anything else of it is performed.
+   * Arms what an answer waits for and subscribes to, in one step of the store, before anything else of it is performed. A store that is away
+   * keeps nobody from waiting: it is written down later, and until then this process is all that knows of it.
    * @returns events that came since the invocation's snapshot and meet what was armed
    */
   async arm(actions: readonly Action[]): Promise<Delivery[]> {
@@ -86,7 +89,7 @@ export class Suspension implements SuspensionRecord {
     }
     if (this.#isFrozen) return []
     this.isStored = true
-    return this.#write(add)
+    return this.#write(add).catch(() => [])
   }
 
   #armSubscription(action: Extract<Action, { action: 'subscribe' }>, add: StoredSubscription[]): void {
@@ -109,6 +112,7 @@ export class Suspension implements SuspensionRecord {
       claimKey,
       forks: [],
       events: [],
+      filters: [],
       subscriptions: [],
     })
     add.push(...this.interests.addWait(action, wait, this.#origin()))
@@ -119,14 +123,13 @@ export class Suspension implements SuspensionRecord {
     return new Wait(facts, (late) => this.#resolve(late, { name: late.name, timedOut: true }))
   }
 
+  get #owner() {
+    return { transaction: this.#call.id, gateway: this.#call.gateway }
+  }
+
   #origin() {
     const { ids, clock } = this.#call.parts
-    return {
-      transaction: this.#call.id,
-      gateway: this.#call.gateway,
-      now: clock.now(),
-      newId: () => ids.next('subscription'),
-    }
+    return { ...this.#owner, now: clock.now(), newId: () => ids.next('subscription') }
   }
 
   /** Goes on where another process has left off: its waits and subscriptions are in the store. */
@@ -179,13 +182,37 @@ export class Suspension implements SuspensionRecord {
     return this.#call.context.branches.some((branch) => branch.isLive && branch.status === 0) ? SILENT_MS : 0
   }
 
+  /** Settled once what has changed until now is written, or the store has failed to take it. */
+  async written(): Promise<void> {
+    // A wait that is over is written when its turn is complete, see #resume.
+    await undefined
+    let last: Promise<unknown>
+    do {
+      last = this.#writing
+      await last
+    } while (this.#isDue || last !== this.#writing)
+  }
+
   /** The process is to end, and its calls are to be taken up by the next: what is due is written, and nothing afterwards. */
   async freeze(): Promise<void> {
     if (this.#isDue || this.#late || this.resumptions.length > 0) this.#writeNow()
     this.#isFrozen = true
     this.isStored = false
-    this.#stopTimers()
+    this.#stopLate()
+    this.#call.parts.writing.delete(this)
     await this.#writing
+  }
+
+  /** The store has lost it: the next write is one of everything. */
+  lost(): void {
+    this.#isLost = true
+  }
+
+  async writeAgain(): Promise<boolean> {
+    if (this.isStored) this.#writeNow()
+    else this.#release()
+    await this.written()
+    return !this.#hasFailed
   }
 
   /** Trouble with the store is told; the call goes on without it. */
@@ -202,15 +229,18 @@ export class Suspension implements SuspensionRecord {
 
   /** What an earlier write could not add or drop goes with it. */
   #write(adding: readonly StoredSubscription[]): Promise<Delivery[]> {
+    const { parts, location } = this.#call
     const drop = this.#drop
+    const wanted = this.#isLost ? this.interests.stored(this.#owner) : [...this.#add, ...adding]
     // One of a name replaces the other also within one answer.
-    const add = [...this.#add, ...adding].filter(({ id }) => !drop.some((dropped) => dropped.id === id))
+    const add = wanted.filter(({ id }) => !drop.some((dropped) => dropped.id === id))
     this.#drop = []
     this.#add = []
+    this.#isLost = false
     const transaction = this.#record()
-    const written = this.#call.parts.store.suspend({ transaction, add, drop, since: this.#call.location.at })
+    const written = parts.store.suspend({ transaction, add, drop, since: location.at })
     this.#writing = written.then(
-      () => {},
+      () => this.#succeeded(),
       (error: unknown) => this.#failed(error, add, drop),
     )
     return written
@@ -219,48 +249,52 @@ export class Suspension implements SuspensionRecord {
   /** The call as it is now: nothing else is due. */
   #record(): SuspendedCall {
     this.#isDue = false
-    this.#stopTimers()
+    this.#stopLate()
     return new SuspendedCall(this.#call, this, ++this.rev)
   }
 
-  #stopTimers(): void {
-    const { timers } = this.#call.parts
-    timers.stop(this.#retry)
-    timers.stop(this.#late)
-    this.#retry = undefined
+  #stopLate(): void {
+    this.#call.parts.timers.stop(this.#late)
     this.#late = undefined
+  }
+
+  #succeeded(): void {
+    this.#hasFailed = false
   }
 
   #failed(error: unknown, add: StoredSubscription[], drop: DroppedSubscription[]): void {
     this.#tell(error)
     this.#add.push(...add)
     this.#drop.push(...drop)
-    if (this.#isFrozen) return
-    this.#retry ??= this.#call.parts.timers.start(RETRY_MS, this, 'store again')
+    if (!this.#isFrozen) this.#call.parts.writing.add(this)
   }
 
+  /** The first of several failures is told, all are counted. */
   #tell(error: unknown): void {
     const { parts, request } = this.#call
     parts.count('store failures')
+    if (this.#hasFailed) return
+    this.#hasFailed = true
     parts.log.error('the store has failed for a suspended call', { callId: request.callId, error: String(error) })
   }
 
-  onTimer(kind: 'store again' | 'late'): void {
-    if (kind === 'late') this.#late = undefined
-    else this.#retry = undefined
-    if (this.isStored) this.changed()
-    else this.#release()
+  onTimer(): void {
+    this.#late = undefined
+    this.changed()
   }
 
   #release(): void {
     const { parts, id, gateway } = this.#call
-    this.#stopTimers()
+    this.#stopLate()
+    parts.writing.delete(this)
     this.isStored = false
     this.#add = []
     const subscriptions = this.#drop
     this.#drop = []
-    const released = parts.store.release(id, { gateway, subscriptions })
-    released.catch((error: unknown) => this.#failed(error, [], subscriptions))
+    this.#writing = parts.store.release(id, this.rev, { gateway, subscriptions }).then(
+      () => this.#succeeded(),
+      (error: unknown) => this.#failed(error, [], subscriptions),
+    )
   }
 
   // What events, deadlines and forks bring
@@ -324,10 +358,16 @@ export class Suspension implements SuspensionRecord {
     this.#isWoken = true
     const claimed = this.#call.parts.store.resume({ transaction: this.#record(), claim, ttlMs: CLAIM_TTL_MS })
     // Without the store nobody else can have resumed the call either: this gateway owns it.
-    const decided = claimed.catch((error: unknown) => {
-      this.#failed(error, [], [])
-      return true
-    })
+    const decided = claimed.then(
+      (won) => {
+        this.#succeeded()
+        return won
+      },
+      (error: unknown) => {
+        this.#failed(error, [], [])
+        return true
+      },
+    )
     this.#writing = decided
     return decided
   }
