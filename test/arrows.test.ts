@@ -51,6 +51,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'functions/contract',
   ],
   'gateway/observe': ['functions/contract'],
+  'gateway/standby': ['functions/contract', 'functions/store'],
   'gateway/api': ['gateway/observe', 'gateway/sip', 'functions/contract', 'functions/store'],
   'gateway/invocation': [
     'gateway/sip',

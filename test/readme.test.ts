@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import type { SipRouter } from '../functions/sdk/index.ts'
 import { KNOWN_SETTINGS } from '../gateway/config.ts'
 import { redisSubject } from './conformance/redis-subject.ts'
@@ -12,6 +13,7 @@ import { startRedisRest } from './support/redis-rest.ts'
 import { world } from './support/world.ts'
 
 const REDIS_PORT = 27_213
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const README = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
 const SCRIPTS = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).scripts as object
 
@@ -73,6 +75,21 @@ test('every setting in the README exists, and every one that matters to a user i
   )
   assert.deepEqual(
     KNOWN_SETTINGS.filter((name) => !named.includes(name)),
+    [],
+  )
+})
+
+test('every metric in the README is counted somewhere', () => {
+  const sources = globSync('gateway/**/*.ts', { cwd: ROOT }).map((file) => readFileSync(`${ROOT}/${file}`, 'utf8'))
+  const counted = sources.flatMap((text) =>
+    [...text.matchAll(/(?:count|gauge|series)\(\s*['`]([a-z_. -]+)/g)].map(([, name]) =>
+      name!.replaceAll(/[^a-z]/g, '_'),
+    ),
+  )
+  const named = [...README.matchAll(/`rouse_([a-z_]+?)(?:_total)?(?:\{[a-z,]+\})?`/g)].map(([, name]) => name!)
+  assert.ok(named.length > 10)
+  assert.deepEqual(
+    named.filter((name) => !counted.includes(name)),
     [],
   )
 })

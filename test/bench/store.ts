@@ -108,7 +108,7 @@ async function operations(): Promise<void> {
     await store.suspend({ transaction, add: [one], drop: [], since: at })
     await store.publish([eventFor(round)])
     await store.resume({ transaction: { ...transaction, rev: 2 }, claim: 'wait', ttlMs: 60_000 })
-    await store.release(transaction.id, { gateway: 'gw', subscriptions: [one] })
+    await store.release(transaction.id, 1, { gateway: 'gw', subscriptions: [one] })
   }
   const work: [name: string, act: (round: number) => Promise<unknown>][] = [
     ['look-up', (round) => store.lookup(aorOf(round))],

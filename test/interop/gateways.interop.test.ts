@@ -167,7 +167,7 @@ describe('three gateways of a pool, with one Redis', { skip: absent('redis-serve
     a.program.signal('SIGKILL')
     await a.program.exited
     callers.router = b.router
-    phones.router = c.router
+    phones.router = phones.answersTo = c.router
     await eventually('the calls to be adopted', async () => (await adopted(b, c)) >= users.length || undefined, 20_000)
     assert.equal(await adopted(b, c), users.length)
     await connectAll(users)
@@ -182,7 +182,7 @@ describe('three gateways of a pool, with one Redis', { skip: absent('redis-serve
     const [a, b, c] = pool as [Gateway, Gateway, Gateway]
     const waiting = names('stays', 50)
     const ringing = names('rings', 50)
-    callers.router = phones.router = a.router
+    callers.router = phones.router = phones.answersTo = a.router
     phones.answers = 'ringing'
     await untilAll(
       'every phone to be registered',
@@ -199,7 +199,7 @@ describe('three gateways of a pool, with one Redis', { skip: absent('redis-serve
     const before = await adopted(b, c)
     a.program.signal('SIGTERM')
     assert.equal((await a.program.endsWithin(5000)).code, 0)
-    callers.router = phones.router = b.router
+    callers.router = phones.router = phones.answersTo = b.router
     await eventually('the calls to be adopted', async () => (await adopted(b, c)) - before >= 100 || undefined, 10_000)
     await untilAll(
       'every caller to hear 200',
@@ -218,7 +218,7 @@ describe('three gateways of a pool, with one Redis', { skip: absent('redis-serve
   test('a message that reaches another gateway than its own is handed over', { timeout: 60_000 }, async () => {
     const [a, b] = pool as [Gateway, Gateway]
     const users = names('strays', 50)
-    callers.router = phones.router = a.router
+    callers.router = phones.router = phones.answersTo = a.router
     await untilAll(
       'every phone to be registered',
       users,
@@ -226,7 +226,7 @@ describe('three gateways of a pool, with one Redis', { skip: absent('redis-serve
       (user) => phones.register(user),
     )
     // The phones answer, the callers acknowledge and hang up by way of the other gateway.
-    phones.router = b.router
+    phones.router = phones.answersTo = b.router
     for (const user of users) callers.invite(user)
     callers.router = b.router
     await haveAnswers(users)

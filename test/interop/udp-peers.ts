@@ -10,6 +10,8 @@ interface Message {
   first: string
   callId: string
   cseq: string
+  /** host:port it came from. */
+  from: string
 }
 
 class Peer {
@@ -20,7 +22,9 @@ class Peer {
 
   constructor(router: string) {
     this.router = router
-    this.#socket.on('message', (octets) => this.hear(read(octets.toString('latin1'))))
+    this.#socket.on('message', (octets, { address, port }) =>
+      this.hear(read(octets.toString('latin1'), `${address}:${port}`)),
+    )
   }
 
   async open(): Promise<void> {
@@ -28,8 +32,8 @@ class Peer {
     await once(this.#socket, 'listening')
   }
 
-  send(text: string): void {
-    const [host, port] = this.router.split(':') as [string, string]
+  send(text: string, to = this.router): void {
+    const [host, port] = to.split(':') as [string, string]
     this.#socket.send(Buffer.from(text, 'latin1'), Number(port), host)
   }
 
@@ -46,37 +50,56 @@ export class Callers extends Peer {
   readonly heard = new Map<string, number[]>()
   readonly trying = new Set<string>()
   readonly #answers = new Map<string, string>()
+  /** CSeq of each call's INVITE. */
+  readonly #tries = new Map<string, number>()
 
   /** Sends the INVITE; again: the same one is repeated. */
   invite(user: string): void {
-    this.send(this.#request('INVITE', user, `sip:${user}@example.com`, 1, ''))
+    this.send(this.#request('INVITE', user, `sip:${user}@example.com`, this.#tryOf(user), ''))
+  }
+
+  /** Calls again who has failed, as after 503. */
+  redial(user: string): void {
+    this.#tries.set(user, this.#tryOf(user) + 1)
+    this.heard.delete(user)
+    this.trying.delete(user)
+    this.invite(user)
   }
 
   cancel(user: string): void {
-    this.send(this.#request('CANCEL', user, `sip:${user}@example.com`, 1, ''))
+    this.send(this.#request('CANCEL', user, `sip:${user}@example.com`, this.#tryOf(user), ''))
   }
 
   /** Ends an answered call. */
   bye(user: string): void {
-    this.send(this.#withinDialog('BYE', user, 2))
+    this.send(this.#withinDialog('BYE', user, this.#tryOf(user) + 1))
+  }
+
+  #tryOf(user: string): number {
+    return this.#tries.get(user) ?? 1
   }
 
   statusesOf(user: string): number[] {
     return this.heard.get(user) ?? []
   }
 
+  async hears(user: string, status: number): Promise<void> {
+    await eventually(`${status} for ${user}`, () => this.statusesOf(user).includes(status) || undefined)
+  }
+
   protected override hear({ text, first, callId, cseq }: Message): void {
     const status = Number(first.split(' ')[1])
-    if (cseq !== '1 INVITE') return
+    if (cseq !== `${this.#tryOf(callId)} INVITE`) return
     if (status === 100) {
       this.trying.add(callId)
       return
     }
     this.heard.set(callId, [...this.statusesOf(callId), status])
-    if (status >= 300) this.send(this.#request('ACK', callId, `sip:${callId}@example.com`, 1, toTag(text)))
+    if (status >= 300)
+      this.send(this.#request('ACK', callId, `sip:${callId}@example.com`, this.#tryOf(callId), toTag(text)))
     else if (status >= 200) {
       this.#answers.set(callId, text)
-      this.send(this.#withinDialog('ACK', callId, 1))
+      this.send(this.#withinDialog('ACK', callId, this.#tryOf(callId)))
     }
   }
 
@@ -90,7 +113,7 @@ export class Callers extends Peer {
   #request(method: string, user: string, uri: string, cseq: number, tag: string, more = '', branch = ''): string {
     return [
       `${method} ${uri} SIP/2.0\r\n`,
-      `Via: SIP/2.0/UDP ${this.address}:5060;branch=z9hG4bK-${branch}${user};rport\r\n`,
+      `Via: SIP/2.0/UDP ${this.address}:5060;branch=z9hG4bK-${branch}${user}-${this.#tryOf(user)};rport\r\n`,
       `${more}From: <sip:caller@example.com>;tag=of-${user}\r\nTo: <sip:${user}@example.com>${tag}\r\n`,
       `Call-ID: ${user}\r\nCSeq: ${cseq} ${method}\r\nMax-Forwards: 70\r\n`,
       `Contact: <sip:caller@${this.address}:5060>\r\nContent-Length: 0\r\n\r\n`,
@@ -103,9 +126,11 @@ export class Phones extends Peer {
   readonly registered = new Set<string>()
   /** Branches of the INVITEs each user's phone has got: one is one phone that rings once, however often it is repeated. */
   readonly rang = new Map<string, Set<string>>()
+  /** Where a load balancer sends what phones answer; undefined: to where the request came from. */
+  answersTo: string | undefined
   /** What a phone says to an INVITE. */
   answers: 'ringing' | 'answered' = 'answered'
-  readonly #invites = new Map<string, string>()
+  readonly #invites = new Map<string, Message>()
 
   register(user: string): void {
     this.send(
@@ -120,20 +145,27 @@ export class Phones extends Peer {
 
   /** The phone that rings is picked up. */
   pickUp(user: string): void {
-    this.send(responseTo(this.#invites.get(user)!, '200 OK', this.address))
+    this.#respond(this.#invites.get(user)!, '200 OK')
   }
 
-  protected override hear({ text, first, callId }: Message): void {
+  protected override hear(message: Message): void {
+    const { first, callId } = message
     if (first.startsWith('SIP/2.0 200')) this.registered.add(callId.replace('register-', ''))
-    else if (first.startsWith('INVITE ')) this.#ring(text, callId)
-    else if (/^(BYE|CANCEL) /.test(first)) this.send(responseTo(text, '200 OK', this.address))
+    else if (first.startsWith('INVITE ')) this.#ring(message)
+    else if (/^(BYE|CANCEL) /.test(first)) this.#respond(message, '200 OK')
   }
 
-  #ring(text: string, user: string): void {
+  #ring(invite: Message): void {
+    const { text, callId: user } = invite
     const branch = /branch=([^;\r]+)/.exec(header(text, 'Via'))![1]!
     this.rang.set(user, (this.rang.get(user) ?? new Set()).add(branch))
-    this.#invites.set(user, text)
-    this.send(responseTo(text, this.answers === 'ringing' ? '180 Ringing' : '200 OK', this.address))
+    this.#invites.set(user, invite)
+    this.#respond(invite, this.answers === 'ringing' ? '180 Ringing' : '200 OK')
+  }
+
+  /** Goes to where the request came from, which need not be where the phone registers. */
+  #respond({ text, from }: Message, status: string): void {
+    this.send(responseTo(text, status, this.address), this.answersTo ?? from)
   }
 }
 
@@ -156,8 +188,9 @@ export async function untilAll(
   await eventually(what, round, 30_000)
 }
 
-function read(text: string): Message {
-  return { text, first: text.slice(0, text.indexOf('\r')), callId: header(text, 'Call-ID'), cseq: header(text, 'CSeq') }
+function read(text: string, from: string): Message {
+  const first = text.slice(0, text.indexOf('\r'))
+  return { text, first, callId: header(text, 'Call-ID'), cseq: header(text, 'CSeq'), from }
 }
 
 function header(text: string, name: string): string {

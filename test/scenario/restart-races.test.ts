@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Call, fromEvent, SipRouter } from 'rouse'
 import type { Action } from '../../functions/contract/actions.ts'
-import { createMemoryStore } from '../../functions/store/memory.ts'
-import type { Store } from '../../functions/store/store.ts'
+import { altered, away } from '../support/altered-store.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { type World, type WorldOptions, world } from '../support/world.ts'
 import { sleepingPhone } from './cast.ts'
@@ -13,19 +12,6 @@ import { sleepingPhone } from './cast.ts'
 function routed(handler: (call: Call) => unknown): SipRouter {
   return new SipRouter().invite('/:domain/:user', handler as (call: unknown) => Promise<void>)
 }
-
-/** A store of which some methods are others. */
-function altered(change: (memory: Store) => Partial<Store>): NonNullable<WorldOptions['store']> {
-  return (clock, ids) => {
-    const memory = createMemoryStore({ clock, ids })
-    const changed = change(memory)
-    return new Proxy(memory, {
-      get: (_, name: keyof Store) => changed[name] ?? (memory[name] as (...args: unknown[]) => unknown).bind(memory),
-    })
-  }
-}
-
-const away = () => Promise.reject(new Error('the store is away'))
 
 /** Waits for a word and tells the caller in the reason of a 480 what came. */
 const telling = routed(async (call) => {

@@ -19,6 +19,8 @@ export interface Surroundings {
   ids: IdSource
   network: Network
   store: Store
+  /** How it reaches the store; absent: as it is. */
+  link: ((store: Store, clock: Clock) => Store) | undefined
   resolver: Resolver
   primary: FunctionHost
   fallback: FunctionHost | undefined
@@ -55,7 +57,7 @@ export class GatewayProcess {
       clock,
       ids,
       network: life.network(around.network),
-      store: life.store(around.store),
+      store: around.link ? around.link(life.store(around.store), clock) : life.store(around.store),
       locator: { locateNow, locate: (uri) => locate(uri, resolver, { clock, random: () => 0 }) },
       invoker,
       manifest,

@@ -54,8 +54,8 @@ export class Life {
   }
 
   #inbox(store: Store): Store['inbox'] {
-    return async (gateway, receive) => {
-      const inbox = await store.inbox(gateway, receive)
+    return async (gateway, receive, lost) => {
+      const inbox = await store.inbox(gateway, receive, lost)
       this.#ends.push(() => void inbox.close())
       return inbox
     }

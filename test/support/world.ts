@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Action } from '../../functions/contract/actions.ts'
+import type { Clock } from '../../functions/contract/clock.ts'
 import type { Invocation } from '../../functions/contract/envelope.ts'
 import type { PushMessage, PushResult } from '../../functions/contract/push.ts'
 import { createMemoryStore } from '../../functions/store/memory.ts'
@@ -29,6 +30,8 @@ export interface WorldOptions {
   staticActions?: Action[]
   gateway?: Partial<GatewayOptions>
   store?: (clock: FakeClock, ids: CountingIds) => Store
+  /** How the gateway reaches the store; what else does, reaches it as it is. Made anew for each process. */
+  link?: (store: Store, clock: Clock) => Store
   resolver?: Resolver
   /** For functions that take their time. */
   clock?: FakeClock
@@ -93,6 +96,7 @@ export class World {
         ids: this.ids,
         network: this.network,
         store: this.store,
+        link: this.#options.link,
         resolver,
         primary,
         fallback: fallback && this.#seen(fallback, 'fallback'),
