@@ -186,11 +186,11 @@ export class Suspension implements SuspensionRecord, Unwritten {
   async written(): Promise<void> {
     // A wait that is over is written when its turn is complete, see #resume.
     await undefined
-    let last: Promise<unknown>
-    do {
+    // What is under way may have begun before the change, and then the next one has it: no need to wait for a call that never rests.
+    for (let writes = 0, last: unknown; writes < 3 && (this.#isDue || last !== this.#writing); writes++) {
       last = this.#writing
       await last
-    } while (this.#isDue || last !== this.#writing)
+    }
   }
 
   /** The process is to end, and its calls are to be taken up by the next: what is due is written, and nothing afterwards. */

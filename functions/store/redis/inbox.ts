@@ -49,6 +49,7 @@ export class InboxReader {
   #isClosed = false
   #timer: Timer | undefined
   #wake = (): void => {}
+  readonly #countCall: Call = (pipeline) => pipeline.get(this.#keys.writes(this.#gateway))
 
   constructor(
     parts: { commands: Commands; keys: Keys; writes: WriteCounts; clock: Clock; lane: Lane | undefined },
@@ -123,8 +124,7 @@ export class InboxReader {
   }
 
   async #hand(stream: Stream): Promise<void> {
-    const { onTaken } = this.#options
-    for (const [id] of onTaken ? stream : []) onTaken!(this.#gateway, Math.max(0, this.#clock.now() - msOf(id)))
+    for (const [id] of stream) this.#options.onTaken?.(this.#gateway, Math.max(0, this.#clock.now() - msOf(id)))
     const deliveries = stream.flatMap(([, [, json]]) => deliveriesIn(json!))
     for (let first = 0; first < deliveries.length; first += this.#options.batch) {
       if (first > 0) await this.#pause(0)
@@ -171,8 +171,6 @@ export class InboxReader {
       // Still away: the next read will tell.
     }
   }
-
-  readonly #countCall: Call = (pipeline) => pipeline.get(this.#keys.writes(this.#gateway))
 
   #pause(ms: number): Promise<void> {
     if (this.#isClosed) return Promise.resolve()

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { after, before, describe, test } from 'node:test'
+import { createUpstashStore } from '../../../functions/store/redis/rest.ts'
 import { createRedisStore } from '../../../functions/store/redis/tcp.ts'
 import { type RedisSubject, redisSubject as subjectAt } from '../../conformance/redis-subject.ts'
 import {
@@ -124,4 +128,25 @@ describe('the store when Redis is away', { skip: absent('redis-server') }, () =>
     await eventually('an answer', () => subject.store.lookup(BOB).catch(() => undefined))
     await wait('after')
   })
+})
+
+test('over REST, a request that is given up is an error of its operations, and of nothing else', async () => {
+  const server = createServer(() => {})
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const store = createUpstashStore({
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    token: 't',
+    deadlineMs: 50,
+    clock: new ShiftedClock(),
+    ids: new CountingIds(),
+  })
+  const asked = await Promise.allSettled([store.lookup(BOB), store.claim('k', 1000)])
+  assert.deepEqual(
+    asked.map(({ status }) => status),
+    ['rejected', 'rejected'],
+  )
+  await store.close()
+  server.closeAllConnections()
+  server.close()
 })
