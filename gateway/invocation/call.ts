@@ -150,7 +150,7 @@ export class Call implements ProxyOwner, DialogOwner {
     if (record.haltUntil !== undefined) this.halt(Math.max(GRACE_MS, record.haltUntil - this.parts.clock.now()))
     takeUpContext(this.context, record.proxy, this.parts.hangup.transport)
     this.invocations.takeUp(record.answered, record.jobs)
-    void this.#goOn(record.works, lastSeen)
+    this.context.takingUp = this.#goOn(record.works, lastSeen)
   }
 
   /** What was being performed comes before what is to be asked. */
@@ -162,6 +162,8 @@ export class Call implements ProxyOwner, DialogOwner {
     }
     this.invocations.goOn()
     this.context.release()
+    await this.invocations.idle
+    this.context.takingUp = undefined
   }
 
   #performAgain({ actions, event, missed, begunAt }: WorkRecord, lastSeen: number): Promise<void> {

@@ -26,11 +26,15 @@ export interface Job {
   branch?: Branch
 }
 
+const IDLE = Promise.resolve()
+
 /** The invocations of one call: one at a time, in order. While one is due, the response context stays open. */
 export class Invocations {
   readonly #call: Call
   readonly #due: Job[] = []
   #isBusy = false
+  /** Settled once nothing is due. */
+  idle: Promise<void> = IDLE
   /** The job whose answer is not known yet. */
   #asked: Job | undefined
   #cancellation: Cancellation | undefined
@@ -76,7 +80,7 @@ export class Invocations {
     if (this.#isBusy || this.#due.length === 0) return
     this.#isBusy = true
     this.#call.context.hold()
-    void this.#work()
+    this.idle = this.#work()
   }
 
   /** The caller has cancelled: what is under way is dropped, and what is due too. */

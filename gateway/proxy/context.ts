@@ -98,6 +98,8 @@ export class ProxyContext {
   branches: readonly Branch[] = NONE
   forks: readonly Fork[] = NONE
   finalStatus = 0
+  /** Pending while it is not known yet which phones ring by the doing of another process: until then none can be cancelled. */
+  takingUp: Promise<void> | undefined
   /** Somebody was waited for and has not come in time: 480 stands among the failures to choose from. */
   #nobodyCame = false
   /** The caller has cancelled: the final response is 487 unless a 2xx crosses it. */
@@ -396,6 +398,7 @@ export class ProxyContext {
   /** The caller's CANCEL (RFC 3261 16.10): no more targets, every branch is cancelled, and 487 when they have ended. */
   cancelledByCaller(reason: string | undefined): void {
     if (this.finalStatus !== 0) return
+    if (this.takingUp) return void this.takingUp.then(() => this.cancelledByCaller(reason))
     this.cancelled = true
     for (const fork of this.forks) fork.abandon()
     this.cancelBranches(reason)

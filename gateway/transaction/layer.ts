@@ -172,6 +172,8 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
     if (key === undefined || this.#findServer(key, method) !== undefined) return undefined
     const transaction = this.#addServer(request, key, via!, flow)
     transaction.takeUp(lastResponse, leftMs)
+    const cancel = this.#servers.get(methodKey('CANCEL', key))
+    if (cancel) this.#answerCancelIn(0, cancel)
     return transaction
   }
 
@@ -204,25 +206,31 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
     if (transaction.hasMethodKey) this.#methodKeys--
   }
 
-  /** RFC 3261 9.2: 200 whatever it cancels, 481 when that is nothing; only an INVITE without final response hears of it. */
-  #answerCancel(transaction: LiveServerTransaction): void {
-    const { request, flow } = transaction
-    const key = transaction.key.slice(methodKey('CANCEL', '').length)
+  /**
+   * RFC 3261 9.2: 200 whatever it cancels, 481 when that is nothing; only an INVITE without final response hears of it.
+   * @param isLast nobody else is asked any more
+   */
+  #answerCancel(cancel: LiveServerTransaction, isLast = false): void {
+    if (cancel.isFinal) return
+    const { request, flow } = cancel
+    const key = cancel.key.slice(methodKey('CANCEL', '').length)
     const target = this.#findServer(key, 'INVITE') ?? this.#servers.get(key)
     const status = target !== undefined || this.#over.get(key)?.method === 'INVITE' ? 200 : 481
-    if (status === 481 && flow.isHandedOver) return transaction.abandon()
+    if (status === 481 && !isLast) {
+      if (flow.isHandedOver) return cancel.abandon()
+      if (this.#server?.onStrayCancel?.(request, flow)) return this.#answerCancelIn(this.unreliable.clear * 2, cancel)
+    }
     const text = buildResponse(request, status, reasonPhrase(status), {
       toTag: this.#ids.next('tag'),
       received: receivedOf(request, flow.remoteAddress, flow.remotePort),
     })
-    if (status === 481 && this.#server?.onStrayCancel?.(request, flow)) this.#refuseLater(transaction, text)
-    else transaction.respond(text, status)
+    cancel.respond(text, status)
     if (target?.state === 'proceeding' && target.method === 'INVITE') this.#server!.onCancel(request, target)
   }
 
-  /** By then its sender has long been answered by whoever has its INVITE. */
-  #refuseLater(cancel: LiveServerTransaction, text: string): void {
-    this.timers.start(this.unreliable.clear, { onTimer: () => void cancel.respond(text, 481) }, 'refuse')
+  /** Whoever has its INVITE has answered it by then, or has gone, and the INVITE was taken up here. */
+  #answerCancelIn(ms: number, cancel: LiveServerTransaction): void {
+    this.timers.start(ms, { onTimer: () => this.#answerCancel(cancel, true) }, 'stray CANCEL')
   }
 
   // responses and client transactions

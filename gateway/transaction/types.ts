@@ -17,7 +17,7 @@ export interface ServerUser {
   onRequest(request: SipMessage, transaction: ServerTransaction): void
   /** ACK that matches no INVITE transaction: the ACK of a 2xx, to be forwarded statelessly. */
   onAck(request: SipMessage, flow: Flow): void
-  /** A CANCEL that matches nothing here. @returns whether somebody else may have its INVITE: then it is refused only after T4 */
+  /** A CANCEL that matches nothing here. @returns whether somebody else may have its INVITE: then it is refused only when nobody has answered it in twice T4 */
   onStrayCancel?(cancel: SipMessage, flow: Flow): boolean
   /** CANCEL of a live INVITE server transaction; the layer has already answered the CANCEL itself with 200. */
   onCancel(cancel: SipMessage, invite: ServerTransaction): void

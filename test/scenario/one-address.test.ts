@@ -138,7 +138,7 @@ test('a CANCEL of nothing is refused when no gateway has answered it', async () 
   const before = alice.received.length
   await alice.cancels()
   assert.equal(alice.received.length, before)
-  await w.advance(5000)
+  await w.advance(10_000)
   assert.match(alice.received.at(-1)!.start, /481/)
   await pool.end()
 })
@@ -159,6 +159,63 @@ test('a gateway that has died is replaced: its waiting call is adopted, and the 
   assert.equal(bob.incoming.length, 1)
   await bob.hangsUp()
   assert.match(alice.received.at(-1)!.start, /^BYE/)
+  await pool.revive()
+  await pool.end()
+})
+
+test('a caller who gives up while his gateway is dead hears 487 once it is adopted, and the phone stops ringing', async () => {
+  const pool = await Pool.start(halted)
+  const { w, alice, bob } = pool
+  await bob.registers()
+  await alice.invites('bob')
+  await w.kill()
+  pool.to = B.address
+  await w.advance(2000)
+  await alice.cancels()
+  assert.equal(alice.finalStatus, 0)
+  await w.advance(5000)
+  assert.equal(alice.finalStatus, 487)
+  assert.equal(bob.incoming.at(-1)?.state, 'ended')
+  await pool.revive()
+  await pool.end()
+})
+
+test('a call that is talked on when its gateway dies goes on, and ends, by way of the other one', async () => {
+  const pool = await Pool.start(halted)
+  const { w, alice, bob } = pool
+  await bob.registers()
+  await alice.invites('bob')
+  await bob.answers()
+  await w.kill()
+  pool.to = B.address
+  await w.advance(7000)
+  await alice.presses('5')
+  assert.match(bob.received.at(-1)!.start, /^INFO/)
+  await bob.hangsUp()
+  assert.match(alice.received.at(-1)!.start, /^BYE/)
+  assert.equal(bob.received.at(-1)?.status, 200)
+  await pool.revive()
+  await pool.end()
+})
+
+test('a call that was being routed when its gateway died begins anew when its INVITE is repeated', async () => {
+  const slow = new SipRouter().invite('/:domain/:user', async (call) => {
+    await new Promise((resolve) => setImmediate(resolve))
+    call.fork(call.contacts)
+  })
+  const pool = await Pool.start(slow)
+  const { w, alice, bob } = pool
+  await bob.registers()
+  const inviting = alice.invites('bob')
+  await w.kill()
+  await inviting
+  pool.to = B.address
+  await w.advance(500)
+  await alice.retransmits()
+  await w.advance(0)
+  await bob.answers()
+  assert.equal(alice.finalStatus, 200)
+  await alice.hangsUp()
   await pool.revive()
   await pool.end()
 })

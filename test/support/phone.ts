@@ -385,7 +385,10 @@ export class Phone {
   }
 
   #onInvite(invite: WireMessage): void {
-    if (this.incoming.some((call) => call.invite.branch === invite.branch)) return
+    const known = this.incoming.find((call) => call.invite.branch === invite.branch)
+    // RFC 3261 17.2.1: a repeat gets the last provisional response again.
+    if (known?.state === 'ringing' && (this.options.rings ?? true)) this.respond(invite, 180, { tag: known.tag })
+    if (known) return
     const tag = `${this.options.name}${++counter}`
     const call: IncomingCall = { invite, tag, state: 'ringing' }
     this.incoming.push(call)
