@@ -17,6 +17,8 @@ export interface InboxOptions {
   onTaken: ((gateway: string, lagMs: number) => void) | undefined
 }
 
+/** So many deliveries may be with the receiver at once: the next ones wait until those before are taken over. */
+const UNDER_WAY = 256
 /** Entries of the stream read at once. */
 const READ_AT_ONCE = 64
 /**
@@ -30,8 +32,9 @@ const BEGINNING = '0-0'
 type Stream = [id: string, fields: string[]][]
 
 /**
- * Reads a gateway's stream from where it was left, for as long as it is open, and no faster than deliveries are taken over. A failure costs
- * a pause, never a delivery: it goes on after the last entry that was taken over.
+ * Reads a gateway's stream from where it was left, for as long as it is open, and not much faster than deliveries are taken over. A failure
+ * costs a pause, never a delivery: it goes on after the last entry that was handed over, and the next process after the last one before which
+ * all are taken over.
  */
 export class InboxReader {
   readonly #commands: Commands
@@ -43,8 +46,11 @@ export class InboxReader {
   readonly #receive: Receive
   /** Its own connection, where one can be had. */
   readonly #lane: Lane | undefined
-  /** The last entry taken over; `undefined` until it is known where to begin. */
+  /** The last entry handed over; `undefined` until it is known where to begin. */
   #last: string | undefined
+  /** Deliveries that are not taken over yet, and when all of them will be. */
+  #underWay = 0
+  #taken: Promise<unknown> = Promise.resolve()
   #failures = 0
   #isClosed = false
   #timer: Timer | undefined
@@ -128,13 +134,18 @@ export class InboxReader {
     const deliveries = stream.flatMap(([, [, json]]) => deliveriesIn(json!))
     for (let first = 0; first < deliveries.length; first += this.#options.batch) {
       if (first > 0) await this.#pause(0)
-      await this.#give(deliveries.slice(first, first + this.#options.batch))
+      if (this.#underWay >= UNDER_WAY) await this.#taken
+      this.#taken = Promise.all([this.#taken, this.#give(deliveries.slice(first, first + this.#options.batch))])
     }
-    if (stream.length > 0 && !this.#isClosed) this.#remember(stream.at(-1)![0])
+    const last = stream.at(-1)?.[0]
+    if (last === undefined) return
+    this.#last = last
+    this.#taken = this.#taken.then(() => this.#remember(last))
   }
 
   async #give(batch: Delivery[]): Promise<void> {
     if (this.#isClosed) return
+    this.#underWay += batch.length
     try {
       await this.#receive(batch)
     } catch (error) {
@@ -143,11 +154,12 @@ export class InboxReader {
         throw error
       })
     }
+    this.#underWay -= batch.length
   }
 
   /** Where to go on is written down without waiting for it: at worst more is handed over again. */
   #remember(last: string): void {
-    this.#last = last
+    if (this.#isClosed) return
     const key = this.#keys.read(this.#gateway)
     this.#commands.operation('inbox', (run) => run([(p) => p.set(key, last, { px: ABSENT_MS })])).catch(() => {})
   }

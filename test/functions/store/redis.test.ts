@@ -248,9 +248,10 @@ describe('the store in Redis', { skip: absent('redis-server') }, () => {
       taking.push(one!.subscription)
       return one!.subscription === 's1000' ? undefined : new Promise<void>(() => {})
     })
-    await eventually('the second batch', () => taking.length === 2 || undefined)
-    assert.deepEqual(taking, ['s1000', 's20000'], 'the third waits for it')
-    assert.equal(await ask(URL, 'GET', read), null)
+    await eventually('all batches to be handed over', () => taking.length === 3 || undefined)
+    assert.deepEqual(taking, ['s1000', 's20000', 's40000'])
+    await subject.pass(50)
+    assert.equal(await ask(URL, 'GET', read), null, 'where to go on is behind the one that is not taken over')
     await first.close()
 
     const again = redisSubject({ prefix: subject.prefix, clock: subject.clock })
@@ -267,6 +268,26 @@ describe('the store in Redis', { skip: absent('redis-server') }, () => {
       ['s40000', 's60000'],
       'what was taken over 5 s before is not repeated',
     )
+  })
+
+  test('no more than some hundred deliveries are with a receiver that has not taken them over', async () => {
+    const subject = redisSubject({ batch: 64 })
+    const add = subscription(subject, 's', 'count', {}, { transaction: 't' })
+    await subscribe(subject, await positionNow(subject), add)
+    let handed = 0
+    const { promise: isTaken, resolve: take } = Promise.withResolvers<void>()
+    const inbox = await subject.store.inbox('gw-a', (deliveries) => {
+      handed += deliveries.length
+      return isTaken
+    })
+    for (let round = 0; round < 10; round++)
+      await subject.store.publish(Array.from({ length: 64 }, (_, n) => event('count', { n: round * 64 + n })))
+    await eventually('the first ones', () => handed >= 256 || undefined)
+    await subject.pass(50)
+    assert.ok(handed <= 320, `${handed} handed over`)
+    take()
+    await eventually('the others', () => handed === 640 || undefined)
+    await inbox.close()
   })
 
   test('how long an event was in the inbox is told when it is taken out, by gateway', async () => {
