@@ -32,11 +32,17 @@ export function resolveTargets(targets: readonly WireTarget[], source: TargetSou
 
 /** What a target stands for, when nobody has to be asked. */
 function resolveHere(target: WireTarget, source: TargetSource): Target | undefined {
-  if (namedAors(target, source.event).length > 0) return undefined
   const uri = latin1(uriOf(target))
   const known = source.bindings.find(({ contact }) => contact === uri)
+  if (known && isAsNewAs(known, source.event)) return withQ(target, bindingTarget(known))
+  if (namedAors(target, source.event).length > 0) return undefined
   if (known) return withQ(target, bindingTarget(known))
   return localAor(uri, source.identity) === undefined ? withQ(target, plainTarget(uri)) : undefined
+}
+
+/** The location was read when the event had come, and has its contact as it says. */
+function isAsNewAs(known: Binding, event: RouseEvent | undefined): boolean {
+  return event?.type === 'contact.registered' && event.attributes.aor === known.aor && known.registeredAt >= event.time
 }
 
 async function resolveAll(targets: readonly WireTarget[], source: TargetSource): Promise<Target[]> {

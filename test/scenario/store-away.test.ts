@@ -345,9 +345,9 @@ test('each answer of the store takes 300 ms: every step of a call is later by th
     4000 phone -> gw REGISTER
     4300 gw -> phone 200 REGISTER
     4900 gw -> function /invite/example.com/bob wait.resumed
-    5200 gw -> phone INVITE bob
-    5200 phone -> gw 180
-    5200 gw -> alice 180
+    4900 gw -> phone INVITE bob
+    4900 phone -> gw 180
+    4900 gw -> alice 180
     6000 phone -> gw 200 INVITE
     6000 gw -> alice 200 INVITE
     6000 alice -> gw ACK
