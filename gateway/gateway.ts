@@ -224,6 +224,9 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       await calls.letGo(gateway)
     },
     hasCallsOf: (gateway) => calls.hasCallsOf(gateway),
+    replaced: () => {
+      router.drains = 'by refusal'
+    },
   }
   await keeper.takeOver(options.id)
   registrar.start()
@@ -248,7 +251,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       return cluster?.isReplaced ? `another process has started as ${options.id}` : undefined
     },
     drain: async (limitMs) => {
-      router.isDraining = true
+      router.drains = 'to others'
       const deadline = clock.now() + limitMs
       while (!calls.canStop(cluster !== undefined) && clock.now() < deadline)
         await new Promise<void>((resolve) => void clock.after(DRAIN_STEP_MS, resolve))

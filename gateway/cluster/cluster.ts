@@ -20,6 +20,8 @@ export interface CallKeeper {
   letGo(gateway: string): Promise<void>
   /** Whether it has calls of that gateway. */
   hasCallsOf(gateway: string): boolean
+  /** Another process is this gateway now: new calls are for others. */
+  replaced(): void
 }
 
 export interface ClusterParts {
@@ -154,9 +156,15 @@ export class Cluster {
     await this.#step({ leave: [gateway] })
   }
 
+  /** What fails is tried again: its own calls with the next beat, those of another one when the lease, not renewed, has lapsed once more. */
   async #takeOver(gateway: string): Promise<void> {
     this.#held.add(gateway)
-    await this.#keeper.takeOver(gateway)
+    try {
+      await this.#keeper.takeOver(gateway)
+    } catch (error) {
+      this.#held.delete(gateway)
+      throw error
+    }
   }
 
   async #letGo(gateway: string): Promise<void> {
@@ -172,6 +180,7 @@ export class Cluster {
   #replaced(): void {
     const { self, log } = this.#parts
     this.#isReplaced = true
+    this.#keeper.replaced()
     log.error(
       `GATEWAY_ID: another process has started as ${self.id} and has its calls; give each gateway an id of its own`,
     )

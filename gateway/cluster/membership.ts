@@ -30,7 +30,7 @@ export function judge(self: Self, seen: readonly SeenLease[], steadyMs: number, 
   const own = others.find(({ gateway, leftMs }) => gateway === self.id && leftMs > 0)
   return {
     peers: others.filter(({ gateway, leftMs }) => leftMs > 0 && gateway !== self.id),
-    adoptable: steadyMs < ttlMs ? [] : others.filter((lease) => isAdoptable(lease, self)).map(({ gateway }) => gateway),
+    adoptable: steadyMs < ttlMs ? [] : seen.filter((lease) => isAdoptable(lease, self)).map(({ gateway }) => gateway),
     wanted: seen
       .filter(({ gateway, life, isWanted }) => life === self.life && gateway !== self.id && isWanted)
       .map(({ gateway }) => gateway),

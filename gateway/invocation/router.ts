@@ -32,8 +32,8 @@ export class RequestRouter implements ServerUser {
   readonly #calls: Calls
   readonly #relay: DialogRelay
   readonly #handOver: HandOver | undefined
-  /** New requests are for others. */
-  isDraining = false
+  /** New requests are for others: given to them, or refused where these do not know this process (any more). */
+  drains: 'nothing' | 'to others' | 'by refusal' = 'nothing'
 
   /** @param handOver of several gateways */
   constructor(parts: CallParts, calls: Calls, relay: DialogRelay, handOver?: HandOver) {
@@ -89,7 +89,7 @@ export class RequestRouter implements ServerUser {
     const digest = loopDigest(request, routes.uri)
     if (isLoop(request, identity, digest)) return this.#refuse(server, { status: 482, reason: reasonPhrase(482) })
     if (routes.edge !== undefined) return this.#routeAlongFlow(request, server)
-    if (this.isDraining) return this.#sendElsewhere(request, server)
+    if (this.drains !== 'nothing') return this.#sendElsewhere(request, server)
     const facts: CallFacts = { routes, digest, received, ...this.#subject(request, uri) }
     if (method === 'INVITE') server.respond(buildResponse(request, 100, 'Trying', { received }), 100)
     if (manifest.routes(method)) this.#calls.begin(server, facts).start()
@@ -100,7 +100,7 @@ export class RequestRouter implements ServerUser {
 
   /** Another gateway answers it as if it had got it; or its sender tries again, and finds one that stays. */
   #sendElsewhere(request: SipMessage, server: ServerTransaction): void {
-    if (this.#handOver?.toOne(request, server.flow)) server.abandon()
+    if (this.drains === 'to others' && this.#handOver?.toOne(request, server.flow)) server.abandon()
     else this.#refuse(server, { status: 503, reason: reasonPhrase(503), headers: [['Retry-After', '5']] })
   }
 

@@ -341,6 +341,36 @@ test('while the store is away nobody adopts anything, nor right after it', async
   await pool.end()
 })
 
+test('calls that could not be read when they were adopted are adopted once more', async () => {
+  let failures = 0
+  const pool = await Pool.start(waiting, {
+    store: (clock, ids) => {
+      const store = createMemoryStore({ clock, ids })
+      const suspended: Store['suspended'] = async (gateway) => {
+        if (failures-- > 0) throw new Error('away')
+        return store.suspended(gateway)
+      }
+      return new Proxy(store, {
+        get: (_, name: keyof Store) =>
+          name === 'suspended' ? suspended : (store[name] as (...args: unknown[]) => unknown).bind(store),
+      })
+    },
+  })
+  const { w, alice, bob } = pool
+  await alice.invites('bob')
+  await w.kill()
+  pool.to = B.address
+  failures = 1
+  await w.advance(20_000)
+  assert.equal(w.counters.get('adopted calls'), 1)
+  await bob.registers()
+  await bob.answers()
+  assert.equal(alice.finalStatus, 200)
+  await bob.hangsUp()
+  await pool.revive()
+  await pool.end()
+})
+
 test('two processes of one id: the newer one has the calls, the older one says so and wants no more', async () => {
   const pool = await Pool.start(waiting)
   const { w, alice, bob } = pool
@@ -350,6 +380,9 @@ test('two processes of one id: the newer one has the calls, the older one says s
   const newer = await starting
   assert.match(w.gateway.unready ?? '', /another process has started as gw-a/)
   assert.deepEqual([w.gateway.counts().calls, newer.gateway.counts().calls], [0, 1])
+  const carol = await w.phone('carol', { gateway: SHARED })
+  await carol.invites('nobody')
+  assert.equal(carol.finalStatus, 503, 'the older one takes no calls')
   pool.to = '10.0.0.3'
   await bob.registers()
   await bob.answers()
