@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 
 /** A way to a server on this machine on which every answer is later than it was given. */
 export interface SlowRelay {
@@ -23,7 +24,11 @@ export async function startSlowRelay(target: number): Promise<SlowRelay> {
       })
     }
     near.on('data', (octets) => far.write(octets))
-    far.on('data', (octets) => setTimeout(() => near.write(octets), relay.delayMs))
+    // Each after the one before, also when the delay has become shorter meanwhile: a stream has an order.
+    let before: Promise<unknown> = Promise.resolve()
+    far.on('data', (octets) => {
+      before = Promise.all([before, setTimeout(relay.delayMs)]).then(() => near.write(octets))
+    })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
