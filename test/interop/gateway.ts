@@ -58,6 +58,13 @@ export class Gateway {
     return response.json()
   }
 
+  /** The sum of a metric over its labels. */
+  async metric(name: string): Promise<number> {
+    const text = await (await fetch(this.url('/metrics'))).text()
+    const lines = text.split('\n').filter((line) => line.startsWith(name))
+    return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0)
+  }
+
   /** Raises an event from outside. */
   async publish(event: Record<string, unknown>): Promise<Response> {
     const headers = { 'content-type': 'application/json' }

@@ -10,14 +10,10 @@ import { Gateway } from './gateway.ts'
 import { host } from './network.ts'
 import { eventually } from './program.ts'
 import { Started } from './started.ts'
-import { Callers, Phones, untilAll } from './udp-peers.ts'
+import { Callers, names, Phones, untilAll } from './udp-peers.ts'
 
 /** The address that callers and phones know; what is sent there goes to whichever gateway the test says. */
 const SHARED = host(9)
-
-function names(prefix: string, count: number): string[] {
-  return Array.from({ length: count }, (_, index) => `${prefix}-${index}`)
-}
 
 describe('two gateways, each at an address of its own, with one Redis', {
   skip: absent('redis-server', 'baresip'),
@@ -112,13 +108,8 @@ describe('three gateways of a pool, with one Redis', { skip: absent('redis-serve
 
   after(() => started.stop())
 
-  const metric = async (gateway: Gateway, name: string) => {
-    const text = await (await fetch(gateway.url('/metrics'))).text()
-    const line = text.split('\n').find((each) => each.startsWith(`${name} `))
-    return Number(line?.slice(name.length + 1) ?? 0)
-  }
   const adopted = async (...gateways: Gateway[]) =>
-    (await Promise.all(gateways.map((gateway) => metric(gateway, 'rouse_adopted_calls_total')))).reduce((a, b) => a + b)
+    (await Promise.all(gateways.map((gateway) => gateway.metric('rouse_adopted_calls_total')))).reduce((a, b) => a + b)
 
   const areStored = (gateway: string, count: number) =>
     eventually(
@@ -230,7 +221,7 @@ describe('three gateways of a pool, with one Redis', { skip: absent('redis-serve
     for (const user of users) callers.invite(user)
     callers.router = b.router
     await haveAnswers(users)
-    assert.ok((await metric(b, 'rouse_messages_handed_over_total')) >= users.length)
+    assert.ok((await b.metric('rouse_messages_handed_over_total')) >= users.length)
     for (const user of users) callers.bye(user)
     await Promise.all(pool.map((gateway) => gateway.isIdle()))
   })

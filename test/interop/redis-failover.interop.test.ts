@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { absent } from '../peers.ts'
 import { startSentinel, type TestSentinel } from '../support/redis-sentinel.ts'
-import { names, RedisStage } from './redis-stage.ts'
+import { RedisStage } from './redis-stage.ts'
+import { names } from './udp-peers.ts'
 
 /** The master of a Redis with Sentinel dies, and its replica takes over. */
 

@@ -4,7 +4,8 @@ import { absent } from '../peers.ts'
 import { ask } from '../support/redis-cluster.ts'
 import { startReplica } from '../support/redis-sentinel.ts'
 import { startRedis, type TestRedis } from '../support/redis-server.ts'
-import { names, RedisStage } from './redis-stage.ts'
+import { RedisStage } from './redis-stage.ts'
+import { names } from './udp-peers.ts'
 
 /** A real Redis fails in every way a gateway with many waiting calls can meet, and no call is lost. */
 

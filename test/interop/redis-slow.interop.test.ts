@@ -3,7 +3,8 @@ import { after, before, describe, test } from 'node:test'
 import { absent } from '../peers.ts'
 import { startRedis, type TestRedis } from '../support/redis-server.ts'
 import { type SlowRelay, startSlowRelay } from '../support/slow-relay.ts'
-import { names, RedisStage } from './redis-stage.ts'
+import { RedisStage } from './redis-stage.ts'
+import { names } from './udp-peers.ts'
 
 /** Every answer of a real Redis is late: by less than an operation may take, and by more. */
 

@@ -10,10 +10,6 @@ import { Callers, Phones, untilAll } from './udp-peers.ts'
 /** How long a thing may take that Redis has to come back for: nothing is waited for longer than it takes. */
 const PATIENCE_MS = 40_000
 
-export function names(prefix: string, count: number): string[] {
-  return Array.from({ length: count }, (_, index) => `${prefix}-${index}`)
-}
-
 /** Two gateways over one Redis: calls come to the first, phones may register at either. */
 export class RedisStage {
   readonly callers: Callers
@@ -67,10 +63,8 @@ export class RedisStage {
   }
 
   /** The sum of a metric of the first gateway. */
-  async metric(name: string): Promise<number> {
-    const text = await (await fetch(this.first.url('/metrics'))).text()
-    const lines = text.split('\n').filter((line) => line.startsWith(name))
-    return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0)
+  metric(name: string): Promise<number> {
+    return this.first.metric(name)
   }
 
   metricIs(name: string, isWanted: (value: number) => boolean): Promise<unknown> {

@@ -8,14 +8,10 @@ import { startRedis, type TestRedis } from '../support/redis-server.ts'
 import { Gateway } from './gateway.ts'
 import { eventually } from './program.ts'
 import { Started } from './started.ts'
-import { Callers, Phones, untilAll } from './udp-peers.ts'
+import { Callers, names, Phones, untilAll } from './udp-peers.ts'
 
 const REDIS_PORT = 27_195
 const MANY = 1000
-
-function names(prefix: string, count: number): string[] {
-  return Array.from({ length: count }, (_, index) => `${prefix}-${index}`)
-}
 
 describe('a gateway that is killed and started again, with Redis', { skip: absent('redis-server') }, () => {
   const started = new Started()
@@ -35,14 +31,6 @@ describe('a gateway that is killed and started again, with Redis', { skip: absen
     gateway.program.signal('SIGKILL')
     await gateway.program.exited
     gateway = await start()
-  }
-
-  const metric = async (name: string) => {
-    const text = await (await fetch(gateway.url('/metrics'))).text()
-    return text
-      .split('\n')
-      .filter((line) => line.startsWith(name))
-      .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0)
   }
 
   /** Until Redis holds so many calls, each with what is looked for in its record. */
@@ -87,7 +75,7 @@ describe('a gateway that is killed and started again, with Redis', { skip: absen
     await gateway.program.exited
     for (const user of users.slice(0, 100)) callers.invite(user)
     gateway = await start()
-    assert.equal(await metric('rouse_resumed_calls_total'), MANY)
+    assert.equal(await gateway.metric('rouse_resumed_calls_total'), MANY)
     for (const user of users) callers.invite(user)
 
     await untilAll(
@@ -105,7 +93,11 @@ describe('a gateway that is killed and started again, with Redis', { skip: absen
       assert.deepEqual([...new Set(callers.statusesOf(user))], [200], user)
       assert.equal(phones.rang.get(user)?.size, 1, `${user} rings once`)
     }
-    assert.equal(await metric('rouse_invocations_total'), MANY, 'the handler of each registration, and no request anew')
+    assert.equal(
+      await gateway.metric('rouse_invocations_total'),
+      MANY,
+      'the handler of each registration, and no request anew',
+    )
     for (const user of users) callers.bye(user)
     await gateway.isIdle()
   })

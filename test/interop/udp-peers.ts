@@ -169,6 +169,11 @@ export class Phones extends Peer {
   }
 }
 
+/** `prefix-0`, `prefix-1`, … */
+export function names(prefix: string, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `${prefix}-${index}`)
+}
+
 /** Repeats `send` for everybody who is not done yet, as SIP over UDP does, until nobody is left. */
 export async function untilAll(
   what: string,

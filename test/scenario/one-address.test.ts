@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { type Call, SipRouter } from 'rouse'
 import { createMemoryStore } from '../../functions/store/memory.ts'
 import type { Store } from '../../functions/store/store.ts'
+import { altered } from '../support/altered-store.ts'
 import type { CountingIds, FakeClock } from '../support/fake-clock.ts'
 import type { GatewayProcess } from '../support/gateway-process.ts'
 import type { Phone, PhoneOptions } from '../support/phone.ts'
@@ -344,17 +345,12 @@ test('while the store is away nobody adopts anything, nor right after it', async
 test('calls that could not be read when they were adopted are adopted once more', async () => {
   let failures = 0
   const pool = await Pool.start(waiting, {
-    store: (clock, ids) => {
-      const store = createMemoryStore({ clock, ids })
-      const suspended: Store['suspended'] = async (gateway) => {
+    store: altered((memory) => ({
+      suspended: async (gateway) => {
         if (failures-- > 0) throw new Error('away')
-        return store.suspended(gateway)
-      }
-      return new Proxy(store, {
-        get: (_, name: keyof Store) =>
-          name === 'suspended' ? suspended : (store[name] as (...args: unknown[]) => unknown).bind(store),
-      })
-    },
+        return memory.suspended(gateway)
+      },
+    })),
   })
   const { w, alice, bob } = pool
   await alice.invites('bob')
