@@ -1,4 +1,4 @@
-import type { Clock, IdSource } from '../functions/contract/clock.ts'
+import { type Clock, type IdSource, pause } from '../functions/contract/clock.ts'
 import type { RouseEvent } from '../functions/contract/events.ts'
 import type { Binding, Store } from '../functions/store/store.ts'
 import { type CallKeeper, Cluster, type ClusterParts, joinCluster, socketsOf } from './cluster/cluster.ts'
@@ -253,8 +253,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     drain: async (limitMs) => {
       router.drains = 'to others'
       const deadline = clock.now() + limitMs
-      while (!calls.canStop(cluster !== undefined) && clock.now() < deadline)
-        await new Promise<void>((resolve) => void clock.after(DRAIN_STEP_MS, resolve))
+      while (!calls.canStop(cluster !== undefined) && clock.now() < deadline) await pause(clock, DRAIN_STEP_MS)
       if (cluster) calls.keep()
     },
     stop: async () => {

@@ -1,4 +1,5 @@
 import { setFlagsFromString } from 'node:v8'
+import { formatHost } from '../functions/contract/uri/sip-uri.ts'
 import { createPush } from '../functions/push/index.ts'
 import { createApi } from './api/api.ts'
 import { serveApi } from './api/serve.ts'
@@ -164,13 +165,9 @@ function listenersOf({ sip }: Config): Listener[] {
     transport,
     address: host,
     port,
-    advertisedHost: bracketed(sip.advertise?.host ?? host),
+    advertisedHost: formatHost(sip.advertise?.host ?? host),
     advertisedPort: sip.advertise?.port ?? port,
   }))
-}
-
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host
 }
 
 function gauges(counters: Counters, gateway: Gateway): void {

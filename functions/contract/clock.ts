@@ -16,3 +16,7 @@ export interface IdSource {
   /** A new id that nobody can guess: at least 64 random bits, `[0-9a-zA-Z]` only. `kind` lets tests give readable names. */
   next(kind: string): string
 }
+
+export function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => void clock.after(ms, resolve))
+}

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../functions/contract/clock.ts'
+import { type Clock, pause, type Timer } from '../../functions/contract/clock.ts'
 import type { GatewayLease, GatewaySocket, LeaseStep, SeenLease, Store } from '../../functions/store/store.ts'
 import type { Log } from '../observe/log.ts'
 import type { Listener } from '../transport/types.ts'
@@ -233,10 +233,6 @@ export async function joinCluster(parts: ClusterParts): Promise<string> {
     if (isFirst) log.info('another gateway has this one’s calls, and is asked for them', { gateway })
     await pause(clock, BEAT_MS / 4)
   }
-}
-
-function pause(clock: Clock, ms: number): Promise<void> {
-  return new Promise((resolve) => void clock.after(ms, resolve))
 }
 
 function leaseStep({ store, self, secret }: ClusterParts, step: Partial<LeaseStep>): ReturnType<Store['leases']> {

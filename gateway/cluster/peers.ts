@@ -1,3 +1,4 @@
+import { formatHost } from '../../functions/contract/uri/sip-uri.ts'
 import type { GatewayLease, GatewaySocket, ReceivedFlow } from '../../functions/store/store.ts'
 import { endOf } from '../transport/addresses.ts'
 import type { Destination, TransportName } from '../transport/types.ts'
@@ -86,7 +87,7 @@ export class LivePeers implements Peers {
     const socket = this.#socket(flow.gateway, 'tcp')
     if (!socket) return undefined
     const { host, port, transport } = socket
-    const hostPort = `${host.includes(':') ? `[${host}]` : host}:${port}`
+    const hostPort = `${formatHost(host)}:${port}`
     return `<sip:${this.#tokens.write(flow)}@${hostPort}${transport === 'tcp' ? ';transport=tcp' : ''};lr>`
   }
 

@@ -1,3 +1,4 @@
+import { pause } from '../../functions/contract/clock.ts'
 import type { Delivery, SuspendedTransaction } from '../../functions/store/store.ts'
 import type { CallDetail, CallSummary } from '../api/types.ts'
 import { flowOf } from '../proxy/state.ts'
@@ -201,7 +202,7 @@ export class Calls {
       const done = await this.#deliverSlice(slice)
       if (done < slice.length) this.#backlog = slice.slice(done).concat(this.#backlog)
       if (this.#backlog.length === 0) break
-      await new Promise<void>((resolve) => void this.#parts.clock.after(0, resolve))
+      await pause(this.#parts.clock, 0)
     }
     this.#delivering = undefined
   }
