@@ -58,10 +58,10 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
   /** How many of them are kept under a `methodKey`: mostly none, and then nobody has to look there. */
   #methodKeys = 0
   readonly #clients = new SteadyMap<LiveClientTransaction>()
-  /** Of server transactions that are over: what a repeated request is answered with, nothing when it is absorbed. */
-  readonly #over: Remnants<Over>
-  /** Of client transactions that are over: where a repeated 2xx goes, nowhere when it is absorbed. */
-  readonly #passing: Remnants<Destination | undefined>
+  /** Of server transactions that are over, by `methodKey`: what a repeated request is answered with, nothing when it is absorbed. */
+  readonly #over: Remnants
+  /** Of client transactions that are over, by `clientKey`: where a repeated 2xx goes, nowhere when it is absorbed. */
+  readonly #passing: Remnants
   #server: ServerUser | undefined
 
   constructor(options: TransactionLayerOptions) {
@@ -108,9 +108,7 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
 
   /** Answers, or absorbs, the repeat of a request whose transaction nobody has to do with any more. */
   #isOver(key: string, method: string): boolean {
-    const first = this.#over.get(key)
-    if (first === undefined) return false
-    const over = first.method === method ? first : this.#over.get(methodKey(method, key))
+    const over = this.#over.get(methodKey(method, key))
     if (over?.destination !== undefined) this.transport.send(over.text, over.destination)
     return over !== undefined
   }
@@ -118,13 +116,13 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
   keepRemnant(transaction: LiveServerTransaction): void {
     const { method, lastResponse, destination } = transaction
     const isAnswered = method !== 'INVITE' && lastResponse !== undefined
-    this.#over.add(transaction.key, isAnswered ? { method, text: lastResponse, destination } : absorbed(method))
+    this.#over.add(remnantKey(transaction), isAnswered ? destination : undefined, isAnswered ? lastResponse : undefined)
     this.removeServer(transaction)
     transaction.leave()
   }
 
   dropRemnant(transaction: LiveServerTransaction): void {
-    if (transaction.method !== 'INVITE') this.#over.delete(transaction.key)
+    if (transaction.method !== 'INVITE') this.#over.delete(remnantKey(transaction))
   }
 
   /** Everything but the ACK of a 2xx belongs to the INVITE's transaction (RFC 3261 17.2.3). */
@@ -215,7 +213,7 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
     const { request, flow } = cancel
     const key = cancel.key.slice(methodKey('CANCEL', '').length)
     const target = this.#findServer(key, 'INVITE') ?? this.#servers.get(key)
-    const status = target !== undefined || this.#over.get(key)?.method === 'INVITE' ? 200 : 481
+    const status = target !== undefined || this.#over.has(methodKey('INVITE', key)) ? 200 : 481
     if (status === 481 && !isLast) {
       if (flow.isHandedOver) return cancel.abandon()
       if (this.#server?.onStrayCancel?.(request, flow)) return this.#answerCancelIn(this.unreliable.clear * 2, cancel)
@@ -279,16 +277,16 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
 
   /** A repeat of a final response whose transaction nobody has to do with any more: a 2xx goes on as it is, for its ACK to be repeated. */
   #passOn(response: SipMessage, key: string): boolean {
-    if (!this.#passing.has(key)) return false
-    const back = this.#passing.get(key)
-    const text =
-      back !== undefined && response.status >= 200 && response.status < 300 ? spliceResponse(response) : undefined
-    if (text !== undefined) this.transport.send(text, back!)
+    const over = this.#passing.get(key)
+    if (over === undefined) return false
+    const isPassed = over.destination !== undefined && response.status >= 200 && response.status < 300
+    const text = isPassed ? spliceResponse(response) : undefined
+    if (text !== undefined) this.transport.send(text, over.destination!)
     return true
   }
 
   keepPassing(transaction: LiveClientTransaction, back: Destination | undefined): void {
-    this.#passing.add(ownText(clientKey(transaction.branch, transaction.method)), back)
+    this.#passing.add(clientKey(transaction.branch, transaction.method), back, undefined)
     this.onClientEnd(transaction)
   }
 
@@ -307,15 +305,6 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
   }
 }
 
-/** What a repeated request is answered with; absorbed when there is no destination. */
-interface Over {
-  method: string
-  text: string
-  destination: Destination | undefined
-}
-
-const INVITE_OVER: Over = { method: 'INVITE', text: '', destination: undefined }
-
-function absorbed(method: string): Over {
-  return method === 'INVITE' ? INVITE_OVER : { method, text: '', destination: undefined }
+function remnantKey({ key, method, hasMethodKey }: LiveServerTransaction): string {
+  return hasMethodKey ? key : methodKey(method, key)
 }

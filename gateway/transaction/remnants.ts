@@ -1,22 +1,28 @@
+import type { Destination } from '../transport/types.ts'
+import { KeyTable } from './key-table.ts'
+import { TextQueue } from './text-queue.ts'
 import type { TimerHandle, TimerQueue } from './timer-queue.ts'
 
 /** They go together, not each on its own millisecond. */
 const GRAIN_MS = 50
-/** How many expired places the queue may hold before it is cut. */
-const SLACK = 1024
+const NO_TEXT = -1
+
+/** What is to be done when something comes again: `text` goes to `destination`; without a destination it is absorbed. */
+export interface Remnant {
+  text: string
+  destination: Destination | undefined
+}
 
 /**
  * What is left of transactions that are over for their users but not for the network: a key, what a repeat of it is answered with, and when
- * it may be forgotten. There are half a minute's worth of them (64*T1), so each has to be small, and one timer serves them all.
+ * it may be forgotten. There are half a minute's worth of them (64*T1), so each has to be small, and one timer serves them all. Keys and
+ * texts are kept outside the heap: as strings they are most of what survives a call, and each collection copied them.
  */
-export class Remnants<Value> {
+export class Remnants {
   readonly #timers: TimerQueue
   readonly #lifeMs: number
-  readonly #values = new Map<string, Value>()
-  /** Keys in the order of their end, and these ends: monotonic, since all live equally long. */
-  #keys: string[] = []
-  #ends: number[] = []
-  #first = 0
+  readonly #keys = new KeyTable<Destination>()
+  readonly #texts = new TextQueue()
   #timer: TimerHandle | undefined
 
   /** @param lifeMs how long each is kept */
@@ -26,42 +32,37 @@ export class Remnants<Value> {
   }
 
   get size(): number {
-    return this.#values.size
+    return this.#keys.size
   }
 
   has(key: string): boolean {
-    return this.#values.has(key)
+    return this.#keys.find(key) >= 0
   }
 
-  get(key: string): Value | undefined {
-    return this.#values.get(key)
+  get(key: string): Remnant | undefined {
+    const place = this.#keys.find(key)
+    if (place < 0) return undefined
+    const at = this.#keys.noteAt(place)
+    return { text: at === NO_TEXT ? '' : this.#texts.read(at), destination: this.#keys.valueAt(place) }
   }
 
-  add(key: string, value: Value): void {
-    this.#values.set(key, value)
-    this.#keys.push(key)
-    this.#ends.push(this.#timers.now() + this.#lifeMs)
+  /** @param text latin1; what a repeat is answered with when it stays the same */
+  add(key: string, destination: Destination | undefined, text: string | undefined): void {
+    const endsAt = this.#timers.now() + this.#lifeMs
+    const at = text === undefined ? NO_TEXT : this.#texts.push(text, endsAt)
+    this.#keys.add(key, at === undefined ? undefined : destination, at ?? NO_TEXT, endsAt)
     this.#timer ??= this.#timers.start(this.#lifeMs, this, 'remnants')
   }
 
   delete(key: string): void {
-    this.#values.delete(key)
+    this.#keys.delete(key)
   }
 
   onTimer(): void {
-    this.#timer = undefined
     const now = this.#timers.now()
-    while (this.#first < this.#keys.length && this.#ends[this.#first]! <= now)
-      this.#values.delete(this.#keys[this.#first++]!)
-    this.#cut()
-    if (this.#first < this.#keys.length)
-      this.#timer = this.#timers.start(Math.max(GRAIN_MS, this.#ends[this.#first]! - now), this, 'remnants')
-  }
-
-  #cut(): void {
-    if (this.#first < SLACK && this.#first < this.#keys.length) return
-    this.#keys = this.#keys.slice(this.#first)
-    this.#ends = this.#ends.slice(this.#first)
-    this.#first = 0
+    const next = this.#keys.expire(now)
+    this.#texts.expire(now)
+    const waitMs = Math.max(GRAIN_MS, next - now)
+    this.#timer = Number.isFinite(next) ? this.#timers.start(waitMs, this, 'remnants') : undefined
   }
 }

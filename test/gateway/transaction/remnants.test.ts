@@ -88,14 +88,14 @@ test('a client forgotten in Accepted: repeats of the 2xx are passed on, other re
 test('remnants end in the order they came, by one timer, and leave nothing behind', () => {
   const clock = new FakeClock()
   const timers = createTimerQueue(clock)
-  const remnants = new Remnants<number>(timers, 1000)
+  const remnants = new Remnants(timers, 1000)
   for (let key = 0; key < 5000; key++) {
-    remnants.add(String(key), key)
+    remnants.add(String(key), aliceUdp, `answer ${key}`)
     clock.advanceSync(1)
   }
   assert.equal(timers.size, 1)
   assert.ok(remnants.size >= 999 && remnants.size <= 1051, `${remnants.size} are kept`)
-  assert.equal(remnants.get('4999'), 4999)
+  assert.deepEqual(remnants.get('4999'), { text: 'answer 4999', destination: aliceUdp })
   assert.equal(remnants.has('3900'), false)
   clock.advanceSync(1100)
   assert.equal(remnants.size, 0)
