@@ -84,7 +84,13 @@ class MemoryStore implements Store {
   }
 
   async lookup(aor: string): Promise<Location> {
-    return { bindings: this.#location.lookup(aor, this.#clock.now()), at: String(this.#recent.position) }
+    const now = this.#clock.now()
+    const bindings = this.#location.lookup(aor, now)
+    return { bindings, at: String(this.#recent.position), snapshot: this.#recent.open(now) }
+  }
+
+  settle({ snapshot }: Location): void {
+    if (snapshot !== undefined) this.#recent.close(snapshot)
   }
 
   async register(change: RegisterChange): Promise<RegisterOutcome> {
@@ -113,6 +119,7 @@ class MemoryStore implements Store {
     for (const { id } of step.drop) this.#suspended.unsubscribe(held, id)
     for (const subscription of step.add) this.#subscribe(held, subscription)
     this.#sweep.notice(step.transaction.expiresAt)
+    this.#recent.keep(this.#clock.now())
     return step.add.flatMap((subscription) => this.#missed(subscription, step.since))
   }
 
@@ -191,6 +198,8 @@ class MemoryStore implements Store {
     if (matched.length > 0) matched.length = 0
     this.#recent.record(event, now)
     this.#index.match(event, now, matched)
+    // Whoever reacts to it may subscribe to what comes right after it.
+    if (matched.length > 0) this.#recent.keep(now)
     for (const subscription of matched) this.#inboxes.deliver(subscription.gateway, deliveryOf(event, subscription))
     return matched.length
   }

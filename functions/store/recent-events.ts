@@ -4,11 +4,14 @@ import type { StoredSubscription } from './store.ts'
 
 /** Up to this many events are compared one by one; for more an index is worth its making. */
 const SCAN_AT_MOST = 64
+/** So many snapshots may be open before those that have lapsed are looked for. */
+const OPEN_BEFORE_LAPSE = 1024
 /** Pairs of pattern and filter shape that are indexed; further ones scan. */
 const MAX_INDEXES = 256
 
 /**
- * The last events, so that one raised between a snapshot and the subscription made from it still counts (no lost wake-up).
+ * The last events, so that one raised between a snapshot and the subscription made from it still counts (no lost wake-up). They are kept
+ * while there is such a snapshot, or was a moment ago.
  * Two generations: when the younger has had its time or its number, the older is dropped whole, so that an event stays for
  * `keepMs` to twice that (less only when more than `limit` events come in that time) and none is ever removed singly.
  */
@@ -19,6 +22,10 @@ export class RecentEvents {
   #older: Generation
   readonly #keepMs: number
   readonly #limit: number
+  /** Snapshots that somebody may subscribe from, by their number: when they were taken, in that order. */
+  readonly #open = new Map<number, number>()
+  #snapshots = 0
+  #keptUntil = Number.NEGATIVE_INFINITY
 
   constructor(keepMs: number, limit: number) {
     this.#keepMs = keepMs
@@ -31,11 +38,47 @@ export class RecentEvents {
     return this.#position
   }
 
+  /** Events from now on are kept until `close`, for `keepMs` at most. @returns a number for `close` */
+  open(now: number): number {
+    if (this.#open.size >= OPEN_BEFORE_LAPSE) this.#lapse(now)
+    this.#open.set(++this.#snapshots, now)
+    return this.#snapshots
+  }
+
+  close(snapshot: number): void {
+    this.#open.delete(snapshot)
+  }
+
+  /** Events from now on are kept for `keepMs`. */
+  keep(now: number): void {
+    this.#keptUntil = now + this.#keepMs
+  }
+
+  /** What nobody can ask for is counted, not kept: a call that is answered at once and waits for nothing leaves nothing behind. */
   record(event: RouseEvent, now: number): void {
-    this.#turn(now)
-    if (this.#younger.size === 0) this.#younger.startedAt = now
     this.#position++
+    if (now >= this.#keptUntil && !this.#isOpen(now)) return this.#forget(now)
+    this.#turn(now)
+    if (this.#younger.size === 0) this.#younger.start(now, this.#position)
     this.#younger.events.push(event)
+  }
+
+  #isOpen(now: number): boolean {
+    if (this.#open.size === 0) return false
+    this.#lapse(now)
+    return this.#open.size > 0
+  }
+
+  #lapse(now: number): void {
+    for (const [snapshot, takenAt] of this.#open) {
+      if (now - takenAt < this.#keepMs) break
+      this.#open.delete(snapshot)
+    }
+  }
+
+  #forget(now: number): void {
+    if (this.#younger.size > 0) this.#younger = new Generation(now, this.#position + 1)
+    if (this.#older.size > 0) this.#older = new Generation(now, this.#position + 1)
   }
 
   /** Events after `position` that match the subscription, in order. */
@@ -72,11 +115,17 @@ class Generation {
   endedAt = 0
   /** In order; the first one has position `first`. */
   readonly events: RouseEvent[] = []
-  readonly #first: number
+  #first: number
   readonly #indexes = new Map<string, EventIndex>()
 
   constructor(startedAt: number, first: number) {
     this.startedAt = startedAt
+    this.#first = first
+  }
+
+  /** @param first position of the first event */
+  start(now: number, first: number): void {
+    this.startedAt = now
     this.#first = first
   }
 

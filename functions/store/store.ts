@@ -82,6 +82,8 @@ export interface Location {
   /** Live bindings, highest q first, then most recently registered first. */
   bindings: Binding[]
   at: Position
+  /** Names this look-up for `Store.settle`; absent where that has no use. */
+  snapshot?: number
 }
 
 /** A live interest of a suspended transaction in events. */
@@ -177,6 +179,11 @@ export type Receive = (deliveries: Delivery[]) => void | Promise<void>
 export interface Store {
   /** One look-up of an AOR: one round trip. An AOR nobody registered has `bindings: []`. */
   lookup(aor: string): Promise<Location>
+  /**
+   * Nobody will subscribe to what was raised since that look-up: a store need not keep it for him. Look-ups of which this is never said are
+   * taken for settled after some seconds.
+   */
+  settle?(location: Location): void
   /** Applies a REGISTER as one step: all or nothing, in one order for all gateways. */
   register(change: RegisterChange): Promise<RegisterOutcome>
   /** Takes out bindings that have expired by `now` and returns their `contact.expired` events (at most `limit` bindings). */

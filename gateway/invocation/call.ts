@@ -180,6 +180,7 @@ export class Call implements ProxyOwner, DialogOwner {
   async startWithoutFunction(): Promise<void> {
     this.context.hold()
     await this.locate()
+    this.parts.store.settle?.(this.location)
     this.routeByLocation()
     this.context.release()
   }

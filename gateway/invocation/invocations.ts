@@ -98,6 +98,8 @@ export class Invocations {
         this.#asked = undefined
         this.#call.changed()
       }
+      // What waits may have to be stored once more, from the same snapshot.
+      if (!this.#call.interests) this.#call.parts.store.settle?.(this.#call.location)
     }
     this.#isBusy = false
     // A call may wait for long: what the next invocation says of the request is read from it anew.
