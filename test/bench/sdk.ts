@@ -1,7 +1,7 @@
 import { validateAnswer, validateInvocation } from '../../functions/contract/validate.ts'
 import { SipRouter } from '../../functions/sdk/index.ts'
-import { invocation } from '../functions/invocations.ts'
-import { byDispatch, event, Session } from '../functions/session.ts'
+import { event, invocation } from '../functions/invocations.ts'
+import { byDispatch, Session } from '../functions/session.ts'
 
 /** `node test/bench/sdk.ts`: CPU microseconds of the function side, best of five runs each. Nothing else should run meanwhile. */
 

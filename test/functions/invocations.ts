@@ -1,4 +1,10 @@
-import type { Contact, Invocation, InvocationData, InvocationType } from '../../functions/contract/envelope.ts'
+import type {
+  Contact,
+  Invocation,
+  InvocationData,
+  InvocationType,
+  WaitOutcome,
+} from '../../functions/contract/envelope.ts'
 
 /** Invocations as a gateway makes them, with readable defaults: alice calls bob. */
 
@@ -10,6 +16,7 @@ export interface InvocationParts {
   transaction?: Partial<InvocationData['transaction']>
 }
 
+export const AOR = 'sip:bob@example.com'
 export const BOB_PHONE: Contact = { uri: 'sip:bob@192.0.2.7:5060', q: 1, expires: 300, push: false }
 export const BOB_TABLET: Contact = { uri: 'sip:bob@192.0.2.8:5060', q: 0.5, expires: 300, push: true }
 
@@ -49,4 +56,14 @@ export function invocation({ type, id, data, request, transaction }: InvocationP
       ...data,
     },
   }
+}
+
+/** An event that ends a wait. */
+export function event(type: string, attributes: Record<string, string | number>): Partial<WaitOutcome> {
+  return { event: { id: 'event-1', type, time: '2026-01-05T10:00:05.000Z', attributes } }
+}
+
+/** The outcome of a fork that ends a wait. */
+export function outcome(id: string, answered: boolean, status: number): Partial<WaitOutcome> {
+  return { fork: { id, answered, status } }
 }

@@ -7,8 +7,8 @@ import { positionNow, subscribe, subscription } from '../conformance/subject.ts'
 import { absent } from '../peers.ts'
 import { readmeExample, withEnvironment } from '../support/readme-example.ts'
 import { startRedisRest } from '../support/redis-rest.ts'
-import { BOB_PHONE, invocation } from './invocations.ts'
-import { byDispatch, event, outcome, Session } from './session.ts'
+import { BOB_PHONE, event, invocation, outcome } from './invocations.ts'
+import { byDispatch, Session } from './session.ts'
 
 const example = (room: string, name: string) => readmeExample(`functions/${room}/README.md`, name)
 

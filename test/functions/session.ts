@@ -79,16 +79,6 @@ export class Session {
   }
 }
 
-/** An event that ends a wait. */
-export function event(type: string, attributes: Record<string, string | number>): Partial<WaitOutcome> {
-  return { event: { id: 'event-1', type, time: '2026-01-05T10:00:05.000Z', attributes } }
-}
-
-/** The outcome of a fork that ends a wait. */
-export function outcome(id: string, answered: boolean, status: number): Partial<WaitOutcome> {
-  return { fork: { id, answered, status } }
-}
-
 function deepFrozen<T>(value: T): T {
   if (typeof value === 'object' && value !== null) {
     Object.freeze(value)

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto'
 import { describe, test } from 'node:test'
 import type { Credentials } from '../../../functions/contract/envelope.ts'
 import { type Password, SipRouter } from '../../../functions/sdk/index.ts'
-import { type InvocationParts, invocation } from '../invocations.ts'
-import { byDispatch, event, Session } from '../session.ts'
+import { event, type InvocationParts, invocation } from '../invocations.ts'
+import { byDispatch, Session } from '../session.ts'
 
 const REALM = 'example.com'
 

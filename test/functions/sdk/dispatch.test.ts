@@ -1,5 +1,4 @@
 import { describe } from 'node:test'
-import { contractSuite } from '../contract-suite.ts'
-import { byDispatch } from '../session.ts'
+import { contractSuite, dispatched } from '../contract-suite/suite.ts'
 
-describe('functions invoked in process', () => contractSuite(byDispatch))
+describe('functions invoked in process', () => contractSuite(dispatched))

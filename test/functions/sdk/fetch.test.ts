@@ -1,5 +1,4 @@
 import { describe } from 'node:test'
-import { contractSuite } from '../contract-suite.ts'
-import { byFetch } from '../session.ts'
+import { contractSuite, fetched } from '../contract-suite/suite.ts'
 
-describe('functions invoked over HTTP', () => contractSuite(byFetch))
+describe('functions invoked over HTTP', () => contractSuite(fetched))

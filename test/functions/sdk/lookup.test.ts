@@ -4,8 +4,8 @@ import type { Action } from '../../../functions/contract/actions.ts'
 import type { Contact } from '../../../functions/contract/envelope.ts'
 import { type Call, SipRouter, type SipRouterOptions } from '../../../functions/sdk/index.ts'
 import type { RouseStore } from '../../../functions/sdk/store.ts'
-import { BOB_PHONE, BOB_TABLET } from '../invocations.ts'
-import { byDispatch, byFetch, event, Session } from '../session.ts'
+import { BOB_PHONE, BOB_TABLET, event } from '../invocations.ts'
+import { byDispatch, byFetch, Session } from '../session.ts'
 
 const CAROL = 'sip:carol@example.com'
 const ASK: Action = { action: 'lookup', name: 'lookup-2', aor: CAROL }
