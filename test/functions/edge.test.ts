@@ -8,7 +8,11 @@ import { promisify } from 'node:util'
 /** What runs at the edge has fetch and WebCrypto, and no socket. */
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const EXPORTS = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')).exports as Record<string, string>
+/** What runs at the edge: all but the entry for Lambda. */
+const { './lambda': LAMBDA, ...EXPORTS } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')).exports as Record<
+  string,
+  string
+>
 
 /** Every module that is loaded with these, as Workers resolve them: file paths below the project, `node:…` for Node's own. */
 async function loadedWith(...modules: string[]): Promise<string[]> {
@@ -51,6 +55,12 @@ test('a router without a store loads no Redis client at all', async () => {
 
 test('only call.authenticate, when it is used, needs a module of Node: MD5 is not in WebCrypto', async () => {
   assert.deepEqual((await loadedWith('functions/sdk/digest.ts')).filter(isNodes), ['node:crypto'])
+})
+
+test('the entry for Lambda brings no server and no client of its own', async () => {
+  const loaded = await loadedWith(LAMBDA!)
+  assert.deepEqual(loaded.filter(isNodes), ['node:stream/promises'])
+  assert.deepEqual([...new Set(loaded.map(ofPackage).filter(Boolean))].sort(), ['hono', 'zod'])
 })
 
 test('the store over TCP would be seen', async () => {

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { LambdaContext } from 'hono/aws-lambda'
+import type { LambdaHandler } from '../../functions/entry/lambda.ts'
 import type { Push } from '../../functions/push/index.ts'
 import type { SipRouter } from '../../functions/sdk/index.ts'
 import { redisSubject } from '../conformance/redis-subject.ts'
 import { positionNow, subscribe, subscription } from '../conformance/subject.ts'
 import { absent } from '../peers.ts'
+import { lambdaEvent } from '../runtimes/lambda/events.ts'
 import { readmeExample, withEnvironment } from '../support/readme-example.ts'
 import { startRedisRest } from '../support/redis-rest.ts'
-import { BOB_PHONE, event, invocation, outcome } from './invocations.ts'
+import { BOB_PHONE, BOB_TABLET, event, invocation, outcome } from './invocations.ts'
 import { byDispatch, Session } from './session.ts'
 
 const example = (room: string, name: string) => readmeExample(`functions/${room}/README.md`, name)
@@ -95,6 +98,20 @@ test('the example of functions/contract/README.md', async () => {
   })
   assert.deepEqual(reaction, { ok: true, value: [{ action: 'fork', targets: ['sip:bob@192.0.2.7'] }] })
   assert.deepEqual(verified, { ok: true, value: 'msg-1' })
+})
+
+test('the examples of functions/entry/README.md: an app that rings the desk too; a handler that takes events', async () => {
+  const environment = { WEBHOOK_SECRET: '' }
+  const { default: app } = await withEnvironment(environment, () => example('entry', 'app'))
+  const s = new Session(byDispatch(app as SipRouter))
+  assert.deepEqual(await s.start(), [{ action: 'lookup', name: 'lookup-1', aor: 'sip:desk@example.com' }])
+  const [fork] = await s.resume('lookup-1', { contacts: [BOB_TABLET] })
+  assert.ok(fork?.action === 'fork' && fork.targets.length === 2)
+  const { handler } = (await example('entry', 'lambda')) as { handler: LambdaHandler }
+  const request = { method: 'GET', path: '/nowhere', query: '', headers: [], body: Buffer.alloc(0) }
+  const context = { getRemainingTimeInMillis: () => 3000 } as LambdaContext
+  const result = await handler(lambdaEvent('function-url', request) as never, context)
+  assert.equal((result as { statusCode: number }).statusCode, 404)
 })
 
 test('the example of functions/push/README.md', async () => {
