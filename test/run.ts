@@ -3,6 +3,7 @@ import { finished } from 'node:stream/promises'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { fileURLToPath } from 'node:url'
+import { installPackages, TEST_PACKAGES } from './packages.ts'
 import { installPeers, type PeerReport, TEST_PEERS } from './peers.ts'
 
 /** `npm test [path…]`: brings the programs that tests meet, runs every test, says what was skipped and why. */
@@ -15,12 +16,14 @@ const FILE_DEADLINE_MS = 180_000
 const started = performance.now()
 const files = testFiles(process.argv.slice(2))
 if (files.some((file) => file.includes('interop'))) reportPeers(await installPeers(TEST_PEERS))
+const packages = TEST_PACKAGES.filter((name) => files.some((file) => file.includes(name)))
+for (const refusal of await installPackages(packages)) console.log(refusal)
 process.exitCode = (await runAll(files)) ? 0 : 1
 console.log(`took ${Math.round((performance.now() - started) / 1_000)} s`)
 
 /** Those that wait for real programs come first: the others fill the gaps. */
 function testFiles(paths: string[]): string[] {
-  const all = globSync('test/**/*.test.ts', { cwd: ROOT }).sort()
+  const all = globSync('test/**/*.test.ts', { cwd: ROOT, exclude: ['**/node_modules'] }).sort()
   const chosen = paths.length > 0 ? all.filter((file) => paths.some((path) => file.includes(path))) : all
   const isInterop = (file: string) => file.includes('interop')
   return [...chosen.filter(isInterop), ...chosen.filter((file) => !isInterop(file))].map((file) => `${ROOT}${file}`)
