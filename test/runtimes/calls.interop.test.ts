@@ -7,7 +7,7 @@ import { Started } from '../interop/started.ts'
 import { Callers, Phones, untilAll } from '../interop/udp-peers.ts'
 import { bundleForLambda, bundleForWorkers } from './bundle.ts'
 import { Lambda } from './lambda/lambda.ts'
-import { absentRuntimes, runtimeProgram } from './programs.ts'
+import { absentRuntimes, DENO_RUN, runtimeProgram } from './programs.ts'
 import { type Serving, servedByEntry } from './serving.ts'
 import { Worker } from './worker.ts'
 
@@ -48,7 +48,7 @@ const DEPLOYMENTS: readonly Deployment[] = [
   {
     name: 'Deno',
     skip: absentRuntimes('deno'),
-    start: () => servedByEntry(runtimeProgram('deno'), ['run', '--allow-all', '--no-prompt'], APP, env),
+    start: () => servedByEntry(runtimeProgram('deno'), DENO_RUN, APP, env),
   },
 ]
 

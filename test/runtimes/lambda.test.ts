@@ -1,3 +1,7 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { invoking, SECRET, type Send } from '../functions/contract-suite/reach.ts'
+import { invocation } from '../functions/invocations.ts'
 import { bundleForLambda } from './bundle.ts'
 import { Lambda } from './lambda/lambda.ts'
 import { absentRuntimes } from './programs.ts'
@@ -19,3 +23,17 @@ for (const [at, front] of FRONTS.entries()) {
     withContract: front === 'function-url' || front === 'http-api',
   })
 }
+
+test('AWS Lambda: a handler that hangs is answered in time, and the process goes on', { skip }, async (t) => {
+  const lambda = await Lambda.start(bundle!.file, 'function-url', { WEBHOOK_SECRET: SECRET, REGION: 'eu' })
+  t.after(() => lambda.stop())
+  const send: Send = (path, init) => fetch(`${lambda.url}/http${path}`, init)
+  const invoke = invoking(send)
+  assert.equal((await invoke('/invite/example.com/region', invocation())).status, 200)
+  lambda.api.timeoutMs = 200
+  const { status, body } = await invoke('/invite/example.com/hangs', invocation())
+  assert.deepEqual([status, (body as { title: string }).title], [504, 'handler.timeout'])
+  lambda.api.timeoutMs = 3000
+  assert.equal((await invoke('/invite/example.com/region', invocation())).status, 200)
+  assert.ok(lambda.program.isRunning)
+})

@@ -1,5 +1,5 @@
 import { bundleForNode } from './bundle.ts'
-import { absentRuntimes, runtimeProgram } from './programs.ts'
+import { absentRuntimes, DENO_RUN, runtimeProgram } from './programs.ts'
 import { servedByEntry } from './serving.ts'
 import { runtimeSuite } from './suite.ts'
 
@@ -31,6 +31,6 @@ runtimeSuite({
 runtimeSuite({
   name: 'Deno',
   skip: absentRuntimes('deno'),
-  start: (env) => servedByEntry(runtimeProgram('deno'), ['run', '--allow-all', '--no-prompt'], APP, env),
+  start: (env) => servedByEntry(runtimeProgram('deno'), DENO_RUN, APP, env),
   redisPort: 27_243,
 })

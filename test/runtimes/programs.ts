@@ -29,3 +29,6 @@ export function absentRuntimes(...names: RuntimeProgram[]): string | false {
   const missing = names.filter((name) => !existsSync(runtimeProgram(name)))
   return absentPackage('test/runtimes') || (missing.length > 0 && `${missing.join(', ')}: not there for ${CPU}`)
 }
+
+/** What the entry needs to be allowed. */
+export const DENO_RUN = ['run', '--no-prompt', '--allow-net', '--allow-env', '--allow-read', '--allow-sys']
