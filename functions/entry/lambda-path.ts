@@ -43,7 +43,7 @@ function invokedPath(path: string, event: Parts): string | undefined {
   const { method, uri, aor } = requestOf(event) ?? {}
   if (typeof method !== 'string') return undefined
   for (const candidate of [uri, aor]) {
-    const parsed = typeof candidate === 'string' ? parseUri(candidate) : undefined
+    const parsed = typeof candidate === 'string' ? parseUri(candidate.toWellFormed()) : undefined
     if (!parsed) continue
     const sent = invocationPath(method, parsed.host, parsed.user)
     const received = decoded(sent)

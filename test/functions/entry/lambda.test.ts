@@ -130,7 +130,13 @@ describe('the path of an invocation', () => {
   })
 
   test('a body that is no JSON, or names no URI, changes nothing', () => {
-    for (const body of ['{', '{"data":{"request":{"method":"INVITE","uri":7}}}', '[]', 'null', '']) {
+    const hostile = [
+      '{"method":"INVITE","uri":7}',
+      '{"method":"INVITE","uri":"sip:\\ud800@b"}',
+      '{"method":7,"uri":"sip:b@a"}',
+    ]
+    const bodies = hostile.map((request) => `{"data":{"request":${request}}}`)
+    for (const body of [...bodies, '{', '[]', 'null', '']) {
       const headers: [string, string][] = [['content-type', 'application/json']]
       const event = lambdaEvent('http-api', request({ path: '/invite/a/b', headers, body: Buffer.from(body) }))
       assert.equal((pathAsSent(event as never) as { rawPath: string }).rawPath, '/invite/a/b')
