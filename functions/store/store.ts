@@ -124,6 +124,8 @@ export interface Delivery {
   event: RouseEvent
   subscription: string
   transaction: string
+  /** Where the AOR of a `contact.registered` was found just after it, if the store passes that on: what a look-up would have given then. */
+  location?: Location
 }
 
 /** One socket of a gateway, as the other gateways reach it. */

@@ -54,6 +54,8 @@ export interface TimelineEntry {
 
 /** A process that lived for so long after it had begun to perform an answer has sent what there was to send at once. Milliseconds. */
 const CERTAIN_MS = 2500
+/** A location that an event brings spares a look-up, unless the event is older than this. Milliseconds. */
+const FRESH_MS = 2000
 const NOWHERE: Location = { bindings: [], at: '' }
 export const RETRY_LATER: { headers: [string, string][] } = { headers: [['Retry-After', '10']] }
 
@@ -96,6 +98,8 @@ export class Call implements ProxyOwner, DialogOwner {
   #hasRung = false
   #isFinished = false
   #names: { callId: string; from: string; to: string } | undefined
+  /** What the last `contact.registered` said. */
+  #heard: { event: string; location: Location } | undefined
   /** To tags of phones that answered when the caller was gone: each gets one BYE. */
   #orphans: Set<string> | undefined
 
@@ -469,7 +473,24 @@ export class Call implements ProxyOwner, DialogOwner {
   // What events bring
 
   deliver(delivery: Delivery): void {
+    if (delivery.location) this.#hear(delivery.event, delivery.location)
     this.#suspension?.deliver(delivery)
+  }
+
+  /** The contacts count at once. Events are still asked for from where they were, until an invocation begins with this snapshot. */
+  #hear(event: RouseEvent, location: Location): void {
+    if (event.attributes.aor !== this.aor || !(Number(location.at) > Number(this.location.at))) return
+    if (Math.abs(this.parts.clock.now() - event.time) >= FRESH_MS) return
+    this.location = { bindings: location.bindings, at: this.location.at }
+    this.#heard = { event: event.id, location }
+  }
+
+  /** What an event has said of the callee's location a moment ago, once. */
+  takeHeard(event: RouseEvent | undefined): Location | undefined {
+    const heard = this.#heard
+    this.#heard = undefined
+    const isMeant = heard !== undefined && heard.event === event?.id
+    return isMeant && Math.abs(this.parts.clock.now() - event!.time) < FRESH_MS ? heard.location : undefined
   }
 
   /** A wait is over: what is to be asked once it is claimed. */

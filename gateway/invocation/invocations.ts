@@ -114,7 +114,7 @@ export class Invocations {
     this.#asked = job
     this.#seq++
     try {
-      call.located(await parts.store.lookup(call.aor))
+      call.located(call.takeHeard(job.event) ?? (await parts.store.lookup(call.aor)))
     } catch (error) {
       call.storeFailed(error)
     }

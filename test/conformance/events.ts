@@ -173,8 +173,10 @@ export function eventConformance(create: CreateSubject): void {
       await expectDeliveries(subject, received, cseq - 1)
       assert.equal(await subject.store.publish(outcome.events), 1)
       const deliveries = await expectDeliveries(subject, received, cseq)
-      assert.deepEqual(deliveries.at(-1), { event: outcome.events[0], subscription: 's', transaction: 'tx of s' })
-      assert.equal(deliveries.at(-1)!.event.attributes.kind, kind)
+      // A store may say with it where the AOR is now.
+      const { location: _, ...delivery } = deliveries.at(-1)!
+      assert.deepEqual(delivery, { event: outcome.events[0], subscription: 's', transaction: 'tx of s' })
+      assert.equal(delivery.event.attributes.kind, kind)
     }
   })
 

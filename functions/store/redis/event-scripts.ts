@@ -42,6 +42,7 @@ local function record(json, bucket)
     redis.call('XADD', stream, string.format('%.0f-0', position), 'e', json)
   end
   redis.call('PEXPIRE', stream, math.ceil(keep / 500))
+  return string.format('%.0f', position)
 end
 
 -- The key that an event has in a shape: the value itself of a single attribute, else each value after its length.
@@ -57,7 +58,8 @@ end
 
 local answer = {}
 while at <= #ARGV do
-  record(next(), next())
+  -- Not an element: for a script that this one is part of.
+  answer.position = record(next(), next())
   local patterns, values, found = {}, {}, {}
   for i = 1, tonumber(next()) do patterns[i] = next() end
   for i = 1, tonumber(next()) do

@@ -1,6 +1,6 @@
 import type { RouseEvent } from '../../contract/events.ts'
 import { matches, patternsOf } from '../filter.ts'
-import type { Delivery, Position, StoredSubscription } from '../store.ts'
+import type { Delivery, Location, Position, StoredSubscription } from '../store.ts'
 import type { Call, Commands, Run } from './commands.ts'
 import { DELIVER, PUBLISH, SUBSCRIBE, UNSUBSCRIBE } from './event-scripts.ts'
 import { bucketOf, bucketsOf, type Keys, placesOf, rootOf } from './keys.ts'
@@ -13,10 +13,23 @@ const MATCHES_IN_ENTRY = 256
 /** What the index holds of a subscription, and all that a match needs. */
 type Entry = [subscription: string, transaction: string, gateway: string, filter?: StoredSubscription['filter']]
 
+/** What came of an event that was recorded: the index's entries, and where its AOR was found just after it. */
+interface Recorded {
+  entries: string[]
+  location: Location
+}
+
+/** Whom an event is for. */
+interface Found {
+  entries: Entry[]
+  location?: Location
+}
+
 /** One entry of an inbox. */
 export interface InboxEntry {
   event: RouseEvent
   to: [subscription: string, transaction: string][]
+  location?: Location | undefined
 }
 
 /** Events, and the subscriptions they match. */
@@ -26,7 +39,7 @@ export class RedisEvents {
   readonly #recentMs: number
   #latest = 0
   /** What matched events that were recorded when they came about, until they are published. */
-  readonly #recorded = new WeakMap<RouseEvent, string[]>()
+  readonly #recorded = new WeakMap<RouseEvent, Recorded>()
 
   constructor(commands: Commands, keys: Keys, recentMs: number) {
     this.#commands = commands
@@ -40,8 +53,8 @@ export class RedisEvents {
   }
 
   /** The event is recorded, and whom it matches is known: `publish` need not ask. */
-  isRecorded(event: RouseEvent, entries: string[]): void {
-    this.#recorded.set(event, entries)
+  isRecorded(event: RouseEvent, recorded: Recorded): void {
+    this.#recorded.set(event, recorded)
   }
 
   /**
@@ -50,12 +63,12 @@ export class RedisEvents {
   async publish(events: readonly RouseEvent[], now: number): Promise<number> {
     const found = this.#takeRecorded(events)
     const rest = events.filter((event) => !found.has(event))
-    if (rest.length === 0 && [...found.values()].every((entries) => entries.length === 0)) return 0
+    if (rest.length === 0 && [...found.values()].every(({ entries }) => entries.length === 0)) return 0
     return this.#commands.operation('publish', async (run) => {
       const groups = [...groupBy(rest, ({ type }) => rootOf(type))].flatMap(([root, group]) => inParts(root, group))
       const replies = (await run(groups.map(([root, group]) => this.#publishCall(root, group, now)))) as string[][][]
       groups.forEach(([, group], at) => {
-        group.forEach((event, index) => void found.set(event, matchesOf(event, replies[at]![index]!)))
+        group.forEach((event, index) => void found.set(event, { entries: matchesOf(event, replies[at]![index]!) }))
       })
       return this.#deliver(run, events, found)
     })
@@ -72,12 +85,12 @@ export class RedisEvents {
     })
   }
 
-  #takeRecorded(events: readonly RouseEvent[]): Map<RouseEvent, Entry[]> {
-    const found = new Map<RouseEvent, Entry[]>()
+  #takeRecorded(events: readonly RouseEvent[]): Map<RouseEvent, Found> {
+    const found = new Map<RouseEvent, Found>()
     for (const event of events) {
-      const entries = this.#recorded.get(event)
+      const recorded = this.#recorded.get(event)
       this.#recorded.delete(event)
-      if (entries) found.set(event, matchesOf(event, entries))
+      if (recorded) found.set(event, { entries: matchesOf(event, recorded.entries), location: recorded.location })
     }
     return found
   }
@@ -112,16 +125,16 @@ export class RedisEvents {
     return { script: SUBSCRIBE, key: this.#keys.events(root), args }
   }
 
-  async #deliver(run: Run, events: readonly RouseEvent[], found: Map<RouseEvent, Entry[]>): Promise<number> {
+  async #deliver(run: Run, events: readonly RouseEvent[], found: Map<RouseEvent, Found>): Promise<number> {
     const inboxes = new Map<string, string[]>()
     let count = 0
     for (const event of events) {
-      const entries = found.get(event)!
+      const { entries, location } = found.get(event)!
       count += entries.length
       for (const [gateway, group] of groupBy(entries, ([, , owner]) => owner)) {
         const inbox = inboxes.get(gateway) ?? []
         inboxes.set(gateway, inbox)
-        inbox.push(...entriesFor(event, group))
+        inbox.push(...entriesFor(event, group, location))
       }
     }
     await run([...inboxes].map(([gateway, args]) => ({ script: DELIVER, key: this.#keys.inbox(gateway), args })))
@@ -142,13 +155,13 @@ function matchesOf(event: RouseEvent, entries: readonly string[]): Entry[] {
   return all.filter(([, , , filter]) => filter === undefined || matches(filter, event.attributes))
 }
 
-function entriesFor(event: RouseEvent, group: readonly Entry[]): string[] {
+function entriesFor(event: RouseEvent, group: readonly Entry[], location: Location | undefined): string[] {
   const entries: string[] = []
   for (let first = 0; first < group.length; first += MATCHES_IN_ENTRY) {
     const to = group
       .slice(first, first + MATCHES_IN_ENTRY)
       .map(([id, transaction]): [string, string] => [id, transaction])
-    entries.push(JSON.stringify({ event, to } satisfies InboxEntry))
+    entries.push(JSON.stringify({ event, to, location } satisfies InboxEntry))
   }
   return entries
 }

@@ -196,8 +196,9 @@ export class InboxReader {
 /** What cannot be read holds up nothing. */
 function deliveriesIn(json: string): Delivery[] {
   try {
-    const { event, to } = JSON.parse(json) as InboxEntry
-    return to.map(([subscription, transaction]) => ({ event, subscription, transaction }))
+    const { event, to, location } = JSON.parse(json) as InboxEntry
+    const carried = location && { location }
+    return to.map(([subscription, transaction]) => ({ event, subscription, transaction, ...carried }))
   } catch {
     return []
   }

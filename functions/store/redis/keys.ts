@@ -16,7 +16,7 @@
  * | `{t<id>}`                      | hash   | `rev`, `data` (the transaction), `s<id>` (each subscription)  | last expiry of both + `GRACE_MS` | suspend           |
  * | `{g<gateway>}:suspended`       | zset   | transaction by its expiry                                     | last expiry + `GRACE_MS`         | suspend           |
  * | `{g<gateway>}:suspended:count` | string | how many writes of suspended transactions there were          | last expiry + `GRACE_MS`         | suspend           |
- * | `{g<gateway>}:inbox`           | stream | `{"event":…,"to":[[subscription, transaction]…]}`             | last delivery + `ABSENT_MS`      | publish           |
+ * | `{g<gateway>}:inbox`           | stream | `{"event":…,"to":[[subscription, transaction]…],"location"?:…}` | last delivery + `ABSENT_MS`      | publish           |
  * | `{g<gateway>}:read`            | string | id of the last entry of the inbox that was taken over         | `ABSENT_MS` after it was written | the inbox's owner |
  * | `{t<id>}:claim:<claim>`        | string | `1`                                                           | the claim's own lifetime         | resume            |
  * | `{g<gateway>}:seen`            | string | when it last read its inbox, milliseconds since the epoch     | `ABSENT_MS` after it was written | the inbox's owner |

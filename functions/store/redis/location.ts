@@ -14,6 +14,7 @@ type Registered = [
   removed: string,
   flags: number[],
   matches?: string[][],
+  at?: string,
 ]
 
 /** The location service in Redis. A look-up and a REGISTER are one script each, and so one round trip. */
@@ -47,13 +48,13 @@ export class RedisLocation {
     const expected = change.put.length === 1 && !this.#commands.isCluster ? this.#expected(change) : undefined
     return this.#commands.operation('register', async (run) => {
       const [reply] = await run([this.#registerCall(key, change, expected)])
-      const [what, lines, removed, flags, matches] = reply as Registered
+      const [what, lines, removed, flags, matches, at] = reply as Registered
       const bindings = liveOf(lines, change.now)
       if (what !== 'ok') return { ok: false, why: what, bindings }
       const isRefresh = flags.map((flag) => flag === 1)
       if (expected && matches) {
         const event = isRefresh[0] ? expected.refreshed : expected.new
-        this.#events.isRecorded(event, matches[0]!)
+        this.#events.isRecorded(event, { entries: matches[0]!, location: { bindings, at: at! } })
         return { ok: true, bindings, events: [event] }
       }
       const happened = happenedTo(read(removed).sort(byPreference), change.put, isRefresh, change.now)

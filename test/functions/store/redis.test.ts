@@ -162,6 +162,30 @@ describe('the store in Redis', { skip: absent('redis-server') }, () => {
     }
   })
 
+  test('a REGISTER says to who waits for it where everybody is, as of just after its event: what comes next is not lost, what was is not told twice', async () => {
+    const subject = redisSubject()
+    const { store } = subject
+    const received = await listen(subject)
+    await store.register(put(subject, binding(subject, 'desk')))
+    await subscribe(subject, await positionNow(subject), subscription(subject, 's', 'contact.registered', { aor: BOB }))
+    const outcome = await store.register(put(subject, binding(subject, 'phone')))
+    await store.publish(outcome.ok ? outcome.events : [])
+    await expectDeliveries(subject, received, 1)
+    const { location } = received.deliveries[0]!
+    assert.deepEqual(location?.bindings, (await store.lookup(BOB)).bindings)
+    const next = event('contact.registered', { aor: BOB, contact: 'sip:next@192.0.2.1' })
+    await store.publish([next])
+    const missed = await subscribe(
+      subject,
+      location!.at,
+      subscription(subject, 't', 'contact.registered', { aor: BOB }),
+    )
+    assert.deepEqual(
+      missed.map((delivery) => delivery.event.id),
+      [next.id],
+    )
+  })
+
   test('a REGISTER with its event is one round trip while nobody waits for it, new or refreshed; a refused one has no event', async () => {
     const subject = redisSubject()
     const { store } = subject
