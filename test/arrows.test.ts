@@ -13,6 +13,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'functions/contract': [],
   'functions/store': ['functions/contract'],
   'functions/sdk': ['functions/contract', 'functions/store'],
+  'functions/testing': ['functions/contract', 'functions/store', 'functions/sdk'],
   'functions/push': ['functions/contract'],
   'functions/examples': ['functions/sdk'],
   'functions/entry': ['functions/contract', 'functions/sdk', 'functions/push'],
@@ -115,6 +116,7 @@ function importsOf(file: string): string[] {
   return [...text.matchAll(/(?:from|import)\s+'([^']+)'/g)].flatMap(([, name]) => {
     if (name === 'rouse') return ['functions/sdk/index.ts']
     if (name === 'rouse/store') return ['functions/sdk/store.ts']
+    if (name === 'rouse/testing') return ['functions/testing/index.ts']
     return name!.startsWith('.') ? [normalize(join(dirname(file), name!))] : []
   })
 }
@@ -126,3 +128,13 @@ function roomOf(file: string): string {
 function withoutComments(text: string): string {
   return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/.*$/gm, '')
 }
+
+test('the testing kit runs wherever functions do: nothing of it, or of what it imports at once, is of Node', () => {
+  const seen = new Set(['functions/testing/index.ts'])
+  for (const file of seen) {
+    const text = withoutComments(readFileSync(join(ROOT, file), 'utf8'))
+    assert.doesNotMatch(text, /^(?:import|export)\b(?! type)[^;]*?from 'node:/m, file)
+    for (const target of importsOf(file)) if (target !== 'functions/sdk/digest.ts') seen.add(target)
+  }
+  assert.ok(seen.size > 20)
+})

@@ -197,6 +197,11 @@ export const Subscribe = z.object({
 })
 export type Subscribe = z.infer<typeof Subscribe>
 
+/** Until when a subscription lives at most, said or not. */
+export function subscriptionEnd({ event, until }: Pick<Subscribe, 'event' | 'until'>): 'answered' | 'ended' {
+  return until ?? (event === 'dtmf' || event.startsWith('call.') ? 'ended' : 'answered')
+}
+
 export const Action = z.discriminatedUnion('action', [
   Reply,
   Redirect,

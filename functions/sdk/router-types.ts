@@ -32,6 +32,8 @@ export interface DispatchOptions {
   env?: unknown
   /** Aborts when the answer is not wanted any more. */
   signal?: AbortSignal
+  /** Told of errors of the handler in place of the router's own `onError`. */
+  onError?: ((error: unknown) => void) | undefined
 }
 
 /** What an invocation came to: 200 with an answer, 204 without, else the body is a problem (RFC 9457). */

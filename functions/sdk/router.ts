@@ -191,19 +191,20 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
     return this.#run(found, begun, invocation.data, options)
   }
 
-  #run(found: Found, begun: Begun, data: InvocationData, { env, signal }: DispatchOptions) {
+  #run(found: Found, begun: Begun, data: InvocationData, options: DispatchOptions) {
     const { instance, journal, canWait } = begun
-    const execution = new Execution({ data, instance, handler: found.name, journal, canWait, onLate: this.#onError })
+    const { env, signal, onError = this.#onError } = options
+    const execution = new Execution({ data, instance, handler: found.name, journal, canWait, onLate: onError })
     const lookup = () => this.#lookupOf(env)
     const call = new Call({ data, execution, env, signal, param: found.param, lookup })
     const { event, branch } = journal.start
     const conclusion = execution.run(() => found.handler(call, event ? callEvent(event) : branch))
     return conclusion instanceof Promise
-      ? conclusion.then((late) => this.#result(late, found))
-      : this.#result(conclusion, found)
+      ? conclusion.then((late) => this.#result(late, found, onError))
+      : this.#result(conclusion, found, onError)
   }
 
-  #result(conclusion: Conclusion, { label }: Found): DispatchResult {
+  #result(conclusion: Conclusion, { label }: Found, onError: (error: unknown) => void): DispatchResult {
     switch (conclusion.kind) {
       case 'answer': {
         const { actions, context } = conclusion
@@ -212,7 +213,7 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
       case 'diverged':
         return refused({ code: 'replay.diverged', detail: `${label}: ${conclusion.detail}` })
       case 'threw':
-        this.#onError(conclusion.error)
+        onError(conclusion.error)
         return refused({ code: 'handler.threw', detail: `the handler of ${label} threw; see the function's own log` })
     }
   }

@@ -1,4 +1,4 @@
-import type { Subscribe, Wait as WaitAction } from '../../functions/contract/actions.ts'
+import { type Subscribe, subscriptionEnd, type Wait as WaitAction } from '../../functions/contract/actions.ts'
 import { durationMs } from '../../functions/contract/duration.ts'
 import type { Filter } from '../../functions/contract/events.ts'
 import type { DroppedSubscription, StoredSubscription } from '../../functions/store/store.ts'
@@ -113,7 +113,7 @@ export class Interests {
   addSubscription(action: Subscribe, context: Origin): StoredSubscription {
     const id = context.newId()
     const expiresAt = context.now + (action.for === undefined ? MAX_LIFE_MS : durationMs(action.for)!)
-    const until = action.until ?? (action.event === 'dtmf' || action.event.startsWith('call.') ? 'ended' : 'answered')
+    const until = subscriptionEnd(action)
     const subscription = { id, action, expiresAt, until, fired: 0, seen: [] }
     this.subscriptions.set(id, subscription)
     return storedOf(subscription, context)

@@ -1,17 +1,18 @@
+import { bestResponse } from '../../functions/contract/best-response.ts'
+import { groupTargets } from '../../functions/contract/target-groups.ts'
 import { readNumber } from '../../functions/contract/uri/chars.ts'
 import { buildResponse, reasonPhrase } from '../sip/build.ts'
 import type { SipMessage } from '../sip/message.ts'
 import { spliceResponse } from '../sip/splice.ts'
 import type { ServerTransaction } from '../transaction/types.ts'
 import type { Destination } from '../transport/types.ts'
-import { bestResponse } from './best-response.ts'
 import { Branch } from './branch.ts'
 import { Fork, type ForkPolicy } from './fork.ts'
 import { branchWithDigest } from './loop.ts'
 import type { ProxyCore } from './proxy.ts'
 import type { RouteDecision } from './route.ts'
 import type { ContextState } from './state.ts'
-import { groupTargets, type Target } from './target.ts'
+import type { Target } from './target.ts'
 
 /** What a response context tells the owner of the request: the call that functions route, or the relay of in-dialog requests. */
 export interface ProxyOwner {

@@ -1,7 +1,8 @@
 import type { HeaderEdits } from '../../functions/contract/actions.ts'
+import type { ForkMode } from '../../functions/contract/target-groups.ts'
 import type { Branch } from './branch.ts'
 import type { ProxyContext } from './context.ts'
-import type { ForkMode, Target } from './target.ts'
+import type { Target } from './target.ts'
 
 /** How one set of targets is tried. Durations in milliseconds. */
 export interface ForkPolicy {

@@ -15,26 +15,6 @@ export interface Target {
   flow?: Flow | undefined
 }
 
-export type ForkMode = 'parallel' | 'sequential' | 'by-q'
-
-/**
- * Orders targets into the groups a proxy tries in turn.
- * @returns groups, each forked in parallel; `[]` when there is no target
- * @see RFC 3261 16.6, 20.10
- */
-export function groupTargets(targets: readonly Target[], mode: ForkMode): Target[][] {
-  if (targets.length === 0) return []
-  if (mode === 'parallel' || targets.length === 1) return [[...targets]]
-  if (mode === 'sequential') return targets.map((target) => [target])
-  const groups = new Map<number, Target[]>()
-  for (const target of targets) {
-    const group = groups.get(target.q)
-    if (group) group.push(target)
-    else groups.set(target.q, [target])
-  }
-  return [...groups.entries()].sort(([a], [b]) => b - a).map(([, group]) => group)
-}
-
 /** The target a registered contact makes. */
 export function bindingTarget(binding: Binding): Target {
   return { uri: binding.contact, q: binding.q, device: binding.device, binding }

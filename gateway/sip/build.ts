@@ -6,7 +6,7 @@ import { elementEnd } from './params.ts'
 import { fillReceived, type Received } from './received.ts'
 import { Splicer } from './splicer.ts'
 
-export { reasonPhrase } from './reason-phrases.ts'
+export { reasonPhrase } from '../../functions/contract/reason-phrases.ts'
 export { receivedOf } from './received.ts'
 
 export interface ResponseOptions {

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { fork, fromEvent, SipRouter } from 'rouse'
+import { simulate } from 'rouse/testing'
+
+const BOB = 'sip:bob@example.com'
+const DESK = 'sip:bob@192.0.2.7:5060'
+const routed = (handler: Parameters<SipRouter['invite']>[1]) =>
+  new SipRouter().invite('/:domain/:user', handler as never)
+const waiting = routed(async (call) => void (await call.wait('paid', { order: '17' }, '10s')))
+
+test('a handler that throws: the step rejects with its own error, at once and after a wait; the caller hears 503', async () => {
+  const mine = new RangeError('mine')
+  await assert.rejects(
+    simulate(
+      routed(() => {
+        throw mine
+      }),
+    ).invite(BOB),
+    (error) => error === mine,
+  )
+  const later = simulate(
+    routed(async (call) => {
+      await call.wait('paid', {}, '10s')
+      throw mine
+    }),
+  )
+  const call = await later.invite(BOB)
+  await assert.rejects(call.event('paid'), (error) => error === mine)
+  assert.equal(call.response, 503)
+})
+
+test('an answer that a gateway refuses: the pointer to the fault', async () => {
+  const app = routed((call) => call.fork('sip:a@b', { headers: { set: { Via: 'x' } } }))
+  await assert.rejects(simulate(app).invite(BOB), /"Via" belongs to the gateway \(at \/actions\/0\/headers\/set\/Via\)/)
+})
+
+test('a subscription to a handler that is not there says which there are', async () => {
+  const app = routed((call) => call.subscribe('paid', {}, 'pay')).on('paid', () => {})
+  await assert.rejects(simulate(app).invite(BOB), /no handler "pay"; it has paid/)
+})
+
+test('an event that nobody waits for tells what is waited for', async () => {
+  const call = await simulate(waiting).invite(BOB)
+  await assert.rejects(
+    call.event('paid', { order: 18 }),
+    /nobody waits for paid {"order":18}; the call waits for paid {"order":"17"} for 10s/,
+  )
+  await assert.rejects(call.event('contact.registered', { user: 'bob' } as never), /has no attribute "user"/)
+  assert.equal(call.state, 'waiting')
+  await call.event('paid', { order: 17 })
+  assert.equal(call.state, 'ended')
+  await assert.rejects(call.event('paid', { order: 17 }), /the call is ended and waits for nothing/)
+})
+
+test('a deadline, a phone, a caller or a talk that is not there', async () => {
+  const call = await simulate(routed((call) => call.fork(DESK))).invite(BOB)
+  await assert.rejects(call.timeout(), /nothing is waited for with a deadline; the call is ringing/)
+  await assert.rejects(call.answers('sip:x@y'), /sip:x@y does not ring; ringing: sip:bob@192.0.2.7:5060/)
+  await assert.rejects(call.fails(200), /expected a final status from 300 to 699, got 200/)
+  await assert.rejects(call.hangsUp(), /nobody talks; the call is ringing/)
+  await call.cancel()
+  assert.equal(call.response, 487)
+  await assert.rejects(call.cancel(), /his final response already, 487/)
+  await assert.rejects(call.advance('soon'), /expected a duration such as "15s", got soon/)
+})
+
+test('what is called must be a URI', async () => {
+  await assert.rejects(simulate(waiting).invite('bob'), /expected a URI such as sip:bob@example.com, got "bob"/)
+  await assert.rejects(simulate(waiting, { contacts: { [BOB]: ['desk'] } }).invite(BOB), /got "desk"/)
+})
+
+test('what the request brings is what the handler sees', async () => {
+  const app = new SipRouter<{ env: { tariff: string } }>().invite('/:domain/:user', (call) => {
+    call.annotate({ from: call.from.aor, name: call.from.display, subject: call.header('subject') ?? '' })
+    call.annotate({ body: call.body, tariff: call.env.tariff, time: call.time.toISOString() })
+    call.reply(486)
+  })
+  const simulation = simulate(app, { env: { tariff: 'night' }, now: '2026-03-01T00:00:00Z' })
+  const call = await simulation.invite(BOB, {
+    from: '"Carol" <sip:carol@example.com>',
+    headers: { Subject: 'hi' },
+    body: 'sdp',
+  })
+  const expected = { from: 'sip:carol@example.com', name: 'Carol', subject: 'hi', body: 'sdp', tariff: 'night' }
+  assert.deepEqual(call.annotations, { ...expected, time: '2026-03-01T00:00:00.000Z' })
+})
+
+test('REGISTER: challenged, refused with a wrong password, saved with the right one; then the phone rings', async () => {
+  const app = routed((call) => call.fork(call.contacts)).register('/:domain/:user', async (call) => {
+    const user = await call.authenticate({
+      realm: call.domain,
+      user: (name) => (name === 'bob' ? 'secret' : undefined),
+    })
+    if (user) call.save()
+  })
+  const simulation = simulate(app)
+  assert.equal((await simulation.register(BOB)).response, 401)
+  assert.equal((await simulation.register(BOB, { auth: { username: 'bob', password: 'wrong' } })).response, 401)
+  const saved = await simulation.register(BOB, { auth: { username: 'bob', password: 'secret' }, contact: DESK })
+  assert.deepEqual(saved.responses, [
+    { status: 200, reason: 'OK', headers: [['Contact', `<${DESK}>;expires=3600`]], body: '' },
+  ])
+  const call = await simulation.invite(BOB)
+  assert.deepEqual(
+    call.branches.map(({ uri, state }) => [uri, state]),
+    [[DESK, 'ringing']],
+  )
+})
+
+test('a REGISTER that no route takes is served, and wakes who waits; an inline reaction is among the actions', async () => {
+  const app = routed((call) => {
+    call.subscribe('contact.registered', { aor: call.aor }, [fork(fromEvent('contact'))])
+    call.halt('30s')
+  })
+  const simulation = simulate(app)
+  const call = await simulation.invite(BOB)
+  await simulation.register(BOB, { contact: DESK })
+  assert.deepEqual(call.last, [{ action: 'fork', targets: [DESK] }])
+  assert.equal(call.state, 'ringing')
+})
+
+test('an app in any language: only fetch, only JSON', async () => {
+  const sip = routed((call) => call.reply(486))
+  const call = await simulate({ fetch: (request) => sip.fetch(request) }).invite(BOB)
+  assert.deepEqual(call.last, [{ action: 'reply', status: 486 }])
+  const broken = simulate({ fetch: () => new Response('{"title":"oops"}', { status: 404 }) }).invite(BOB)
+  await assert.rejects(broken, /\/invite\/example.com\/bob was answered with 404 oops/)
+})
