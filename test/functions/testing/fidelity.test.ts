@@ -138,7 +138,7 @@ const race = new SipRouter().invite('/:domain/:user', async (call) => {
   if (first && 'contact' in first) {
     call.cancel({ reason: 'Picked up' })
     call.fork(first.contact)
-  } else if (!first || !first.answered) call.reply(603)
+  } else if (!first?.answered) call.reply(603)
 })
 
 sameOnBoth('race: the event comes first', race, picker, async (s) => {
