@@ -27,6 +27,8 @@ export interface Problem {
   detail: string
   /** JSON pointer (RFC 6901) to the fault, where a JSON body has one. */
   pointer?: string
+  /** Of `replay.diverged`, a line a step: `- 2 push …` was done before, `+ 2 halt …` would be done now. */
+  diff?: readonly string[]
 }
 
 export type Result<T, E = Problem> = { ok: true; value: T } | { ok: false; problem: E }
@@ -39,5 +41,6 @@ export function problemDetails(problem: Problem): Record<string, unknown> {
     status: PROBLEMS[problem.code].http,
     detail: problem.detail,
     ...(problem.pointer === undefined ? {} : { pointer: problem.pointer }),
+    ...(problem.diff === undefined ? {} : { diff: problem.diff }),
   }
 }

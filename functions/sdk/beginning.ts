@@ -1,4 +1,4 @@
-import type { Invocation, InvocationData } from '../contract/envelope.ts'
+import type { Invocation } from '../contract/envelope.ts'
 import { instanceOf, type Journal, type JournalStart, ROUTE_INSTANCE, readJournal, resultOf } from './journal.ts'
 
 /** Where a handler starts, or starts again. */
@@ -18,19 +18,20 @@ export function begunBy(handler: string | undefined, { time, data }: Invocation)
 }
 
 /** @returns undefined when the handler to take up again has ended, or is not known */
-export function takenUp({ wait, context }: InvocationData): Begun | undefined {
+export function takenUp({ time, data: { wait, context } }: Invocation): Begun | undefined {
   const instance = instanceOf(wait?.name ?? '')
   const stored = readJournal(context, instance)
   if (!wait || !stored) return undefined
   const isKnown = stored.results.some(({ of }) => of === wait.name)
-  const results = isKnown ? [...stored.results] : [...stored.results, resultOf(wait)]
+  const results = isKnown ? [...stored.results] : [...stored.results, resultOf(wait, time)]
   return { instance, journal: { ...copied(stored), results }, canWait: true }
 }
 
 /** The gateway's invocation is not changed: what grows is copied. */
-function copied({ steps, seen, start, results }: Journal): Journal {
+function copied({ steps, seen, start, results, patches }: Journal): Journal {
   const copiedSeen = Object.fromEntries(Object.entries(seen).map(([name, log]) => [name, [...log]]))
-  return { steps: [...steps], seen: copiedSeen, start, results }
+  const copy: Journal = { steps: [...steps], seen: copiedSeen, start, results }
+  return patches ? { ...copy, patches: { ...patches } } : copy
 }
 
 export function newJournal(start: JournalStart): Journal {

@@ -113,7 +113,7 @@ export class CallView<Param extends string = string, Env = unknown, Context exte
   get branch(): Readonly<Branch> | undefined {
     return this.parts.execution.journal.start.branch
   }
-  /** When the handler was invoked first: the same after every await, unlike the wall clock. */
+  /** When the handler was invoked first: the same after every await. For the time as it goes on, `now`. */
   get time(): Date {
     return new Date(this.parts.execution.journal.start.time)
   }

@@ -203,10 +203,36 @@ export class Call<
 
   /**
    * Does something once: on replay its first result comes back (as JSON keeps it), a failure included. Anything that is not a
-   * function of the call belongs in it: requests to other services, the time, chance.
+   * function of the call belongs in it: requests to other services, above all. When the answer of an invocation is lost, another
+   * process may do it once more: `key` is the same then, an idempotency key for whom it asks.
+   * @throws TypeError for a result that is not JSON data; what `task` throws, with its `name`, `message` and `code`
    */
-  run<T>(name: string, task: () => T | Promise<T>): Promise<T> {
+  run<T>(name: string, task: (key: string) => T | Promise<T>): Promise<T> {
     return this.parts.execution.task(name, task)
+  }
+
+  /** Milliseconds since the epoch when the handler came back from its newest await, as the gateway has it. The same on replay. */
+  now(): number {
+    return this.parts.execution.now
+  }
+
+  /** From 0 up to but not including 1, the same on replay. Not for secrets: it can be computed from the ids of the call. */
+  random(): number {
+    return this.parts.execution.chance.next()
+  }
+
+  /** A UUID made of `random`, the same on replay. Not for secrets. */
+  uuid(): string {
+    return this.parts.execution.chance.uuid()
+  }
+
+  /**
+   * Lets new code and calls that are under way live side by side.
+   * @param change a name of your own
+   * @returns false when the handler had passed here before the code knew of this change, also on every later replay; else true
+   */
+  patched(change: string): boolean {
+    return this.parts.execution.patched(change)
   }
 
   /**

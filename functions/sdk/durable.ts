@@ -1,6 +1,7 @@
 import type { Action } from '../contract/actions.ts'
 import { DurablePromise, type Outcome } from './durable-promise.ts'
-import type { StepResult } from './journal.ts'
+import type { StepError, StepResult } from './journal.ts'
+import { asJson } from './json-data.ts'
 
 export type DurableKind = 'wait' | 'ring' | 'lookup' | 'run'
 
@@ -47,7 +48,7 @@ export class Durable<T = unknown> {
 
   settle({ error, timedOut, value }: StepResult): void {
     this.isSettled = true
-    if (error) this.#settle({ error: Object.assign(new Error(error.message), { name: error.name }) })
+    if (error) this.#settle({ error: errorOf(error) })
     else this.#settle({ value: this.onTimeout && timedOut ? this.onTimeout.value : this.#read(value) })
   }
 }
@@ -55,13 +56,23 @@ export class Durable<T = unknown> {
 /** The result of a `run` as it will be on replay: what JSON keeps of it. */
 export async function taskResult(of: string, label: string, task: () => unknown): Promise<StepResult> {
   try {
-    const value = await task()
-    const text = JSON.stringify(value)
-    return text === undefined ? { of } : { of, value: JSON.parse(text) }
+    const kept = asJson(await task())
+    if ('fault' in kept)
+      throw new TypeError(`call.run("${label}"): expected a result that is JSON data, but ${kept.fault}`)
+    return kept.value === undefined ? { of } : { of, value: kept.value }
   } catch (error) {
-    const { name, message } = asError(error)
-    return { of, error: { name, message: message || `call.run("${label}") failed` } }
+    return { of, error: stepError(asError(error), label) }
   }
+}
+
+function stepError(error: Error & { code?: unknown }, label: string): StepError {
+  const { name, message, code } = error
+  const kept = { name, message: message || `call.run("${label}") failed` }
+  return typeof code === 'string' || typeof code === 'number' ? { ...kept, code } : kept
+}
+
+function errorOf({ message, ...fields }: StepError): Error {
+  return Object.assign(new Error(message), fields)
 }
 
 export function asError(error: unknown): Error {

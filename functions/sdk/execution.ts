@@ -1,5 +1,6 @@
 import type { Action, ActionOf } from '../contract/actions.ts'
 import type { InvocationData } from '../contract/envelope.ts'
+import { Chance } from './chance.ts'
 import { ContextData } from './context-data.ts'
 import { afterMicrotasks } from './drain.ts'
 import { asError, Durable, type DurableKind, type OnTimeout, taskResult } from './durable.ts'
@@ -10,7 +11,7 @@ import { type Step, Steps } from './steps.ts'
 /** What one invocation comes to. `context` undefined: there is nothing to keep. */
 export type Conclusion =
   | { kind: 'answer'; actions: Action[]; context?: unknown }
-  | { kind: 'diverged'; detail: string }
+  | { kind: 'diverged'; detail: string; diff: string[] }
   | { kind: 'threw'; error: unknown }
 
 export interface ExecutionOptions {
@@ -22,6 +23,8 @@ export interface ExecutionOptions {
   journal: Journal
   /** Whether anything can be waited for: not when the transaction has ended. */
   canWait: boolean
+  /** Performs a task, unless an earlier try of this invocation has: see `TaskMemory`. */
+  once(task: string, perform: () => Promise<StepResult>): Promise<StepResult>
   /** What goes wrong after the answer has been given: a bug of the handler's. */
   onLate(error: Error): void
 }
@@ -39,7 +42,9 @@ export class Execution {
   readonly context: ContextData
   readonly #stored: StoredContext | undefined
   readonly #onLate: (error: Error) => void
+  readonly #once: ExecutionOptions['once']
   readonly #canWait: boolean
+  readonly #transaction: string
   readonly #steps: Steps
   /** Made by the first one: most handlers wait for nothing. */
   #durables: Map<string, Durable> | undefined
@@ -47,18 +52,24 @@ export class Execution {
   readonly #replayedResults: number
   #delivered = 0
   #runsUnderWay = 0
+  #isInTask = false
+  #chance: Chance | undefined
+  /** Read when it is asked for. */
+  #now: number | undefined
   #isTurnDue = false
   #conclude: ((conclusion: Conclusion) => void) | undefined
   #diverged: string | undefined
   #isOver = false
 
-  constructor({ data, instance, handler, journal, canWait, onLate }: ExecutionOptions) {
+  constructor({ data, instance, handler, journal, canWait, once, onLate }: ExecutionOptions) {
     this.instance = instance
     this.handler = handler
     this.journal = journal
     this.#stored = readContext(data.context)
     this.#onLate = onLate
+    this.#once = once
     this.#canWait = canWait
+    this.#transaction = data.transaction.id
     this.#steps = new Steps(journal.steps)
     this.#replayedResults = journal.results.length
     this.context = new ContextData(this.#stored?.data, journal)
@@ -97,6 +108,31 @@ export class Execution {
     return current
   }
 
+  /** When the newest result came that the handler has got, before any when it began: milliseconds since the epoch. */
+  get now(): number {
+    this.#now ??= Date.parse(this.journal.start.time)
+    return this.#now
+  }
+
+  /** Draws that are the same whenever the handler is replayed: the seed is the handler's own in its call. */
+  get chance(): Chance {
+    if (this.#isInTask)
+      throw new TypeError('in call.run use the platform’s own chance: its result is kept, and a replay skips it')
+    this.#chance ??= new Chance(`${this.#transaction} ${this.instance}`)
+    return this.#chance
+  }
+
+  /** Whether the handler came here first with this change in its code. The first answer stays. */
+  patched(change: string): boolean {
+    this.journal.patches ??= {}
+    const { patches } = this.journal
+    if (!Object.hasOwn(patches, change)) {
+      const isReplayed = this.#delivered < this.#replayedResults || this.stepBefore !== undefined
+      patches[change] = !isReplayed
+    }
+    return patches[change]!
+  }
+
   /** The next durable verb's own name, unique within the transaction. */
   nextName(kind: DurableKind): string {
     if (!this.#canWait && kind !== 'run') {
@@ -115,8 +151,8 @@ export class Execution {
     return durable.promise
   }
 
-  /** Runs `task` once in the life of the handler: on replay, its first result. */
-  task<T>(label: string, task: () => T | Promise<T>): Promise<T> {
+  /** Runs `task` once in the life of the handler: on replay, its first result. It is given a key that is the same however often it is tried. */
+  task<T>(label: string, task: (key: string) => T | Promise<T>): Promise<T> {
     const name = this.nextName('run')
     this.record(`run ${label}`)
     const promise = this.durable('run', name, (value) => value as T)
@@ -125,21 +161,30 @@ export class Execution {
     return promise
   }
 
-  async #perform(name: string, label: string, task: () => unknown): Promise<void> {
+  async #perform(name: string, label: string, task: (key: string) => unknown): Promise<void> {
     this.#runsUnderWay++
-    const result = await taskResult(name, label, task)
+    const begun = () => this.#inTask(() => task(`${this.#transaction}:${name}`))
+    const result = await this.#once(`${name} ${label}`, () => taskResult(name, label, begun))
     this.#runsUnderWay--
     this.journal.results.push(result)
     this.#turnSoon()
   }
 
+  #inTask<T>(begin: () => T): T {
+    this.#isInTask = true
+    try {
+      return begin()
+    } finally {
+      this.#isInTask = false
+    }
+  }
+
   #waitFor(returned: PromiseLike<unknown>): Promise<Conclusion> {
     return new Promise((resolve) => {
       this.#conclude = resolve
-      if (this.#diverged !== undefined) this.#diverge(this.#diverged)
       returned.then(
         () => (this.#isOver ? undefined : resolve(this.#concluded(() => this.#finish()))),
-        (error) => (this.#isOver ? this.#onLate(asError(error)) : resolve(this.#threw(error))),
+        (error) => (this.#isOver ? this.#failedLate(error) : resolve(this.#threw(error))),
       )
     })
   }
@@ -161,6 +206,8 @@ export class Execution {
     if (next && durable) {
       this.#deliver(durable, next)
       this.#turnSoon()
+    } else if (this.#diverged !== undefined) {
+      this.#conclude?.(this.#divergence(this.#diverged))
     } else if (this.#runsUnderWay === 0 && this.#isWaiting()) {
       if (next) this.#diverge(`the handler waits, but has not come to ${next.of}, which it had come to before`)
       else this.#conclude?.(this.#concluded(() => this.#suspend()))
@@ -175,18 +222,22 @@ export class Execution {
 
   #deliver(durable: Durable, result: StepResult): void {
     this.#delivered++
+    if (result.at !== undefined && result.at > this.now) this.#now = result.at
     this.context.at(this.#delivered)
     if (this.#delivered === this.#replayedResults) this.context.goLive(this.#delivered)
     if (durable.onTimeout && result.timedOut) this.record(durable.onTimeout.action)
     durable.settle(result)
   }
 
-  /** From here on the handler runs into the void: nothing it does counts, nothing it waits for comes. */
+  /** From here on nothing the handler does counts. It goes on to where it has to wait, so that one can see what it would do now. */
   #diverge(difference: string): void {
     this.#diverged ??= `${difference}; between awaits a handler may only depend on the call and on what call.run returned`
-    if (!this.#conclude) return
+    this.#turnSoon()
+  }
+
+  #divergence(detail: string): Conclusion {
     this.#isOver = true
-    this.#conclude({ kind: 'diverged', detail: this.#diverged })
+    return { kind: 'diverged', detail, diff: this.#steps.diff() }
   }
 
   /** What cannot be written as JSON (a cycle in the context, a bigint) is the handler's fault. */
@@ -200,7 +251,7 @@ export class Execution {
 
   #threw(error: unknown): Conclusion {
     this.#isOver = true
-    return this.#diverged === undefined ? { kind: 'threw', error } : { kind: 'diverged', detail: this.#diverged }
+    return this.#diverged === undefined ? { kind: 'threw', error } : this.#divergence(this.#diverged)
   }
 
   /** The handler has returned: whatever it no longer waits for is ended, its journal is not needed any more. */
@@ -225,7 +276,7 @@ export class Execution {
     const missing = this.#steps.missing()
     if (missing !== undefined) this.#diverge(missing)
     this.#isOver = true
-    return this.#diverged === undefined ? make() : { kind: 'diverged', detail: this.#diverged }
+    return this.#diverged === undefined ? make() : this.#divergence(this.#diverged)
   }
 
   /** What was armed and is not wanted any more: not sent at all, or ended when an earlier answer has sent it. */
@@ -251,7 +302,12 @@ export class Execution {
     return stored
   }
 
+  #failedLate(error: unknown): void {
+    if (this.#diverged === undefined) this.#onLate(asError(error))
+  }
+
   #late(step: Step): void {
+    if (this.#diverged !== undefined) return
     const what = typeof step === 'string' ? step : step.action
     this.#onLate(
       new Error(

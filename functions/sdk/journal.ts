@@ -13,6 +13,8 @@ export interface Journal {
   /** What it saw of the changing world: name to [results there were then, value]. */
   seen: Record<string, [number, unknown][]>
   start: JournalStart
+  /** What `call.patched` has said, by the name of the change. */
+  patches?: Record<string, boolean>
 }
 
 export interface JournalStart {
@@ -26,8 +28,17 @@ export interface JournalStart {
 export interface StepResult {
   of: string
   value?: unknown
-  error?: { name: string; message: string }
+  error?: StepError
   timedOut?: true
+  /** When the function heard of it, milliseconds since the epoch. Absent: in the invocation of the result before. */
+  at?: number
+}
+
+export interface StepError {
+  name: string
+  message: string
+  /** As Node's errors have one: `ECONNREFUSED`. */
+  code?: string | number
 }
 
 /** The SDK's `context`: the handler's own data and the journals of its suspended handlers. */
@@ -66,21 +77,32 @@ export function handlerOf(instance: string): string | undefined {
   return instance === ROUTE_INSTANCE ? undefined : instance.slice(0, instance.lastIndexOf('.'))
 }
 
-export function resultOf(wait: WaitOutcome): StepResult {
-  if (wait.timedOut) return { of: wait.name, value: null, timedOut: true }
-  if (wait.contacts) return { of: wait.name, value: wait.contacts }
-  if (wait.fork) return { of: wait.name, value: wait.fork }
-  return { of: wait.name, value: wait.event ?? null }
+/** @param time ISO time of the invocation */
+export function resultOf(wait: WaitOutcome, time: string): StepResult {
+  const at = Date.parse(time)
+  const result: StepResult = { of: wait.name, value: wait.contacts ?? wait.fork ?? wait.event ?? null }
+  if (wait.timedOut) Object.assign(result, { value: null, timedOut: true })
+  return Number.isNaN(at) ? result : { ...result, at }
 }
 
 /** Fields that may hold secrets, and never tell two actions apart for a person. */
 const HASHED = new Set(['headers', 'body', 'data', 'values', 'attributes', 'actions'])
 const LONGEST_STEP = 200
 
-/** One action as a text to compare and to show: short, and without what should stay out of logs. */
+/** One action as a text to compare: short, without what nobody has to keep, and the same in whatever order its options were given. */
 export function stepOf(action: Action): string {
-  const text = JSON.stringify(action, (key, value) => (HASHED.has(key) ? `#${hash(JSON.stringify(value))}` : value))
+  const text = JSON.stringify(action, (key, value) =>
+    HASHED.has(key) && value !== undefined ? `#${hash(JSON.stringify(value, inOrder))}` : inOrder(key, value),
+  )
   return text.length <= LONGEST_STEP ? text : `${text.slice(0, LONGEST_STEP - 20)}…#${hash(text)}`
+}
+
+/** For `JSON.stringify`: fields by their names, but first of all what an action is. */
+function inOrder(_: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  const names = Object.keys(value).sort()
+  const fields = names.map((name) => [name, (value as Record<string, unknown>)[name]])
+  return Object.fromEntries('action' in value ? [['action', value.action], ...fields] : fields)
 }
 
 /** 53 bits, to tell texts apart; not for secrets that can be guessed. */

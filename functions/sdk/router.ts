@@ -6,7 +6,7 @@ import { createSigner, type Signer } from '../contract/sign.ts'
 import { type Begun, begunBy, newJournal, takenUp } from './beginning.ts'
 import { Call } from './call.ts'
 import { callEvent } from './event.ts'
-import { type Conclusion, Execution } from './execution.ts'
+import { type Conclusion, Execution, type ExecutionOptions } from './execution.ts'
 import { serveInvocations } from './http.ts'
 import { handlerOf, instanceOf, readContext } from './journal.ts'
 import { type Lookup, lookups } from './lookup.ts'
@@ -21,6 +21,7 @@ import type {
   SipRouterOptions,
 } from './router-types.ts'
 import { Routes } from './routes.ts'
+import { TaskMemory } from './task-memory.ts'
 
 type AnyHandler = (call: Call, cause?: unknown) => unknown
 
@@ -53,6 +54,7 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
   readonly #cancelHandlers: AnyHandler[] = []
   readonly #onError: (error: unknown) => void
   readonly #lookupOf: (env: unknown) => Lookup | undefined
+  readonly #tasks: TaskMemory
   readonly #serve: (request: Request, env: unknown, ctx: unknown) => Promise<Response>
 
   constructor(options: SipRouterOptions<Types> = {}) {
@@ -61,6 +63,7 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
     const signer: Signer | undefined = options.secret ? createSigner(options.secret) : undefined
     // A router is made by the application itself: what it does not pass in comes from the platform.
     const now = options.now ?? Date.now
+    this.#tasks = new TaskMemory(now)
     this.#serve = serveInvocations({ router: this, signer, now, basePath: options.basePath ?? '' })
   }
 
@@ -156,9 +159,9 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
     const found = resumed === undefined ? this.#find(path) : this.#named(resumed)
     if (found === undefined) return { status: 204 }
     if ('code' in found) return refused(found)
-    const begun = isTakenUp ? takenUp(invocation.data) : begunBy(found.name, invocation)
+    const begun = isTakenUp ? takenUp(invocation) : begunBy(found.name, invocation)
     if (begun === undefined) return forgotten(invocation.data)
-    return this.#run(found, begun, invocation.data, options)
+    return this.#run(found, begun, invocation, options)
   }
 
   #find(path: string): Found | Problem | undefined {
@@ -188,13 +191,15 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
     }
     const found: Found = { handler: everyHandler, name: undefined, label: 'onCancel', param: noParam }
     const begun: Begun = { instance: 'cancel', journal: newJournal({ time: invocation.time }), canWait: false }
-    return this.#run(found, begun, invocation.data, options)
+    return this.#run(found, begun, invocation, options)
   }
 
-  #run(found: Found, begun: Begun, data: InvocationData, options: DispatchOptions) {
+  #run(found: Found, begun: Begun, { id, data }: Invocation, options: DispatchOptions) {
     const { instance, journal, canWait } = begun
     const { env, signal, onError = this.#onError } = options
-    const execution = new Execution({ data, instance, handler: found.name, journal, canWait, onLate: onError })
+    const once: ExecutionOptions['once'] = (task, perform) =>
+      this.#tasks.once(`${data.transaction.id} ${data.transaction.seq} ${id}`, task, perform)
+    const execution = new Execution({ data, instance, handler: found.name, journal, canWait, once, onLate: onError })
     const lookup = () => this.#lookupOf(env)
     const call = new Call({ data, execution, env, signal, param: found.param, lookup })
     const { event, branch } = journal.start
@@ -211,7 +216,11 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
         return { status: 200, body: context === undefined ? { actions } : { actions, context } }
       }
       case 'diverged':
-        return refused({ code: 'replay.diverged', detail: `${label}: ${conclusion.detail}` })
+        return refused({
+          code: 'replay.diverged',
+          detail: `${label}: ${conclusion.detail}`,
+          diff: conclusion.diff,
+        })
       case 'threw':
         onError(conclusion.error)
         return refused({ code: 'handler.threw', detail: `the handler of ${label} threw; see the function's own log` })

@@ -1,5 +1,6 @@
 import type { Action } from '../contract/actions.ts'
 import { stepOf } from './journal.ts'
+import { replayDiff, ShownSteps } from './replay-diff.ts'
 
 /** An action, or the text of a step that is none: `run price`. */
 export type Step = Action | string
@@ -8,6 +9,7 @@ export type Step = Action | string
 export class Steps {
   readonly #before: readonly string[]
   readonly #taken: Step[] = []
+  readonly #shown = new ShownSteps()
   #hasTexts = false
 
   constructor(before: readonly string[]) {
@@ -26,13 +28,20 @@ export class Steps {
     if (typeof step === 'string') this.#hasTexts = true
     if (before === undefined) return undefined
     const now = textOf(step)
-    return before === now ? undefined : `step ${this.#taken.length} was ${before} and is now ${now}`
+    if (before === now) return undefined
+    return `step ${this.#taken.length} was ${this.#shown.show(before)} and is now ${this.#shown.show(now)}`
   }
 
   /** Says which step of before has not been taken; undefined when all have. */
   missing(): string | undefined {
     const { before } = this
-    return before === undefined ? undefined : `step ${this.#taken.length + 1} was ${before} and is not there any more`
+    if (before === undefined) return undefined
+    return `step ${this.#taken.length + 1} was ${this.#shown.show(before)} and is not there any more`
+  }
+
+  /** What was done, and what would be done now: see `replayDiff`. */
+  diff(): string[] {
+    return replayDiff(this.#before, this.#taken.map(textOf), this.#shown)
   }
 
   /** What has not been sent before. */

@@ -5,18 +5,20 @@ import type { Invocation, InvocationData, InvocationType } from '../contract/env
 export interface InvocationParts {
   type?: InvocationType
   id?: string
+  /** ISO time of the invocation. */
+  time?: string
   data?: Partial<InvocationData>
   request?: Partial<InvocationData['request']>
   transaction?: Partial<InvocationData['transaction']>
 }
 
-export function invocation({ type, id, data, request, transaction }: InvocationParts = {}): Invocation {
+export function invocation({ type, id, time, data, request, transaction }: InvocationParts = {}): Invocation {
   return {
     specversion: '1.0',
     id: id ?? 'inv-1',
     source: 'urn:rouse:gateway:test',
     type: type ?? 'sip.request',
-    time: '2026-01-05T10:00:00.000Z',
+    time: time ?? '2026-01-05T10:00:00.000Z',
     datacontenttype: 'application/json',
     data: {
       contract: 1,

@@ -35,7 +35,7 @@ export function callDetail(call: Call): CallDetail {
         expiresAt: new Date(expiresAt).toISOString(),
       })),
     ],
-    timeline: call.timeline.map(({ at, what }) => ({ at: new Date(at).toISOString(), what })),
+    timeline: call.timeline.map(({ at, ...entry }) => ({ at: new Date(at).toISOString(), ...entry })),
   }
 }
 

@@ -3,11 +3,13 @@ import type { ActionOf } from '../../functions/contract/actions.ts'
 import type { Branch as BranchData, InvocationData, WaitOutcome } from '../../functions/contract/envelope.ts'
 import type { Attributes, RouseEvent } from '../../functions/contract/events.ts'
 import { handlerPath } from '../../functions/contract/path.ts'
+import type { Problem } from '../../functions/contract/problem.ts'
 import { resolveFromEvent } from '../../functions/contract/reaction.ts'
 import { contactData } from '../../functions/store/contact-data.ts'
 import type { Binding, Delivery, Location } from '../../functions/store/store.ts'
 import { contactUri, type Dialog, type DialogOwner } from '../dialog/dialog.ts'
 import { ackOrphan, endOrphan, hangUp, reasonValue } from '../dialog/hangup.ts'
+import { redactedText } from '../observe/redact.ts'
 import type { Branch } from '../proxy/branch.ts'
 import { ProxyContext, type ProxyOwner } from '../proxy/context.ts'
 import type { Fork } from '../proxy/fork.ts'
@@ -50,6 +52,8 @@ export interface TimelineEntry {
   /** Milliseconds since the epoch. */
   at: number
   what: string
+  /** Of a divergence, see `Problem`. */
+  diff?: readonly string[]
 }
 
 /** A process that lived for so long after it had begun to perform an answer has sent what there was to send at once. Milliseconds. */
@@ -542,10 +546,19 @@ export class Call implements ProxyOwner, DialogOwner {
 
   // Trouble and the end
 
+  /** The function would not do again what it has done: what it was asked is told, and somebody else has been asked. */
+  diverged(job: Job, { detail, diff }: Problem): void {
+    const what = redactedText(`${job.path}: replay.diverged: ${detail}`)
+    this.timeline.push({ at: this.parts.clock.now(), what, ...(diff ? { diff: diff.map(redactedText) } : {}) })
+    this.#publish('handler.failed', { callId: this.request.callId, handler: job.path, error: 'replay.diverged' })
+  }
+
   /** Nobody could say what to do. A call that still rings somewhere goes on; else the caller hears 503. */
   invocationFailed(job: Job, error: string): void {
     this.note(`${job.path} has failed: ${error}`)
-    this.#publish('handler.failed', { callId: this.request.callId, handler: job.path, error })
+    // A divergence has been told already.
+    if (error !== 'replay.diverged')
+      this.#publish('handler.failed', { callId: this.request.callId, handler: job.path, error })
     if (job.type === 'sip.request' || job.type.startsWith('wait.')) this.#giveUp()
   }
 

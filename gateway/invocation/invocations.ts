@@ -6,6 +6,7 @@ import type {
   WaitOutcome,
 } from '../../functions/contract/envelope.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
+import type { Problem } from '../../functions/contract/problem.ts'
 import { contactData } from '../../functions/store/contact-data.ts'
 import { branchData, type Call } from './call.ts'
 import { Cancellation } from './cancellation.ts'
@@ -127,11 +128,19 @@ export class Invocations {
     const signal = new Cancellation()
     this.#cancellation = signal
     const make = (attempt: number, deadline: number) => this.#invocation(job, attempt, deadline)
-    const result = await parts.invoker.invoke(job.path, make, { method: request.method, signal })
+    let divergence: Problem | undefined
+    const result = await parts.invoker.invoke(job.path, make, {
+      method: request.method,
+      signal,
+      onTryFailed: (problem) => {
+        if (problem.code === 'replay.diverged') divergence ??= problem
+      },
+    })
     this.#cancellation = undefined
     this.#asked = undefined
     const { rev } = call
     parts.log.info('function', { callId: request.callId, path: job.path, type: job.type, result: result.kind })
+    if (divergence) call.diverged(job, divergence)
     if (result.kind === 'answer') {
       if (result.answer.context !== undefined) call.functionContext = result.answer.context
       await perform(call, result.answer.actions, job.event)

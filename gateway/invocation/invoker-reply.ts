@@ -1,6 +1,9 @@
 import { PROBLEMS, type Problem, type ProblemCode } from '../../functions/contract/problem.ts'
 import type { HostReply } from './host.ts'
 
+/** More lines than a function of ours writes. */
+const MAX_DIFF_LINES = 64
+
 /** What the status of a function's response means (contract 1). `body` is its parsed JSON, `undefined` when it has none. */
 export function replyOfStatus(status: number, body: unknown): HostReply {
   if (status === 200) return { kind: 'answer', answer: body }
@@ -70,12 +73,13 @@ function statusProblem(status: number, body: unknown): Problem {
 /** The function's own words, when its body is problem details (RFC 9457) under one of our codes. */
 function ownProblem(body: unknown): Problem | undefined {
   if (typeof body !== 'object' || body === null) return undefined
-  const { title, detail, pointer } = body as Record<string, unknown>
+  const { title, detail, pointer, diff } = body as Record<string, unknown>
   if (typeof title !== 'string' || !Object.hasOwn(PROBLEMS, title)) return undefined
   return {
     code: title as ProblemCode,
     detail: typeof detail === 'string' ? oneLine(detail) : `the function answered ${title}`,
     ...(typeof pointer === 'string' ? { pointer: oneLine(pointer) } : {}),
+    ...(Array.isArray(diff) ? { diff: diff.slice(0, MAX_DIFF_LINES).map((line) => oneLine(String(line))) } : {}),
   }
 }
 

@@ -52,6 +52,8 @@ export interface InvokeRequest {
   method: string
   /** Aborts on CANCEL. */
   signal?: CancelSignal | undefined
+  /** Told of every try that fails, whoever answers in the end. */
+  onTryFailed?: ((problem: Problem) => void) | undefined
 }
 
 export type InvocationResult =
@@ -77,6 +79,7 @@ interface Call {
   path: string
   make: MakeInvocation
   signal: CancelSignal | undefined
+  onTryFailed: InvokeRequest['onTryFailed']
   /** When the function's budget is over, milliseconds since the epoch. */
   endsAt: number
   type: Invocation['type']
@@ -98,10 +101,11 @@ class LadderInvoker implements Invoker {
     this.#report = createReport(options)
   }
 
-  async invoke(path: string, make: MakeInvocation, { method, signal }: InvokeRequest): Promise<InvocationResult> {
+  async invoke(path: string, make: MakeInvocation, request: InvokeRequest): Promise<InvocationResult> {
+    const { method, signal, onTryFailed } = request
     const { totalMs, firstTryMs } = method === 'INVITE' ? this.#budgets.invite : this.#budgets.other
     const endsAt = this.#options.clock.now() + totalMs
-    const call: Call = { path, make, signal, endsAt, type: 'sip.request' }
+    const call: Call = { path, make, signal, onTryFailed, endsAt, type: 'sip.request' }
     const first = await this.#try(call, 'function', 1, firstTryMs)
     return this.#result(call, 'function', first) ?? this.#goOn(call, first as FailedTry)
   }
@@ -137,6 +141,7 @@ class LadderInvoker implements Invoker {
     const tried = validated(await host.invoke(call.path, invocation, { signal: call.signal, timeoutMs }))
     if (tried.kind === 'problem' && !call.signal?.aborted) {
       this.#report.tryFailed({ side, path: call.path, invocation, attempt, problem: tried.problem })
+      call.onTryFailed?.(tried.problem)
     }
     return tried
   }
