@@ -80,6 +80,7 @@ describe('the examples of functions/sdk/README.md', () => {
     assert.equal(asked, 1)
     const eve = await new Session((path, invoked) => sip.dispatch(path, invoked, { env })).start({
       request: { from: '<sip:eve@example.com>;tag=1' },
+      transaction: { id: 'tx-2' },
     })
     assert.deepEqual(eve, [{ action: 'reply', status: 603 }])
     const register = await sip.dispatch('/register/example.com/bob', invocation({ request: { method: 'REGISTER' } }), {
@@ -87,6 +88,21 @@ describe('the examples of functions/sdk/README.md', () => {
     })
     assert.deepEqual(register.body, { actions: [{ action: 'challenge', realm: 'example.com', proxy: false }] })
   })
+})
+
+test('the example of functions/sdk/README.md, patched: new calls are annotated, and the time a phone took is known', async () => {
+  const s = new Session(byDispatch(await router('patched')))
+  const [annotate, ...others] = await s.start()
+  assert.match(JSON.stringify(annotate), /"ticket":"[0-9a-f-]{36}"/)
+  assert.deepEqual(
+    others.map(({ action }) => action),
+    ['wait', 'push'],
+  )
+  const woken = event('contact.registered', { contact: BOB_PHONE.uri })
+  assert.deepEqual(await s.resume('wait-1', woken, { time: '2026-01-05T10:00:04.000Z' }), [
+    { action: 'annotate', values: { wokeAfterMs: '4000' } },
+    { action: 'fork', targets: [BOB_PHONE.uri] },
+  ])
 })
 
 test('the example of functions/contract/README.md', async () => {
