@@ -32,7 +32,7 @@ export const divergence: Room = {
         await waited
       }),
       async check({ s }, assert) {
-        const step = (user: string) => `\\{"action":"push","aor":"sip:${user}@example.com"\\}`
+        const step = (user: string) => `push {"aor":"sip:${user}@example.com"\\}`
         assert.match(await diverged(s, assert), new RegExp(`step 2 was ${step('0')} and is now ${step('1')}`))
       },
     },
