@@ -109,8 +109,8 @@ async function open(
     registrations: store,
     publish: gateway.publish,
     health: {
-      ready: () => ({
-        ready: storeState().isUp && !isStopping && gateway.unready === undefined,
+      ready: ({ withoutStore }) => ({
+        ready: (withoutStore || storeState().isUp) && !isStopping && gateway.unready === undefined,
         checks: {
           store: storeState().text,
           functions: manifest.current ? 'known' : 'no manifest yet',

@@ -1,4 +1,4 @@
-import { SipRouter } from 'rouse'
+import { SipRouter, type SipRouterOptions } from 'rouse'
 import { allowPickup, callPickup } from './call-pickup.ts'
 import { screenByDigit } from './dtmf-screening.ts'
 import { type LinearOptions, ringThenWake } from './linear.ts'
@@ -8,6 +8,8 @@ import { wakeAndRing } from './push-wake-up.ts'
 export interface AppOptions extends LinearOptions {
   /** How long a MESSAGE waits for a phone to wake, default 15 s: its sender gives up after 32 s. */
   messageFor?: string
+  /** How it is served: signatures, store. */
+  router?: SipRouterOptions
 }
 
 /**
@@ -17,8 +19,8 @@ export interface AppOptions extends LinearOptions {
  * - `*43` and `*43<user>` show the linear form: ring, push and wait, then 480
  * - users whose name begins with `screen-` are DTMF-screened: a digit other than 2 hangs up
  */
-export function createApp({ messageFor = '15s', wakeFor = '30s', ...linear }: AppOptions = {}): SipRouter {
-  const sip = new SipRouter()
+export function createApp({ messageFor = '15s', wakeFor = '30s', router, ...linear }: AppOptions = {}): SipRouter {
+  const sip = new SipRouter(router)
   callPickup(sip)
   sip.invite('/:domain/:user{\\*43.*}', (call) => {
     if (!call.isLocal) return call.reply(404)

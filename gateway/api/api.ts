@@ -49,7 +49,10 @@ export function createApi(options: ApiOptions): Hono {
 function health(app: Hono, { ready }: Health): void {
   app.get('/healthz', (c) => c.json({ status: 'ok' }))
   app.get('/readyz', (c) => {
-    const state = ready()
+    const excluded = c.req.queries('exclude') ?? []
+    const unknown = excluded.find((name) => name !== 'store')
+    if (unknown !== undefined) return badExclusion(c, unknown)
+    const state = ready({ withoutStore: excluded.length > 0 })
     return c.json(state, state.ready ? 200 : 503)
   })
 }
@@ -132,6 +135,11 @@ function limitOf(c: Context): number | undefined {
   if (text === undefined) return PAGE
   const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0
   return limit >= 1 && limit <= PAGE_MAX ? limit : undefined
+}
+
+function badExclusion(c: Context, name: string): Response {
+  const detail = `exclude: expected store, got "${name.slice(0, 40)}"`
+  return problemResponse(c, { code: 'request.invalid', detail })
 }
 
 function badLimit(c: Context): Response {

@@ -43,6 +43,9 @@ export interface Registrations {
 export type Publish = (event: RouseEvent) => Promise<number>
 
 export interface Health {
-  /** Ready for calls: what is not, by name, is the reason. */
-  ready(): { ready: boolean; checks: Record<string, string> }
+  /**
+   * Ready for calls: what is not, by name, is the reason. `withoutStore`: also while the store is away, when a gateway still routes, for
+   * whoever would otherwise leave callers without any gateway.
+   */
+  ready(asked: { withoutStore: boolean }): { ready: boolean; checks: Record<string, string> }
 }

@@ -290,6 +290,17 @@ describe('looking', () => {
     assert.deepEqual(await response.json(), { ready: false, checks: { store: 'away' } })
   })
 
+  test('a load balancer may ask whether it would be ready but for the store', async () => {
+    const { app } = api({
+      health: { ready: ({ withoutStore }) => ({ ready: withoutStore, checks: { store: 'away' } }) },
+    })
+    assert.equal((await app.request('/readyz')).status, 503)
+    assert.equal((await app.request('/readyz?exclude=store')).status, 200)
+    const response = await app.request('/readyz?exclude=stor')
+    assert.equal(response.status, 400)
+    assert.match(JSON.stringify(await response.json()), /exclude: expected store, got \\"stor\\"/)
+  })
+
   test('a bug is a 500 that says nothing of it, and is logged once', async () => {
     const { app, witness } = api({
       metrics: () => {
