@@ -24,6 +24,7 @@ export const TEST_PEERS: readonly Peer[] = [
 const OTHER_PEERS: readonly Peer[] = [
   { program: 'kamailio', package: 'kamailio' },
   { program: 'systemd-analyze', package: 'systemd' },
+  { program: 'kubectl', package: 'kubectl' },
 ]
 
 /** What came of looking for peers: `missing` says why for each, empty when all are there. */
