@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 /** Packages with a lock file of their own, whose tools are too big for everybody's `npm ci`; installed before the tests that need them. */
-export const TEST_PACKAGES = ['test/runtimes'] as const
+export const TEST_PACKAGES = ['infra/aws', 'infra/workers', 'test/runtimes'] as const
 
 export type TestPackage = (typeof TEST_PACKAGES)[number]
 
