@@ -58,6 +58,7 @@ function remembering(asked: Asked[]) {
     new Proxy(store, {
       get(target, method: keyof Store) {
         const value = target[method]
+        if (typeof value !== 'function') return value
         return (...args: unknown[]) => {
           const answer = (value as (...args: unknown[]) => unknown).apply(target, args)
           if (NOT_OF_A_CALL.includes(method)) return answer
