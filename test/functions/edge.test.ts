@@ -34,6 +34,7 @@ test('what a function imports loads nothing of Node, no Redis client that needs 
     'functions/contract',
     'functions/sdk',
     'functions/store',
+    'functions/testing',
   ])
   const packages = new Set(loaded.map(ofPackage).filter(Boolean))
   assert.ok(packages.has('@upstash/redis') && packages.has('hono'), `it loads ${[...packages]}`)
