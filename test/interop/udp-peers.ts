@@ -5,6 +5,8 @@ import { eventually } from './program.ts'
 
 /** Many callers and many phones on one socket each, written by hand: what a thousand simulated phones need and no more. */
 
+const T1_MS = 500
+
 interface Message {
   text: string
   first: string
@@ -131,6 +133,16 @@ export class Phones extends Peer {
   /** What a phone says to an INVITE. */
   answers: 'ringing' | 'answered' = 'answered'
   readonly #invites = new Map<string, Message>()
+  /** Users whose 200 has no ACK yet: it is repeated, as over UDP it has to be (RFC 3261 13.3.1.4). */
+  readonly #unacknowledged = new Set<string>()
+  readonly #repeating = setInterval(() => {
+    for (const user of this.#unacknowledged) this.#respond(this.#invites.get(user)!, '200 OK')
+  }, T1_MS)
+
+  override close(): void {
+    clearInterval(this.#repeating)
+    super.close()
+  }
 
   register(user: string): void {
     this.send(
@@ -145,6 +157,7 @@ export class Phones extends Peer {
 
   /** The phone that rings is picked up. */
   pickUp(user: string): void {
+    this.#unacknowledged.add(user)
     this.#respond(this.#invites.get(user)!, '200 OK')
   }
 
@@ -152,7 +165,10 @@ export class Phones extends Peer {
     const { first, callId } = message
     if (first.startsWith('SIP/2.0 200')) this.registered.add(callId.replace('register-', ''))
     else if (first.startsWith('INVITE ')) this.#ring(message)
-    else if (/^(BYE|CANCEL) /.test(first)) this.#respond(message, '200 OK')
+    else if (/^(ACK|BYE|CANCEL) /.test(first)) {
+      this.#unacknowledged.delete(callId)
+      if (!first.startsWith('ACK ')) this.#respond(message, '200 OK')
+    }
   }
 
   #ring(invite: Message): void {
@@ -160,7 +176,8 @@ export class Phones extends Peer {
     const branch = /branch=([^;\r]+)/.exec(header(text, 'Via'))![1]!
     this.rang.set(user, (this.rang.get(user) ?? new Set()).add(branch))
     this.#invites.set(user, invite)
-    this.#respond(invite, this.answers === 'ringing' ? '180 Ringing' : '200 OK')
+    if (this.answers === 'answered') this.pickUp(user)
+    else this.#respond(invite, '180 Ringing')
   }
 
   /** Goes to where the request came from, which need not be where the phone registers. */

@@ -47,7 +47,13 @@ describe('a program with the REST API of the gateways’ Redis', { skip: absent(
       { uri: phone.contact, q: 0.5, expires: 60, push: true, instance: 'urn:uuid:1', userAgent: 'Phone/1' },
     ]
     for (const aor of [BOB, 'sips:b%6Fb@Example.COM:5061;transport=tcp']) {
-      assert.deepEqual(await store.lookup(aor), found)
+      const contacts = await store.lookup(aor)
+      // On a busy machine a second has passed.
+      for (const { expires } of contacts) assert.ok(expires > 50 && expires <= 60, String(expires))
+      assert.deepEqual(
+        contacts.map((contact) => ({ ...contact, expires: 60 })),
+        found,
+      )
     }
     assert.deepEqual(await store.lookup('sip:nobody@example.com'), [])
   })
