@@ -104,7 +104,7 @@ describe('functions that have the REST API of the gateway’s Redis', { skip: ab
       }
 
       const hangsUp = async (user: string) => {
-        callers.bye(user)
+        await callers.hangUp([user])
         await gateway.isIdle()
       }
 

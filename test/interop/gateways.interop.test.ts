@@ -162,7 +162,7 @@ describe('three gateways of a pool, with one Redis', { skip: absent('redis-serve
     await eventually('the calls to be adopted', async () => (await adopted(b, c)) >= users.length || undefined, 20_000)
     assert.equal(await adopted(b, c), users.length)
     await connectAll(users)
-    for (const user of users) callers.bye(user)
+    await callers.hangUp(users)
     pool[0] = await start(1)
     await Promise.all(pool.map((gateway) => gateway.isIdle()))
   })
@@ -201,7 +201,7 @@ describe('three gateways of a pool, with one Redis', { skip: absent('redis-serve
     phones.answers = 'answered'
     await connectAll(waiting)
     await haveAnswers(ringing)
-    for (const user of [...waiting, ...ringing]) callers.bye(user)
+    await callers.hangUp([...waiting, ...ringing])
     pool[0] = await start(1)
     await Promise.all(pool.map((gateway) => gateway.isIdle()))
   })
@@ -222,7 +222,7 @@ describe('three gateways of a pool, with one Redis', { skip: absent('redis-serve
     callers.router = b.router
     await haveAnswers(users)
     assert.ok((await b.metric('rouse_messages_handed_over_total')) >= users.length)
-    for (const user of users) callers.bye(user)
+    await callers.hangUp(users)
     await Promise.all(pool.map((gateway) => gateway.isIdle()))
   })
 })

@@ -140,7 +140,7 @@ export class RedisStage {
     for (const user of users) {
       assert.deepEqual([...new Set(this.callers.statusesOf(user))], [200], user)
       assert.equal(phones.rang.get(user)?.size, 1, `${user} rings once`)
-      this.callers.bye(user)
     }
+    await this.callers.hangUp(users)
   }
 }

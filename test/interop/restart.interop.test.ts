@@ -98,7 +98,7 @@ describe('a gateway that is killed and started again, with Redis', { skip: absen
       MANY,
       'the handler of each registration, and no request anew',
     )
-    for (const user of users) callers.bye(user)
+    await callers.hangUp(users)
     await gateway.isIdle()
   })
 
@@ -124,7 +124,7 @@ describe('a gateway that is killed and started again, with Redis', { skip: absen
       () => users.every((user) => callers.statusesOf(user).includes(200)) || undefined,
     )
     for (const user of users) assert.equal(phones.rang.get(user)?.size, 1, `${user} rings once`)
-    for (const user of users) callers.bye(user)
+    await callers.hangUp(users)
     await gateway.isIdle()
   })
 

@@ -51,6 +51,8 @@ export class Callers extends Peer {
   /** Statuses each call has heard, 100 left out, repeats included. */
   readonly heard = new Map<string, number[]>()
   readonly trying = new Set<string>()
+  /** Whose BYE was answered. */
+  readonly over = new Set<string>()
   readonly #answers = new Map<string, string>()
   /** CSeq of each call's INVITE. */
   readonly #tries = new Map<string, number>()
@@ -72,9 +74,14 @@ export class Callers extends Peer {
     this.send(this.#request('CANCEL', user, `sip:${user}@example.com`, this.#tryOf(user), ''))
   }
 
-  /** Ends an answered call. */
-  bye(user: string): void {
-    this.send(this.#withinDialog('BYE', user, this.#tryOf(user) + 1))
+  /** Ends answered calls. */
+  async hangUp(users: readonly string[]): Promise<void> {
+    await untilAll(
+      'every BYE to be answered',
+      users,
+      (user) => this.over.has(user),
+      (user) => this.send(this.#withinDialog('BYE', user, this.#tryOf(user) + 1)),
+    )
   }
 
   #tryOf(user: string): number {
@@ -91,6 +98,7 @@ export class Callers extends Peer {
 
   protected override hear({ text, first, callId, cseq }: Message): void {
     const status = Number(first.split(' ')[1])
+    if (cseq.endsWith('BYE')) this.over.add(callId)
     if (cseq !== `${this.#tryOf(callId)} INVITE`) return
     if (status === 100) {
       this.trying.add(callId)

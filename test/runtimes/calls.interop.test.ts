@@ -92,7 +92,7 @@ for (const { name, skip, start } of DEPLOYMENTS) {
     const isConnected = async (dialled: string) => {
       await eventually(`${dialled} to be connected`, () => callers.statusesOf(dialled).includes(200) || undefined)
       assert.equal(phones.rang.get(dialled)?.size, 1, `${dialled} rings once`)
-      callers.bye(dialled)
+      await callers.hangUp([dialled])
       await gateway.isIdle()
     }
 
