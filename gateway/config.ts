@@ -4,6 +4,7 @@ import type { Action } from '../functions/contract/actions.ts'
 import type { Result } from '../functions/contract/problem.ts'
 import { KNOWN_SETTINGS, notices, notYetFaults } from './config-known.ts'
 import { type ConfigFault, Reader } from './config-read.ts'
+import { type ResilienceConfig, resilienceConfig, resilienceFaults } from './config-resilience.ts'
 import {
   actionsSetting,
   addressSetting,
@@ -49,6 +50,8 @@ export interface Config {
     /** `WEBHOOK_SECRET`, `whsec_…`, two separated by a space while rotating; default none: unsigned. */
     webhookSecret: string | undefined
   }
+  /** Budgets, limits and the circuit breaker of functions. */
+  resilience: ResilienceConfig
   /** `REDIS_URL`, default none: the store in memory. */
   redisUrl: string | undefined
   /** `REDIS_PREFIX`, before every key in Redis; default `rouse`; as `GATEWAY_ID`. Functions that use the store need the same. */
@@ -88,7 +91,12 @@ export function readConfig(env: Environment, host: string = hostname()): Result<
   const read = new Reader(env)
   const config = settings(read, host)
   config.notices = notices(env)
-  const faults = [...read.faults, ...togetherFaults(config), ...notYetFaults(env)]
+  const faults = [
+    ...read.faults,
+    ...togetherFaults(config),
+    ...resilienceFaults(config.resilience),
+    ...notYetFaults(env),
+  ]
   return faults.length === 0 ? { ok: true, value: config } : { ok: false, problem: faults }
 }
 
@@ -108,6 +116,7 @@ function settings(read: Reader, host: string): Config {
       fallbackActions: read.value('FUNCTIONS_FALLBACK_ACTIONS', actionsSetting),
       webhookSecret: read.value('WEBHOOK_SECRET', secretSetting),
     },
+    resilience: resilienceConfig(read),
     redisUrl: read.value('REDIS_URL', redisSetting),
     redisPrefix: read.value('REDIS_PREFIX', nameSetting, 'rouse') ?? '',
     gateway: {

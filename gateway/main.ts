@@ -4,9 +4,12 @@ import { createPush } from '../functions/push/index.ts'
 import { createApi } from './api/api.ts'
 import { serveApi } from './api/serve.ts'
 import { type Config, readConfig } from './config.ts'
+import type { ResilienceConfig } from './config-resilience.ts'
 import { type Gateway, startGateway } from './gateway.ts'
 import { greeting } from './greeting.ts'
 import { createHttpPush } from './http-push.ts'
+import { DEFAULT_BREAKER } from './invocation/breaker.ts'
+import { budgetsOf } from './invocation/budget.ts'
 import type { FunctionHost } from './invocation/host.ts'
 import { createHttpHost } from './invocation/http.ts'
 import { createInProcessHost } from './invocation/in-process.ts'
@@ -75,8 +78,16 @@ async function open(
   const primary = source.kind === 'url' ? httpHost(source.url) : await moduleHost(source.path)
   const fallback = fallbackUrl === undefined ? undefined : httpHost(fallbackUrl)
   stops.push(() => Promise.all([primary.close(), fallback?.close()]))
-  const invoker = createInvoker({ primary, fallback, staticActions: fallbackActions, ...common })
-  const manifest = createManifest({ host: primary, ...common })
+  const invoker = createInvoker({
+    primary,
+    fallback,
+    staticActions: fallbackActions,
+    random: Math.random,
+    gauge: (series, read) => counters.gauge(series, read),
+    ...resilience(settings.resilience),
+    ...common,
+  })
+  const manifest = createManifest({ host: primary, maxBudgetMs: settings.resilience.maxBudgetMs, ...common })
   await manifest.start()
   stops.push(() => manifest.stop())
 
@@ -137,7 +148,8 @@ async function open(
   return { ...gateway, httpUrl: server.url }
 
   function httpHost(url: string): FunctionHost {
-    return createHttpHost({ url, clock, secret: webhookSecret })
+    // One more than invocations need is for the manifest.
+    return createHttpHost({ url, clock, secret: webhookSecret, connections: settings.resilience.concurrency + 1 })
   }
 
   async function moduleHost(path: string): Promise<FunctionHost> {
@@ -157,6 +169,18 @@ async function open(
     const sender = createHttpPush({ url, clock, secret: webhookSecret })
     stops.push(() => sender.close())
     return sender
+  }
+}
+
+function resilience({ inviteBudgetMs, otherBudgetMs, concurrency, queue, cache, ...breaker }: ResilienceConfig) {
+  const { breakerPercent, breakerRestMs: restMs } = breaker
+  const failures =
+    breakerPercent === undefined ? Number.POSITIVE_INFINITY : Math.ceil((breakerPercent / 100) * DEFAULT_BREAKER.tries)
+  return {
+    budgets: budgetsOf(inviteBudgetMs, otherBudgetMs),
+    places: { running: concurrency, waiting: queue },
+    breaker: { failures, restMs },
+    maxDecisions: cache,
   }
 }
 

@@ -229,5 +229,11 @@ export type ActionOf<Name extends Action['action']> = Extract<Action, { action: 
 export const Answer = z.object({
   actions: z.array(Action).check(z.maxLength(64)),
   context: z.optional(z.unknown()),
+  /** So long the gateway may give this answer to the same request without asking again. */
+  cacheFor: z.optional(Duration),
+  /** So long after that it may still give it while the function fails. */
+  staleIfError: z.optional(Duration),
+  /** To whom: this caller (default), or everybody who asks for the same Request-URI. */
+  cacheScope: z.optional(z.enum(['caller', 'public'])),
 })
 export type Answer = z.infer<typeof Answer>

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini'
+import { durationMs } from './duration.ts'
 import { Attributes } from './events.ts'
 
 /** Invocations: what the gateway POSTs to a function, a CloudEvent 1.0 in structured mode. */
@@ -126,12 +127,27 @@ export const Invocation = z.object({
 })
 export type Invocation = z.infer<typeof Invocation>
 
+const MIN_BUDGET_MS = 100
+/** Below the 32 s after which the sender of a request other than INVITE gives up (RFC 3261 17.1.2.2). */
+const MAX_BUDGET_MS = 30_000
+
+/** How long the gateway waits for a function's answer, its retry included; the gateway's own settings may allow less. */
+export const RouteBudget = z.union([z.number(), z.string()]).check(
+  z.refine((value) => {
+    const ms = durationMs(value)
+    return ms !== undefined && ms >= MIN_BUDGET_MS && ms <= MAX_BUDGET_MS
+  }, 'expected milliseconds or a string such as "4s", from 100ms to 30s'),
+)
+export type RouteBudget = z.infer<typeof RouteBudget>
+
 /** `GET /.well-known/rouse`: what the function serves. */
 export const Manifest = z.object({
   contract: z.literal(CONTRACT),
   /** Routes in the order they match. `method` is a SIP method or `*`; `path` a Hono path below it. */
-  routes: z.array(z.object({ method: z.string(), path: z.string() })),
+  routes: z.array(z.object({ method: z.string(), path: z.string(), budget: z.optional(RouteBudget) })),
   handlers: z.array(z.string()),
+  /** Of named handlers that need another one than their method has. */
+  handlerBudgets: z.optional(z.record(z.string(), RouteBudget)),
   /** Informative invocations the function wants. */
   wants: z.optional(z.array(z.literal('transaction.cancelled'))),
 })

@@ -9,6 +9,10 @@ export const PROBLEMS = {
   'handler.refused': { sip: 503, http: 502, retry: false },
   'handler.invalid_answer': { sip: 503, http: 502, retry: true },
   'handler.unknown': { sip: 503, http: 404, retry: false },
+  /** Not asked: it has failed too often a moment ago. */
+  'handler.circuit_open': { sip: 503, http: 503, retry: false },
+  /** Not asked: as many as may be are asking it, and wait to. */
+  'handler.overloaded': { sip: 503, http: 503, retry: false },
   'handler.threw': { sip: 500, http: 500, retry: true },
   'replay.diverged': { sip: 500, http: 409, retry: false },
   'request.invalid': { sip: 400, http: 400, retry: false },

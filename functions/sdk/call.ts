@@ -1,4 +1,4 @@
-import type { Action, ActionOf } from '../contract/actions.ts'
+import type { Action, ActionOf, Answer } from '../contract/actions.ts'
 import type { Duration } from '../contract/duration.ts'
 import type { Contact, EventData, WaitOutcome } from '../contract/envelope.ts'
 import type { Filter } from '../contract/events.ts'
@@ -57,6 +57,13 @@ export interface SubscribeOptions {
   until?: 'answered' | 'ended'
 }
 
+export interface CacheOptions {
+  /** So long after `cacheFor` the answer may still be given while the function fails, before the fallback is asked. */
+  staleIfError?: Duration
+  /** To whom the answer may be given: `caller` (default), or `public`, to everybody. */
+  scope?: 'caller' | 'public'
+}
+
 /**
  * One call, as a handler sees it. Its verbs record actions, which the gateway performs in this order once the handler has
  * returned or can only wait. `wait`, `ring`, `lookup`, `run` and `authenticate` are durable: the handler comes back to them.
@@ -66,6 +73,9 @@ export class Call<
   Env = unknown,
   Context extends object = Record<string, unknown>,
 > extends CallView<Param, Env, Context> {
+  /** What `cacheFor` has said: fields of the answer. */
+  caching: Pick<Answer, 'cacheFor' | 'staleIfError' | 'cacheScope'> | undefined
+
   /** Answers the request: `call.reply(486)`, `call.reply(200, "OK", { body })`. */
   reply(status: number, reason?: string, options?: ReplyOptions): void {
     this.#record(reply(status, reason, options))
@@ -150,6 +160,19 @@ export class Call<
   /** Adds to the record of the call. */
   annotate(values: Values): void {
     this.#record(annotate(values))
+  }
+
+  /**
+   * Lets the gateway give this answer to the same caller, who asks for the same Request-URI while the same contacts are registered there,
+   * without asking again. Only of a route, and only of an answer that waits for nothing, subscribes to nothing and keeps no `call.context`;
+   * an answer to a request with credentials is never kept. See "Answers that are given again" in the README of this room.
+   */
+  cacheFor(duration: Duration, { staleIfError, scope }: CacheOptions = {}): void {
+    this.caching = {
+      cacheFor: duration,
+      ...(staleIfError === undefined ? {} : { staleIfError }),
+      ...(scope === undefined ? {} : { cacheScope: scope }),
+    }
   }
 
   /**

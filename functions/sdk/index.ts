@@ -30,7 +30,7 @@ export {
 } from './actions.ts'
 export type { Address } from './address.ts'
 export type { AuthenticateOptions, Password } from './authenticate.ts'
-export type { Call, RingOptions, RingOutcome, SubscribeOptions, WaitCondition } from './call.ts'
+export type { CacheOptions, Call, RingOptions, RingOutcome, SubscribeOptions, WaitCondition } from './call.ts'
 export type { CallEvent } from './event.ts'
 export { SipRouter } from './router.ts'
 export type {
@@ -41,6 +41,7 @@ export type {
   EventHandler,
   ParamsOf,
   RouteHandler,
+  RouteOptions,
   RouterTypes,
   SipRouterOptions,
 } from './router-types.ts'

@@ -1,5 +1,5 @@
 import type { Answer } from '../contract/actions.ts'
-import type { Branch } from '../contract/envelope.ts'
+import type { Branch, RouteBudget } from '../contract/envelope.ts'
 import type { Call } from './call.ts'
 import type { CallEvent } from './event.ts'
 import type { RouseStore } from './store.ts'
@@ -62,6 +62,19 @@ type CallOf<Types extends RouterTypes, Param extends string = string> = Call<
 export type RouteHandler<Path extends string, Types extends RouterTypes = RouterTypes> = (
   call: CallOf<Types, ParamsOf<Path>>,
 ) => unknown
+/** What a route, or a named handler, asks of the gateway. */
+export interface RouteOptions {
+  /**
+   * How long the gateway waits for this handler's answer, its retry included: milliseconds or `"4s"`, from 100 ms to 30 s, and at most what
+   * the gateway's `FUNCTIONS_BUDGET_MAX` says. Absent: the gateway's own, 2.5 s for an INVITE and 1.5 s for others. The first try gets a
+   * little less than half of it.
+   */
+  budget?: RouteBudget
+}
+/** `handler`, or `options, handler`. */
+export type RouteArguments<Path extends string, Types extends RouterTypes = RouterTypes> =
+  | [handler: RouteHandler<Path, Types>]
+  | [options: RouteOptions, handler: RouteHandler<Path, Types>]
 export type EventHandler<Types extends RouterTypes = RouterTypes> = (call: CallOf<Types>, event: CallEvent) => unknown
 export type BranchHandler<Types extends RouterTypes = RouterTypes> = (call: CallOf<Types>, branch: Branch) => unknown
 export type CancelHandler<Types extends RouterTypes = RouterTypes> = (call: CallOf<Types>) => unknown

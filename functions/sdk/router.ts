@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
-import type { Invocation, InvocationData, Manifest } from '../contract/envelope.ts'
-import { CONTRACT } from '../contract/envelope.ts'
+import { CONTRACT, type Invocation, type InvocationData, type Manifest, RouteBudget } from '../contract/envelope.ts'
 import { PROBLEMS, type Problem, problemDetails } from '../contract/problem.ts'
+import { Routes } from '../contract/routes.ts'
 import { createSigner, type Signer } from '../contract/sign.ts'
 import { type Begun, begunBy, newJournal, takenUp } from './beginning.ts'
 import { Call } from './call.ts'
@@ -16,11 +16,11 @@ import type {
   DispatchOptions,
   DispatchResult,
   EventHandler,
-  RouteHandler,
+  RouteArguments,
+  RouteOptions,
   RouterTypes,
   SipRouterOptions,
 } from './router-types.ts'
-import { Routes } from './routes.ts'
 import { TaskMemory } from './task-memory.ts'
 
 type AnyHandler = (call: Call, cause?: unknown) => unknown
@@ -51,6 +51,7 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
   readonly http: Hono = new Hono()
   readonly #routes = new Routes<AnyHandler>()
   readonly #handlers = new Map<string, AnyHandler>()
+  readonly #handlerBudgets: Record<string, RouteBudget> = {}
   readonly #cancelHandlers: AnyHandler[] = []
   readonly #onError: (error: unknown) => void
   readonly #lookupOf: (env: unknown) => Lookup | undefined
@@ -68,61 +69,63 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
   }
 
   /** Initial INVITEs. */
-  invite<Path extends string>(path: Path, handler: RouteHandler<Path, Types>): this {
-    return this.method('INVITE', path, handler)
+  invite<Path extends string>(path: Path, ...route: RouteArguments<Path, Types>): this {
+    return this.method('INVITE', path, ...route)
   }
   /** REGISTER; without such a route the gateway's registrar serves it by itself. */
-  register<Path extends string>(path: Path, handler: RouteHandler<Path, Types>): this {
-    return this.method('REGISTER', path, handler)
+  register<Path extends string>(path: Path, ...route: RouteArguments<Path, Types>): this {
+    return this.method('REGISTER', path, ...route)
   }
-  message<Path extends string>(path: Path, handler: RouteHandler<Path, Types>): this {
-    return this.method('MESSAGE', path, handler)
+  message<Path extends string>(path: Path, ...route: RouteArguments<Path, Types>): this {
+    return this.method('MESSAGE', path, ...route)
   }
-  options<Path extends string>(path: Path, handler: RouteHandler<Path, Types>): this {
-    return this.method('OPTIONS', path, handler)
+  options<Path extends string>(path: Path, ...route: RouteArguments<Path, Types>): this {
+    return this.method('OPTIONS', path, ...route)
   }
   /** SIP's SUBSCRIBE; to react to the router's events use `call.subscribe`. */
-  subscribe<Path extends string>(path: Path, handler: RouteHandler<Path, Types>): this {
-    return this.method('SUBSCRIBE', path, handler)
+  subscribe<Path extends string>(path: Path, ...route: RouteArguments<Path, Types>): this {
+    return this.method('SUBSCRIBE', path, ...route)
   }
-  notify<Path extends string>(path: Path, handler: RouteHandler<Path, Types>): this {
-    return this.method('NOTIFY', path, handler)
+  notify<Path extends string>(path: Path, ...route: RouteArguments<Path, Types>): this {
+    return this.method('NOTIFY', path, ...route)
   }
   /** SIP's PUBLISH; to raise an event use `call.publish`. */
-  publish<Path extends string>(path: Path, handler: RouteHandler<Path, Types>): this {
-    return this.method('PUBLISH', path, handler)
+  publish<Path extends string>(path: Path, ...route: RouteArguments<Path, Types>): this {
+    return this.method('PUBLISH', path, ...route)
   }
-  refer<Path extends string>(path: Path, handler: RouteHandler<Path, Types>): this {
-    return this.method('REFER', path, handler)
+  refer<Path extends string>(path: Path, ...route: RouteArguments<Path, Types>): this {
+    return this.method('REFER', path, ...route)
   }
-  info<Path extends string>(path: Path, handler: RouteHandler<Path, Types>): this {
-    return this.method('INFO', path, handler)
+  info<Path extends string>(path: Path, ...route: RouteArguments<Path, Types>): this {
+    return this.method('INFO', path, ...route)
   }
 
   /** Any other method: `sip.method("FOO", path, handler)`. */
-  method<Path extends string>(method: string, path: Path, handler: RouteHandler<Path, Types>): this {
+  method<Path extends string>(method: string, path: Path, ...route: RouteArguments<Path, Types>): this {
     const name = method.toUpperCase()
     if (!METHOD.test(name) || name === 'ON')
       throw new TypeError(`method "${method}": expected the name of a SIP method`)
-    this.#routes.add(name, path, requireHandler(handler, `${name} ${path}`))
-    return this
+    return this.#add(name, path, route)
   }
 
   /** Every method. */
-  all<Path extends string>(path: Path, handler: RouteHandler<Path, Types>): this {
-    this.#routes.add('*', path, requireHandler(handler, `* ${path}`))
-    return this
+  all<Path extends string>(path: Path, ...route: RouteArguments<Path, Types>): this {
+    return this.#add('*', path, route)
   }
 
   /** A named handler, for `call.subscribe(event, filter, name)` and for `onFailed` of a fork. */
+  on(name: string, options: RouteOptions, handler: EventHandler<Types>): this
+  on(name: string, options: RouteOptions, handler: BranchHandler<Types>): this
   on(name: string, handler: EventHandler<Types>): this
   on(name: string, handler: BranchHandler<Types>): this
-  on(name: string, handler: EventHandler<Types> | BranchHandler<Types>): this {
+  on(name: string, ...args: readonly unknown[]): this {
     if (!HANDLER_NAME.test(name)) {
       throw new TypeError(`handler "${name}": expected up to 96 letters, digits and _ . : -`)
     }
     if (this.#handlers.has(name)) throw new TypeError(`handler "${name}" is registered twice`)
-    this.#handlers.set(name, requireHandler(handler, `on ${name}`))
+    const { handler, budget } = routeOf(args, `on ${name}`)
+    this.#handlers.set(name, handler)
+    if (budget !== undefined) this.#handlerBudgets[name] = budget
     return this
   }
 
@@ -139,6 +142,7 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
       routes: this.#routes.list.map((route) => ({ ...route })),
       handlers: [...this.#handlers.keys()],
     }
+    if (Object.keys(this.#handlerBudgets).length > 0) manifest.handlerBudgets = { ...this.#handlerBudgets }
     if (this.#cancelHandlers.length > 0) manifest.wants = ['transaction.cancelled']
     return manifest
   }
@@ -162,6 +166,12 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
     const begun = isTakenUp ? takenUp(invocation) : begunBy(found.name, invocation)
     if (begun === undefined) return forgotten(invocation.data)
     return this.#run(found, begun, invocation, options)
+  }
+
+  #add(method: string, path: string, route: readonly unknown[]): this {
+    const { handler, ...options } = routeOf(route, `${method} ${path}`)
+    this.#routes.add(method, path, handler, options)
+    return this
   }
 
   #find(path: string): Found | Problem | undefined {
@@ -205,15 +215,18 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
     const { event, branch } = journal.start
     const conclusion = execution.run(() => found.handler(call, event ? callEvent(event) : branch))
     return conclusion instanceof Promise
-      ? conclusion.then((late) => this.#result(late, found, onError))
-      : this.#result(conclusion, found, onError)
+      ? conclusion.then((late) => this.#result(late, found, call, onError))
+      : this.#result(conclusion, found, call, onError)
   }
 
-  #result(conclusion: Conclusion, { label }: Found, onError: (error: unknown) => void): DispatchResult {
+  #result(conclusion: Conclusion, { label }: Found, call: Call, onError: (error: unknown) => void): DispatchResult {
     switch (conclusion.kind) {
       case 'answer': {
         const { actions, context } = conclusion
-        return { status: 200, body: context === undefined ? { actions } : { actions, context } }
+        // A call that keeps something, or waits, is one of a kind: what its handler says of caching is for when it does not.
+        if (context === undefined)
+          return { status: 200, body: call.caching ? { actions, ...call.caching } : { actions } }
+        return { status: 200, body: { actions, context } }
       }
       case 'diverged':
         return refused({
@@ -237,6 +250,16 @@ function forgotten({ context, wait }: InvocationData): DispatchResult {
 
 function refused(problem: Problem): DispatchResult {
   return { status: PROBLEMS[problem.code].http, body: problemDetails(problem) }
+}
+
+/** `[handler]` or `[options, handler]`. */
+function routeOf(args: readonly unknown[], where: string): { handler: AnyHandler; budget?: RouteBudget } {
+  const [options, handler] = args.length > 1 ? args : [{}, args[0]]
+  const { budget } = options as RouteOptions
+  if (budget === undefined) return { handler: requireHandler(handler, where) }
+  const read = RouteBudget.safeParse(budget)
+  if (!read.success) throw new TypeError(`${where}: budget: ${read.error.issues[0]!.message}, got ${String(budget)}`)
+  return { handler: requireHandler(handler, where), budget }
 }
 
 function requireHandler(handler: unknown, where: string): AnyHandler {

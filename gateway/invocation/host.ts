@@ -29,8 +29,11 @@ export type HostReply =
   | { kind: 'answer'; answer: unknown }
   /** 204: not mine. */
   | { kind: 'none' }
-  /** `retry`: the same invocation may succeed when it is tried once more. `status`: the HTTP status, when there was one. */
-  | { kind: 'problem'; problem: Problem; retry: boolean; status?: number }
+  /**
+   * `retry`: the same invocation may succeed when it is tried once more. `status`: the HTTP status, when there was one; `retryAfter`: its
+   * header Retry-After as it came.
+   */
+  | { kind: 'problem'; problem: Problem; retry: boolean; status?: number; retryAfter?: string | undefined }
 
 /** Where the manifest is (RFC 8615). */
 export const MANIFEST_PATH = '/.well-known/rouse'

@@ -90,16 +90,17 @@ async function fetched(
 /** Only an answer has to be JSON; of other statuses the body is read when it is. */
 async function replyOf(response: Response): Promise<HostReply> {
   const type = response.headers.get('content-type') ?? ''
+  const retryAfter = response.headers.get('retry-after') ?? undefined
   if (response.status === 204) return { kind: 'none' }
   if (!isJson(type)) {
     void response.body?.cancel()
     return response.status === 200
       ? invalidAnswer(`expected JSON, got ${type || 'no Content-Type'}`)
-      : replyOfStatus(response.status, undefined)
+      : replyOfStatus(response.status, undefined, retryAfter)
   }
   const body = parsedJson(await response.text())
-  if ('value' in body) return replyOfStatus(response.status, body.value)
-  return response.status === 200 ? body : replyOfStatus(response.status, undefined)
+  if ('value' in body) return replyOfStatus(response.status, body.value, retryAfter)
+  return response.status === 200 ? body : replyOfStatus(response.status, undefined, retryAfter)
 }
 
 async function manifest(app: FunctionApp, clock: Clock): Promise<Result<Manifest>> {

@@ -132,6 +132,7 @@ export class Invocations {
     const result = await parts.invoker.invoke(job.path, make, {
       method: request.method,
       signal,
+      budgetMs: parts.manifest.budgetMs(job.path),
       onTryFailed: (problem) => {
         if (problem.code === 'replay.diverged') divergence ??= problem
       },

@@ -20,6 +20,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #hasStarted = false
   #status = 0
   #type = ''
+  #retryAfter: string | undefined
   #chunks: Buffer[] = []
   #length = 0
 
@@ -42,6 +43,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (status < 200) return
     this.#status = status
     this.#type = one(headers['content-type'])
+    this.#retryAfter = one(headers['retry-after']) || undefined
     if (Number(one(headers['content-length'])) > this.#maxBytes) this.#tooLong(controller)
   }
 
@@ -77,12 +79,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#status === 204) return { kind: 'none' }
     if (!isJson(this.#type)) return this.#withoutJson()
     const body = parsedJson(this.#text())
-    if ('value' in body) return replyOfStatus(this.#status, body.value)
-    return this.#status === 200 ? body : replyOfStatus(this.#status, undefined)
+    if ('value' in body) return replyOfStatus(this.#status, body.value, this.#retryAfter)
+    return this.#status === 200 ? body : replyOfStatus(this.#status, undefined, this.#retryAfter)
   }
 
   #withoutJson(): HostReply {
-    if (this.#status !== 200) return replyOfStatus(this.#status, undefined)
+    if (this.#status !== 200) return replyOfStatus(this.#status, undefined, this.#retryAfter)
     return invalidAnswer(`expected JSON, got ${this.#length} octets of ${this.#type || 'no Content-Type'}`)
   }
 

@@ -4,6 +4,7 @@ import type { Problem, Result } from '../../functions/contract/problem.ts'
 import { validateManifest } from '../../functions/contract/validate.ts'
 import type { Log } from '../observe/log.ts'
 import type { FunctionHost, HostReply } from './host.ts'
+import { cutBudgets, declaresBudgets, RouteBudgets } from './route-budgets.ts'
 
 /** What the gateway knows of the function. Until a manifest was read, everything is taken to have a route. */
 export interface ManifestCache {
@@ -14,6 +15,8 @@ export interface ManifestCache {
   routes(method: string): boolean
   /** Whether the function serves `/on/<name>`; `undefined` when its manifest is not known. */
   hasHandler(name: string): boolean | undefined
+  /** What the route or handler under this routing key asks for, as far as it gets it; undefined: what its method has. Milliseconds. */
+  budgetMs(path: string): number | undefined
   /** The function wants to hear of `transaction.cancelled`. */
   readonly wantsCancelled: boolean
   /** The last manifest read, for people who look. */
@@ -27,9 +30,13 @@ export interface ManifestOptions {
   refreshMs?: number
   /** Milliseconds between two tries until one is known; default 1000, doubled after each failure up to `refreshMs`. */
   firstRetryMs?: number
+  /** The budget that a route gets at most, whatever it asks for; default 10,000 ms. */
+  maxBudgetMs?: number
   count(series: string): void
   log: Log
 }
+
+export const DEFAULT_MAX_BUDGET_MS = 10_000
 
 const NONE: Problem = { code: 'not_found', detail: 'the function has no manifest at /.well-known/rouse' }
 
@@ -48,6 +55,7 @@ class Cache implements ManifestCache {
   readonly #options: Required<ManifestOptions>
   #methods = new Set<string>()
   #handlers = new Set<string>()
+  #budgets: RouteBudgets | undefined
   #timer: Timer | undefined
   #retryMs: number
   #stopped = false
@@ -55,7 +63,7 @@ class Cache implements ManifestCache {
   #fault = ''
 
   constructor(options: ManifestOptions) {
-    this.#options = { refreshMs: 30_000, firstRetryMs: 1000, ...options }
+    this.#options = { refreshMs: 30_000, firstRetryMs: 1000, maxBudgetMs: DEFAULT_MAX_BUDGET_MS, ...options }
     this.#retryMs = this.#options.firstRetryMs
   }
 
@@ -65,6 +73,10 @@ class Cache implements ManifestCache {
 
   hasHandler(name: string): boolean | undefined {
     return this.current ? this.#handlers.has(name) : undefined
+  }
+
+  budgetMs(path: string): number | undefined {
+    return this.#budgets?.of(path)
   }
 
   get wantsCancelled(): boolean {
@@ -91,8 +103,24 @@ class Cache implements ManifestCache {
     this.#handlers = new Set(manifest.handlers)
     this.#fault = ''
     this.#options.count('manifest_read')
-    if (changed)
-      this.#options.log.info('manifest read', { routes: manifest.routes.length, handlers: manifest.handlers })
+    if (!changed) return
+    this.#budgets = this.#budgetsOf(manifest)
+    this.#options.log.info('manifest read', { routes: manifest.routes.length, handlers: manifest.handlers })
+  }
+
+  /** Most manifests ask for nothing, and then no path is compared with any. */
+  #budgetsOf(manifest: Manifest): RouteBudgets | undefined {
+    if (!declaresBudgets(manifest)) return undefined
+    const { maxBudgetMs, log } = this.#options
+    const cut = cutBudgets(manifest, maxBudgetMs)
+    if (cut.length > 0)
+      log.warn('routes ask for more than FUNCTIONS_BUDGET_MAX and get just that', { cut, maxBudgetMs })
+    try {
+      return new RouteBudgets(manifest, maxBudgetMs)
+    } catch (error) {
+      log.warn('budgets of routes are left out: a path could not be read', { error: String(error) })
+      return undefined
+    }
   }
 
   /** A function that is away for a moment keeps what is known of it. */

@@ -4,11 +4,17 @@ import type { HostReply } from './host.ts'
 /** More lines than a function of ours writes. */
 const MAX_DIFF_LINES = 64
 
-/** What the status of a function's response means (contract 1). `body` is its parsed JSON, `undefined` when it has none. */
-export function replyOfStatus(status: number, body: unknown): HostReply {
+/**
+ * What the status of a function's response means (contract 1).
+ * @param body its parsed JSON; undefined when it has none
+ * @param retryAfter its header Retry-After
+ */
+export function replyOfStatus(status: number, body: unknown, retryAfter?: string): HostReply {
   if (status === 200) return { kind: 'answer', answer: body }
   if (status === 204) return { kind: 'none' }
-  return { kind: 'problem', problem: statusProblem(status, body), retry: isRetried(status), status }
+  const problem = statusProblem(status, body)
+  const reply = { kind: 'problem', problem, retry: isRetried(status), status } as const
+  return retryAfter === undefined ? reply : { ...reply, retryAfter }
 }
 
 /** An answer that is not even JSON, or breaks a bound. */
@@ -19,6 +25,21 @@ export function invalidAnswer(detail: string): HostReply {
 /** The function, or the way to it, is away. */
 export function unreachable(detail: string): HostReply {
   return { kind: 'problem', problem: { code: 'handler.unreachable', detail }, retry: true }
+}
+
+/** The function is not asked, since it has failed too often a moment ago. */
+export const CIRCUIT_OPEN: HostReply = refused(
+  'handler.circuit_open',
+  'it has failed too often and is left alone for a while',
+)
+
+/** The function is not asked, since too many ask it. */
+export function overloaded(detail: string): HostReply {
+  return refused('handler.overloaded', detail)
+}
+
+function refused(code: ProblemCode, detail: string): HostReply {
+  return { kind: 'problem', problem: { code, detail }, retry: false }
 }
 
 /** A function in process threw, which an HTTP server would have made a 500. */

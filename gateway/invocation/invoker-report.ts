@@ -8,6 +8,8 @@ import type { InvocationResult } from './invoker.ts'
 
 /** Who was asked. */
 export type Side = 'function' | 'fallback'
+/** Where an answer that the function has given before comes from: asked for at once, or because it fails now. */
+export type Kept = 'cache' | 'stale cache'
 
 export interface FailedTry {
   side: Side
@@ -21,6 +23,9 @@ export interface FailedTry {
 export interface Report {
   done(result: { kind: 'answer'; answer: Answer } | { kind: 'none' }, side: Side): InvocationResult
   performed(actions: Action[]): InvocationResult
+  kept(answer: Answer, from: Kept): InvocationResult
+  /** `cacheFor` counts for nothing, and why. */
+  notKept(path: string, why: string): void
   aborted(): InvocationResult
   failed(path: string, problem: Problem): InvocationResult
   tryFailed(failed: FailedTry): void
@@ -29,6 +34,7 @@ export interface Report {
 const ANSWERED = { function: result('answer', 'function'), fallback: result('answer', 'fallback') }
 const NONE = { function: result('none', 'function'), fallback: result('none', 'fallback') }
 const STATIC = result('answer', 'static actions')
+const KEPT = { 'cache': result('answer', 'cache'), 'stale cache': result('answer', 'stale cache') }
 const ABORTED = result('aborted', 'nobody')
 const FAILED = result('failed', 'nobody')
 const TRY_FAILED = new Map(Object.keys(PROBLEMS).map((code) => [code, series('invocation_tries_failed', { code })]))
@@ -45,13 +51,22 @@ export function createReport(options: { clock: Clock; log: Log; count(series: st
       count(STATIC)
       return { kind: 'answer', answer: { actions }, from: 'static actions' }
     },
+    kept(answer, from) {
+      count(KEPT[from])
+      return { kind: 'answer', answer, from }
+    },
+    notKept(path, why) {
+      count('decisions_not_kept')
+      warn('an answer with cacheFor or staleIfError is not kept', { path, why })
+    },
     aborted() {
       count(ABORTED)
       return { kind: 'aborted' }
     },
     failed(path, problem) {
       count(FAILED)
-      warn('no function answered', { path, ...problem })
+      // That the circuit is open has been said when it opened.
+      if (problem.code !== 'handler.circuit_open') warn('no function answered', { path, ...problem })
       return { kind: 'failed', problem }
     },
     tryFailed({ side, path, invocation, attempt, problem }) {

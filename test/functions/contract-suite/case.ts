@@ -1,4 +1,4 @@
-import { SipRouter } from '../../../functions/sdk/index.ts'
+import { type RouteHandler, SipRouter } from '../../../functions/sdk/index.ts'
 import type { Invoke, Session } from '../session.ts'
 
 /**
@@ -47,7 +47,7 @@ export interface Room {
   cases: ContractCase[]
 }
 
-type Handler = Parameters<SipRouter['invite']>[1]
+type Handler = RouteHandler<'/:domain/:user'>
 
 /** An app with one handler for INVITE, and perhaps more. */
 export function invites(handler: Handler, more?: (sip: SipRouter) => void): ContractCase['app'] {

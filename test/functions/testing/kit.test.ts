@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fork, fromEvent, SipRouter } from 'rouse'
+import { fork, fromEvent, type RouteHandler, SipRouter } from 'rouse'
 import { simulate } from 'rouse/testing'
 
 const BOB = 'sip:bob@example.com'
 const DESK = 'sip:bob@192.0.2.7:5060'
-const routed = (handler: Parameters<SipRouter['invite']>[1]) =>
-  new SipRouter().invite('/:domain/:user', handler as never)
+const routed = (handler: RouteHandler<'/:domain/:user'>) => new SipRouter().invite('/:domain/:user', handler as never)
 const waiting = routed(async (call) => void (await call.wait('paid', { order: '17' }, '10s')))
 
 test('a handler that throws: the step rejects with its own error, at once and after a wait; the caller hears 503', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { Routes } from '../../../functions/contract/routes.ts'
 import { SipRouter } from '../../../functions/sdk/index.ts'
-import { Routes } from '../../../functions/sdk/routes.ts'
 import { invocation } from '../invocations.ts'
 
 /** Which of the routes takes the path, with its parameters. */

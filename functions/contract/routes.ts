@@ -2,14 +2,11 @@ import { METHOD_NAME_ALL, type Result, type Router } from 'hono/router'
 import { RegExpRouter } from 'hono/router/reg-exp-router'
 import { SmartRouter } from 'hono/router/smart-router'
 import { TrieRouter } from 'hono/router/trie-router'
+import type { Manifest } from './envelope.ts'
 import { readRoutePath } from './route-path.ts'
 
 /** What stands in the manifest. */
-export interface Route {
-  /** A SIP method, or `*`. */
-  method: string
-  path: string
-}
+export type Route = Manifest['routes'][number]
 
 export interface RouteMatch<Handler> {
   handler: Handler
@@ -21,15 +18,18 @@ export interface RouteMatch<Handler> {
 /** Stands for a slash inside a segment while Hono splits at slashes: a noncharacter, which no text holds. */
 const SLASH = '\uffff'
 
-/** Routes by method and path, matched in order by Hono's own routers. */
+/**
+ * Routes by method and path, matched in order by Hono's own routers: which handler a function runs, and which route's budget the gateway
+ * gives it.
+ */
 export class Routes<Handler> {
   readonly list: Route[] = []
   readonly #handlers: Handler[] = []
   #router: Router<number> | undefined
 
   /** @throws TypeError when Hono would silently miss what the path means; the message names the remedy */
-  add(method: string, path: string, handler: Handler): void {
-    this.list.push({ method, path: readRoutePath(path) })
+  add(method: string, path: string, handler: Handler, options: Pick<Route, 'budget'> = {}): void {
+    this.list.push({ method, path: readRoutePath(path), ...options })
     this.#handlers.push(handler)
     this.#router = undefined
   }
