@@ -69,9 +69,13 @@ export class Guard {
     return this.#refused(refusal)
   }
 
-  /** The try has ended. */
+  /** The try has ended. Its place goes to nobody when it was the one that has opened the circuit. */
   leave(ticket: Ticket, reply: HostReply): void {
+    this.#learn(ticket, reply)
     this.#places.free()
+  }
+
+  #learn(ticket: Ticket, reply: HostReply): void {
     if (reply.kind !== 'problem') return this.#breaker.succeeded(ticket)
     if (reply.problem.code === 'transaction.gone') return this.#breaker.abandoned(ticket)
     if (!saysThatItIsAway(reply)) return this.#breaker.succeeded(ticket)

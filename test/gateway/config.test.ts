@@ -30,6 +30,16 @@ describe('defaults', () => {
       },
       http: { host: '127.0.0.1', port: 8080 },
       apiToken: undefined,
+      resilience: {
+        inviteBudgetMs: 2500,
+        otherBudgetMs: 1500,
+        maxBudgetMs: 10_000,
+        concurrency: 256,
+        queue: 4096,
+        breakerPercent: 50,
+        breakerRestMs: 1000,
+        cache: 1000,
+      },
       redisUrl: undefined,
       redisPrefix: 'rouse',
       gateway: { id: 'host-1', pool: 'default', address: undefined, drainMs: 20_000 },
@@ -288,5 +298,61 @@ describe('several gateways', () => {
     assert.equal(config({ DRAIN_SECONDS: '3600' }).gateway.drainMs, 3_600_000)
     for (const wrong of ['3601', '-1', '1.5', '20s'])
       assert.match(faults({ DRAIN_SECONDS: wrong })[0]!, /^DRAIN_SECONDS: .*write for example 20/)
+  })
+})
+
+describe('functions that fail', () => {
+  test('times have their unit, limits are numbers, the breaker is a share or off', () => {
+    const { resilience } = config({
+      FUNCTIONS_BUDGET_INVITE: '4s',
+      FUNCTIONS_BUDGET_OTHERS: '800ms',
+      FUNCTIONS_BUDGET_MAX: '4s',
+      FUNCTIONS_CONCURRENCY: '1',
+      FUNCTIONS_QUEUE: '0',
+      FUNCTIONS_BREAKER: 'off',
+      FUNCTIONS_BREAKER_REST: '0.5s',
+      FUNCTIONS_CACHE: '0',
+    })
+    assert.deepEqual(resilience, {
+      inviteBudgetMs: 4000,
+      otherBudgetMs: 800,
+      maxBudgetMs: 4000,
+      concurrency: 1,
+      queue: 0,
+      breakerPercent: undefined,
+      breakerRestMs: 500,
+      cache: 0,
+    })
+  })
+
+  const wrong: [string, string[], RegExp][] = [
+    ['FUNCTIONS_BUDGET_INVITE', ['2500', '99ms', '31s', 'soon'], /a time from 100ms to 30s, got .*; write for example/],
+    ['FUNCTIONS_CONCURRENCY', ['0', '65537', '1.5', '-1'], /a number from 1 to 65536, got .*; write for example 256$/],
+    [
+      'FUNCTIONS_BREAKER',
+      ['50', '0%', '101%', 'on'],
+      /a share from 5% to 100%, or off, got .*; write for example 50%$/,
+    ],
+  ]
+  for (const [setting, values, message] of wrong)
+    test(`${setting}: what is out of range is refused with the range and an example`, () => {
+      for (const value of values) {
+        const messages = faults({ [setting]: value })
+        assert.equal(messages.length, 1, value)
+        assert.match(messages[0]!, message)
+        assert.ok(messages[0]!.startsWith(`${setting}: `))
+      }
+    })
+
+  test('no route may be allowed less than its method has without asking', () => {
+    const [message, ...others] = faults({ FUNCTIONS_BUDGET_MAX: '2s' })
+    assert.deepEqual(others, [])
+    assert.match(
+      message!,
+      /^FUNCTIONS_BUDGET_MAX: expected at least 2500 ms, since FUNCTIONS_BUDGET_INVITE is that, got/,
+    )
+    assert.match(message!, /; raise it, or lower FUNCTIONS_BUDGET_INVITE \(default 2\.5s\)$/)
+    const swapped = faults({ FUNCTIONS_BUDGET_INVITE: '1s', FUNCTIONS_BUDGET_MAX: '1.2s' })
+    assert.match(swapped[0]!, /since FUNCTIONS_BUDGET_OTHERS is that/)
   })
 })

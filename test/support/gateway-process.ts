@@ -3,7 +3,7 @@ import type { Clock, IdSource } from '../../functions/contract/clock.ts'
 import type { Store } from '../../functions/store/store.ts'
 import { type Gateway, type GatewayOptions, startGateway } from '../../gateway/gateway.ts'
 import type { FunctionHost } from '../../gateway/invocation/host.ts'
-import { createInvoker } from '../../gateway/invocation/invoker.ts'
+import { createInvoker, type InvokerOptions } from '../../gateway/invocation/invoker.ts'
 import { createManifest } from '../../gateway/invocation/invoker-manifest.ts'
 import type { PushSender } from '../../gateway/invocation/parts.ts'
 import type { Counters } from '../../gateway/observe/counters.ts'
@@ -25,6 +25,8 @@ export interface Surroundings {
   primary: FunctionHost
   fallback: FunctionHost | undefined
   staticActions: Action[] | undefined
+  /** What is not as usual about how functions are asked. */
+  invoker?: Partial<InvokerOptions> | undefined
   push: PushSender
   counters: Counters
   onError(message: string): void
@@ -49,7 +51,8 @@ export class GatewayProcess {
     const common = { clock, count: counters.count, log: silentLog }
     const primary = life.host(around.primary)
     const fallback = around.fallback && life.host(around.fallback)
-    const invoker = createInvoker({ primary, fallback, staticActions, ...common })
+    const gauge = (series: string, read: () => number) => counters.gauge(series, read)
+    const invoker = createInvoker({ primary, fallback, staticActions, gauge, ...common, ...around.invoker })
     const manifest = createManifest({ host: primary, refreshMs: 24 * 3_600_000, ...common })
     await manifest.start()
     const gateway = await startGateway({

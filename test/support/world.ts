@@ -8,6 +8,7 @@ import type { Store } from '../../functions/store/store.ts'
 import type { Gateway, GatewayOptions } from '../../gateway/gateway.ts'
 import type { FunctionHost } from '../../gateway/invocation/host.ts'
 import { createInProcessHost, type FunctionApp } from '../../gateway/invocation/in-process.ts'
+import type { InvokerOptions } from '../../gateway/invocation/invoker.ts'
 import { Counters } from '../../gateway/observe/counters.ts'
 import type { Resolver } from '../../gateway/transport/resolver.ts'
 import { CountingIds, FakeClock, settled } from './fake-clock.ts'
@@ -28,6 +29,8 @@ export interface WorldOptions {
   host?: FunctionHost
   fallback?: FunctionHost
   staticActions?: Action[]
+  /** What is not as usual about how functions are asked: limits, chance. */
+  invoker?: Partial<InvokerOptions>
   gateway?: Partial<GatewayOptions>
   store?: (clock: FakeClock, ids: CountingIds) => Store
   /** How the gateway reaches the store; what else does, reaches it as it is. Made anew for each process. */
@@ -101,6 +104,7 @@ export class World {
         primary,
         fallback: fallback && this.#seen(fallback, 'fallback'),
         staticActions,
+        invoker: this.#options.invoker,
         push: { send: (message) => this.#push(message) },
         counters: this.counters,
         onError: (message) => void this.errors.push(message),

@@ -225,7 +225,13 @@ describe('one retry', () => {
     const clock = new FakeClock()
     const witness = new Witness()
     const { host } = replying(replyOfStatus(500, undefined))
-    const invoker = createInvoker({ primary: host, clock, count: witness.count, log: witness.log })
+    const invoker = createInvoker({
+      primary: host,
+      breaker: { failures: Number.POSITIVE_INFINITY },
+      clock,
+      count: witness.count,
+      log: witness.log,
+    })
     const call = () => invoker.invoke('/x', invocationOf, { method: 'INVITE' })
     for (let i = 0; i < 100; i++) await call()
     assert.equal(witness.lines.length, 2)

@@ -115,3 +115,61 @@ test('in process: read over fetch; none, broken, of another contract, and never 
   assert.equal(result.ok ? 'ok' : result.problem.code, 'handler.timeout')
   assert.equal(clock.pending, 0)
 })
+
+test('budgets: the first route that matches says it, bounded by the gateway; handlers have their own', async () => {
+  const value: Manifest = {
+    contract: 1,
+    routes: [
+      { method: 'INVITE', path: '/slow.example.com/:user', budget: '4s' },
+      { method: 'INVITE', path: '/:domain/:user{fax|voice}', budget: 20_000 },
+      { method: '*', path: '/:domain/carol', budget: '800ms' },
+      { method: 'INVITE', path: '*' },
+    ],
+    handlers: ['late-fork', 'screen this'],
+    handlerBudgets: { 'screen this': '6s' },
+  }
+  const { cache, witness } = cached({ ok: true, value })
+  assert.equal(cache.budgetMs('/invite/slow.example.com/bob'), undefined)
+  await cache.start()
+  for (const [path, expected] of [
+    ['/invite/slow.example.com/carol', 4000],
+    ['/invite/other.example.com/fax', 10_000],
+    ['/message/other.example.com/carol', 800],
+    ['/invite/other.example.com/carol%20b', undefined],
+    ['/invite/other.example.com/bob', undefined],
+    ['/message/other.example.com/bob', undefined],
+    ['/on/screen%20this', 6000],
+    ['/on/late-fork', undefined],
+  ] as const)
+    assert.equal(cache.budgetMs(path), expected, path)
+  const [cut] = witness.lines.filter(({ level }) => level === 'warn')
+  assert.match(cut!.message, /FUNCTIONS_BUDGET_MAX/)
+  assert.deepEqual(cut!.fields, { cut: ['INVITE /:domain/:user{fax|voice}'], maxBudgetMs: 10_000 })
+  cache.stop()
+})
+
+test('budgets: a manifest that declares none costs no comparison, one whose path cannot be read loses its budgets only', async () => {
+  const plain = cached({ ok: true, value: MANIFEST })
+  await plain.cache.start()
+  assert.equal(plain.cache.budgetMs('/invite/example.com/bob'), undefined)
+  plain.cache.stop()
+  const routes = [{ method: 'INVITE', path: '/:domain/fax-:user', budget: '4s' }]
+  const odd = cached({ ok: true, value: { ...MANIFEST, routes } })
+  await odd.cache.start()
+  assert.deepEqual([odd.cache.routes('INVITE'), odd.cache.budgetMs('/invite/a/fax-b')], [true, undefined])
+  assert.match(String(odd.witness.lines[0]!.fields.error), /would never match/)
+  odd.cache.stop()
+})
+
+test('budgets: out of bounds, the manifest is refused with the place', async () => {
+  for (const budget of ['99ms', '31s', 'soon', -1]) {
+    const host = createInProcessHost(
+      { fetch: () => Response.json({ ...MANIFEST, routes: [{ method: 'INVITE', path: '*', budget }] }) },
+      new FakeClock(),
+    )
+    const read = await host.manifest()
+    assert.ok(!read.ok)
+    assert.equal(read.problem.pointer, '/routes/0/budget')
+    assert.match(read.problem.detail, /routes\[0\]\.budget: expected .*from 100ms to 30s/)
+  }
+})
