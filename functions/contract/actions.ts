@@ -7,7 +7,8 @@ import { Attributes, EventPattern, EventType, Filter } from './events.ts'
  * anything else of the same answer is performed, so an event cannot slip in between.
  */
 
-const PROTECTED = new Set([
+/** Headers that no function sets: names in lower case, long and compact. */
+export const PROTECTED: ReadonlySet<string> = new Set([
   'via',
   'v',
   'from',
@@ -26,16 +27,20 @@ const PROTECTED = new Set([
   'l',
 ])
 
-const HeaderName = z.string().check(
+export const HeaderName = z.string().check(
   z.regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, 'expected a header name'),
   z.maxLength(128),
   z.refine((name) => !PROTECTED.has(name.toLowerCase()), 'belongs to the gateway'),
 )
-const HeaderValue = z
+export const HeaderValue = z
   .string()
   .check(z.maxLength(8192), z.regex(/^[^\r\n\0]*$/, 'a header value may not hold CR, LF or NUL'))
-const Token = z.string().check(z.regex(/^[A-Za-z0-9_.:-]{1,128}$/, 'expected a name of letters, digits and _ . : -'))
-const Line = z.string().check(z.maxLength(256), z.regex(/^[^\r\n\0]*$/, 'may not hold CR, LF or NUL'))
+/** Names a wait, a subscription, a fork or a handler. */
+export const Token = z
+  .string()
+  .check(z.regex(/^[A-Za-z0-9_.:-]{1,128}$/, 'expected a name of letters, digits and _ . : -'))
+/** One line of free text. */
+export const Line = z.string().check(z.maxLength(256), z.regex(/^[^\r\n\0]*$/, 'may not hold CR, LF or NUL'))
 
 /** A SIP URI; no white space, CR, LF or angle brackets. */
 export const Uri = z
@@ -62,7 +67,7 @@ export const TargetObject = z.object({
 export const Target = z.union([Uri, TargetObject])
 export type Target = z.infer<typeof Target>
 
-const StatusList = z.array(z.int().check(z.minimum(300), z.maximum(699))).check(z.maxLength(64))
+export const StatusList = z.array(z.int().check(z.minimum(300), z.maximum(699))).check(z.maxLength(64))
 
 export const Fork = z.object({
   action: z.literal('fork'),
@@ -179,7 +184,7 @@ export const Annotate = z.object({
  * An inline reaction may hold `{ fromEvent: "contact" }` wherever a URI or a free text goes: the attribute of the event that
  * fired it. It may not hold wait, lookup, subscribe, save, challenge or redirect. See `validate.ts`.
  */
-const Reaction = z.array(z.record(z.string(), z.unknown())).check(z.minLength(1), z.maxLength(16))
+export const Reaction = z.array(z.record(z.string(), z.unknown())).check(z.minLength(1), z.maxLength(16))
 
 export const Subscribe = z.object({
   action: z.literal('subscribe'),

@@ -89,15 +89,16 @@ export function attributeFault(
   pattern: string,
   attributes: readonly string[],
 ): { attribute: string; message: string } | undefined {
-  const family = pattern.endsWith('.*') ? pattern.slice(0, -1) : undefined
-  const known = family ? familyAttributes(family) : Object.hasOwn(KNOWN, pattern) && KNOWN[pattern]
-  if (!known || known.length === 0) return undefined
+  const known = knownAttributes(pattern)
+  if (known.length === 0) return undefined
   const attribute = attributes.find((name) => !known.includes(name))
   if (attribute === undefined) return undefined
   return { attribute, message: `${pattern} has no attribute "${attribute}"; it has ${[...new Set(known)].join(', ')}` }
 }
 
-function familyAttributes(prefix: string): string[] {
-  const types = Object.keys(KNOWN).filter((type) => type.startsWith(prefix))
+/** The attributes of a predefined event, or of all events of a family, with repeats; `[]` when none is predefined. */
+export function knownAttributes(pattern: string): readonly string[] {
+  if (!pattern.endsWith('.*')) return Object.hasOwn(KNOWN, pattern) ? KNOWN[pattern]! : []
+  const types = Object.keys(KNOWN).filter((type) => type.startsWith(pattern.slice(0, -1)))
   return types.flatMap((type) => KNOWN[type]!)
 }

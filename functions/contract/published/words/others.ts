@@ -1,0 +1,28 @@
+/** What the fields of pushes and problems mean. */
+export const OTHER_WORDS: Readonly<Record<string, string>> = {
+  'Problem': 'Problem details (RFC 9457), as `application/problem+json`.',
+  'Problem.type': 'A URN of the code.',
+  'Problem.title': 'The code.',
+  'Problem.status': 'The HTTP status.',
+  'Problem.detail': 'What is wrong and what to do about it, for people and logs; no secrets. 500 characters are kept.',
+  'Problem.pointer': 'JSON pointer (RFC 6901) to the fault, where a JSON body has one.',
+  'PushMessage': 'One push to one device (RFC 8599): what is POSTed to a push function.',
+  'PushMessage.id': 'The idempotency key, also in the header `webhook-id`.',
+  'PushMessage.aor': 'Whose device it is.',
+  'PushMessage.device': 'Which device of the AOR, as the location service names it; never a token.',
+  'PushMessage.provider': '`pn-provider` of the Contact.',
+  'PushMessage.prid': "`pn-prid`: the device's secret. To the provider and nowhere else, least of all into a log.",
+  'PushMessage.param': '`pn-param`; empty when there was none. As secret as `prid`.',
+  'PushMessage.call': 'The call the device is woken for; absent for a push that asks for a refresh.',
+  'PushMessage.call.id': 'The SIP Call-ID.',
+  'PushMessage.call.from': 'URI of the caller.',
+  'PushMessage.call.to': 'The Request-URI.',
+  'PushMessage.call.displayName': 'Display name of the caller.',
+  'PushMessage.ttlSeconds': 'How long the push is worth delivering.',
+  'PushMessage.data': 'What the handler adds to the payload.',
+  'PushResult': 'What became of a push.',
+  'PushResult.outcome':
+    '`accepted` by the provider; `failed`; `token_invalid`: the device is gone, no further push will reach it.',
+  'PushResult.error': 'What went wrong, for people and logs: no token in it.',
+  'PushResult.retryAfterSeconds': 'When the provider can be asked again.',
+}
