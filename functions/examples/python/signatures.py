@@ -1,0 +1,44 @@
+"""Standard Webhooks (https://www.standardwebhooks.com): HMAC-SHA256 over `id.timestamp.body`."""
+
+import base64
+import hashlib
+import hmac
+import re
+import time
+
+TOLERANCE_SECONDS = 300
+MAX_SIGNATURES = 8
+
+
+class Signer:
+    """Signs and checks with every live key: `whsec_<base64>`, several separated by a space while they rotate."""
+
+    def __init__(self, secrets, now=time.time):
+        self.keys = [base64.b64decode(secret.removeprefix("whsec_"), validate=True) for secret in secrets.split()]
+        if not self.keys or not all(self.keys):
+            raise ValueError("WEBHOOK_SECRET: expected whsec_ followed by base64")
+        self.now = now
+
+    def headers(self, id, body):
+        """The headers of a message that is sent."""
+        timestamp = str(int(self.now()))
+        signatures = " ".join(self.signature(key, id, timestamp, body) for key in self.keys)
+        return [("webhook-id", id), ("webhook-timestamp", timestamp), ("webhook-signature", signatures)]
+
+    def fault(self, headers, body):
+        """What is wrong with the signature of a message that came; None when it is genuine."""
+        id, timestamp, signatures = (headers.get(f"webhook-{part}") for part in ("id", "timestamp", "signature"))
+        if not id or not timestamp or not signatures:
+            return "webhook-id, -timestamp and -signature are required"
+        if not re.fullmatch("[0-9]{1,12}", timestamp) or abs(self.now() - int(timestamp)) > TOLERANCE_SECONDS:
+            return "webhook-timestamp is more than five minutes off"
+        expected = [self.signature(key, id, timestamp, body).encode() for key in self.keys]
+        given = [each.encode() for each in signatures.split(" ")[:MAX_SIGNATURES]]
+        if any(hmac.compare_digest(one, other) for one in expected for other in given):
+            return None
+        return "no signature matches; check the secret on both sides"
+
+    @staticmethod
+    def signature(key, id, timestamp, body):
+        digest = hmac.new(key, f"{id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
+        return f"v1,{base64.b64encode(digest).decode()}"
