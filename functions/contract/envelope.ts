@@ -127,9 +127,9 @@ export const Invocation = z.object({
 })
 export type Invocation = z.infer<typeof Invocation>
 
-const MIN_BUDGET_MS = 100
+export const MIN_BUDGET_MS = 100
 /** Below the 32 s after which the sender of a request other than INVITE gives up (RFC 3261 17.1.2.2). */
-const MAX_BUDGET_MS = 30_000
+export const MAX_BUDGET_MS = 30_000
 
 /** How long the gateway waits for a function's answer, its retry included; the gateway's own settings may allow less. */
 export const RouteBudget = z.union([z.number(), z.string()]).check(

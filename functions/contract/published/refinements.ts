@@ -1,5 +1,6 @@
 import { PROTECTED } from '../actions.ts'
 import { DURATION_TEXT, MAX_DURATION_MS, UNITS } from '../duration.ts'
+import { MAX_BUDGET_MS, MIN_BUDGET_MS } from '../envelope.ts'
 import { EVENT_ATTRIBUTES, knownAttributes } from '../events.ts'
 import { type Defs, type JsonSchema, refTo } from './json.ts'
 import { anyOfWords, numberAtMost } from './patterns.ts'
@@ -10,6 +11,7 @@ import { anyOfWords, numberAtMost } from './patterns.ts'
  */
 export const REFINED: Readonly<Record<string, JsonSchema>> = {
   Duration: duration(0, MAX_DURATION_MS),
+  RouteBudget: duration(MIN_BUDGET_MS, MAX_BUDGET_MS),
   HeaderName: { not: { pattern: anyOfWords(PROTECTED) } },
 }
 

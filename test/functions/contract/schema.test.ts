@@ -5,9 +5,9 @@ import defaultApp from '../../../functions/examples/app.ts'
 import { sleepingPhone } from '../../scenario/cast.ts'
 import { seeded } from '../../support/random.ts'
 import { world } from '../../support/world.ts'
-import { contractSuite } from '../contract-suite.ts'
+import { routerOf } from '../contract-suite/case.ts'
+import { contractSuite, dispatched, type Reach } from '../contract-suite/suite.ts'
 import { invocation } from '../invocations.ts'
-import { byFetch, type Way } from '../session.ts'
 import { AOR, EVERY_ACTION, FAULTS, REACTION_FAULTS } from './answers.ts'
 import { fault } from './judge.ts'
 import { RandomAnswers } from './random-answers.ts'
@@ -36,16 +36,19 @@ const EXCEPTIONS: readonly { reason: string; actions: unknown[]; isAccepted: 'by
     },
   ]
 
-/** As over HTTP; what goes either way is judged by the published schema. */
-const judged: Way = (sip) => {
-  const invoke = byFetch(sip)
-  return async (path, invoked) => {
-    assert.equal(fault('Invocation', invoked), undefined, path)
-    const { status, body } = await invoke(path, invoked)
-    if (status === 200) assert.equal(fault('Answer', body), undefined, JSON.stringify(body))
-    else if (status !== 204) assert.equal(fault('Problem', body), undefined, JSON.stringify(body))
-    assert.equal(fault('Manifest', sip.manifest()), undefined)
-    return body === undefined ? { status } : { status, body }
+/** What goes either way is judged by the published schema. */
+const judged: Reach = (contractCase) => {
+  const subject = dispatched(contractCase)
+  assert.equal(fault('Manifest', routerOf(contractCase).sip.manifest()), undefined)
+  return {
+    ...subject,
+    invoke: async (path, invoked) => {
+      assert.equal(fault('Invocation', invoked), undefined, path)
+      const { status, body } = await subject.invoke(path, invoked)
+      if (status === 200) assert.equal(fault('Answer', body), undefined, JSON.stringify(body))
+      else if (status !== 204) assert.equal(fault('Problem', body), undefined, JSON.stringify(body))
+      return body === undefined ? { status } : { status, body }
+    },
   }
 }
 

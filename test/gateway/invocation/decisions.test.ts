@@ -63,11 +63,36 @@ describe('cacheFor', () => {
   })
 
   const otherCalls: [string, Change][] = [
-    ['tag of From', ({ data }) => void (data.request.from = '<sip:alice@example.com>;tag=other')],
-    ['Call-ID', ({ data }) => void (data.call.callId = 'other')],
-    ['source port', ({ data }) => void (data.received.port = 6000)],
-    ['body', ({ data }) => void (data.request.body = 'v=1')],
-    ['rest of a binding', ({ data }) => void (data.contacts[0]!.expires = 1)],
+    [
+      'tag of From',
+      ({ data }) => {
+        data.request.from = '<sip:alice@example.com>;tag=other'
+      },
+    ],
+    [
+      'Call-ID',
+      ({ data }) => {
+        data.call.callId = 'other'
+      },
+    ],
+    [
+      'source port',
+      ({ data }) => {
+        data.received.port = 6000
+      },
+    ],
+    [
+      'body',
+      ({ data }) => {
+        data.request.body = 'v=1'
+      },
+    ],
+    [
+      'rest of a binding',
+      ({ data }) => {
+        data.contacts[0]!.expires = 1
+      },
+    ],
   ]
   for (const [what, change] of otherCalls) {
     test(`another ${what} is the same question`, async () => {
@@ -78,15 +103,50 @@ describe('cacheFor', () => {
   }
 
   const otherQuestions: [string, Change][] = [
-    ['caller', ({ data }) => void (data.request.from = '<sip:eve@example.com>;tag=f1')],
-    ['source address', ({ data }) => void (data.received.address = '192.0.2.66')],
-    ['transport', ({ data }) => void (data.received.transport = 'tcp')],
+    [
+      'caller',
+      ({ data }) => {
+        data.request.from = '<sip:eve@example.com>;tag=f1'
+      },
+    ],
+    [
+      'source address',
+      ({ data }) => {
+        data.received.address = '192.0.2.66'
+      },
+    ],
+    [
+      'transport',
+      ({ data }) => {
+        data.received.transport = 'tcp'
+      },
+    ],
     ['asserted identity (RFC 3325)', ({ data }) => void data.request.headers.push(['p-asserted-identity', '<tel:+1>'])],
     ['diversion (RFC 5806)', ({ data }) => void data.request.headers.push(['Diversion', '<sip:carol@example.com>'])],
-    ['Request-URI parameter', ({ data }) => void (data.request.uri = 'sip:bob@example.com;user=phone')],
-    ['address of record', ({ data }) => void (data.request.aor = 'sip:bob@example.org')],
-    ['registered contact', ({ data }) => void (data.contacts[0]!.uri = 'sip:bob@192.0.2.3')],
-    ['number of contacts', ({ data }) => void (data.contacts.length = 0)],
+    [
+      'Request-URI parameter',
+      ({ data }) => {
+        data.request.uri = 'sip:bob@example.com;user=phone'
+      },
+    ],
+    [
+      'address of record',
+      ({ data }) => {
+        data.request.aor = 'sip:bob@example.org'
+      },
+    ],
+    [
+      'registered contact',
+      ({ data }) => {
+        data.contacts[0]!.uri = 'sip:bob@192.0.2.3'
+      },
+    ],
+    [
+      'number of contacts',
+      ({ data }) => {
+        data.contacts.length = 0
+      },
+    ],
   ]
   for (const [what, change] of otherQuestions) {
     test(`another ${what} is another question`, async () => {
@@ -110,7 +170,9 @@ describe('cacheFor', () => {
   test('a request with credentials is neither answered so, nor is its answer kept', async () => {
     const { call } = started()
     const auth = { scheme: 'Digest', proxy: true, nonceState: 'valid', params: {} } as const
-    const withCredentials: Change = ({ data }) => void (data.auth = auth)
+    const withCredentials: Change = ({ data }) => {
+      data.auth = auth
+    }
     await call(withCredentials)
     assert.equal(await call(), 'function')
     assert.equal(await call(withCredentials), 'function')
@@ -120,7 +182,9 @@ describe('cacheFor', () => {
   test('what is not a new request is always asked', async () => {
     for (const type of ['wait.resumed', 'wait.timed_out', 'subscription.matched', 'branch.failed'] as const) {
       const { call } = started()
-      const later: Change = (invocation) => void (invocation.type = type)
+      const later: Change = (invocation) => {
+        invocation.type = type
+      }
       await call(later)
       assert.equal(await call(later), 'function')
       assert.equal(await call(), 'function')

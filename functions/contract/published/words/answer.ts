@@ -5,6 +5,11 @@ export const ANSWER_WORDS: Readonly<Record<string, string>> = {
     'Performed in order. What is subscribed, waited and halted for is stored before anything else of the answer is performed.',
   'Answer.context':
     'Any JSON: opaque to the gateway, and given back with the next invocation of the call. Absent: stays as it was.',
+  'Answer.cacheFor':
+    'So long the gateway may give this answer to the same request without asking again. It does so only when the answer neither waits nor subscribes and has no `context`.',
+  'Answer.staleIfError': 'So long after `cacheFor` it may still give it while the function fails.',
+  'Answer.cacheScope':
+    'Whose request is the same: `caller` (default): that of the same caller from the same place; `public`: everybody’s for the same Request-URI.',
   'Action':
     'What a function may ask of the gateway. An action that is not known here is refused, and with it the answer.',
   'Reply': 'Answers the request.',

@@ -100,6 +100,10 @@ export const INVOCATION_WORDS: Readonly<Record<string, string>> = {
     'In the order they match. The gateway asks only about methods that have a route; REGISTER without one is served by its registrar.',
   'Manifest.routes.method': 'SIP method in upper case, or `*`.',
   'Manifest.routes.path': 'For people: `/domain/user` with parameters, such as `/:domain/:user`.',
+  'Manifest.routes.budget': 'How long the gateway waits for its answer; absent: as long as for its method.',
+  'RouteBudget':
+    'How long the gateway waits for an answer, the retry included: from 100 ms to 30 s. Its own settings may allow less.',
+  'Manifest.handlerBudgets': 'The budgets of named handlers that have one.',
   'Manifest.handlers': 'Names of handlers, served at `/on/{name}`. A subscription to one that is not here is refused.',
   'Manifest.wants': 'Invocations that come only when they are asked for.',
 }
