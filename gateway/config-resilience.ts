@@ -9,7 +9,7 @@ export interface ResilienceConfig {
   otherBudgetMs: number
   /** `FUNCTIONS_BUDGET_MAX`, what a route may ask for at most; default `10s`; as the former, and not less than they are. */
   maxBudgetMs: number
-  /** `FUNCTIONS_CONCURRENCY`, invocations at once; default 256, from 1 to 65,536. */
+  /** `FUNCTIONS_CONCURRENCY`, invocations of a function at a URL at once; default 256, from 1 to 65,536. */
   concurrency: number
   /** `FUNCTIONS_QUEUE`, how many more may wait; default 4096, from 0 to 1,000,000. */
   queue: number

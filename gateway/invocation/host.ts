@@ -4,6 +4,7 @@ import type { CancelSignal } from './cancellation.ts'
 
 /** Where functions run: in this process, or behind an http(s) URL. The same JSON either way. */
 export interface FunctionHost {
+  readonly isInProcess?: true
   /** `GET /.well-known/rouse`. Problem `not_found`: the function has none, which is no fault. */
   manifest(): Promise<Result<Manifest>>
   /**

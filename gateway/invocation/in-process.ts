@@ -34,6 +34,7 @@ export function createInProcessHost(app: FunctionApp, clock: Clock, env?: unknow
     ...(app.dispatch ? { dispatch: (path, invocation) => app.dispatch!(path, invocation, { env }) } : {}),
   }
   return {
+    isInProcess: true,
     manifest: () => manifest(inProcess, clock),
     invoke(path, invocation, options) {
       const pending = new PendingReply()

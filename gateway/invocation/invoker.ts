@@ -12,7 +12,7 @@ import { Guard, NO_TICKET } from './guard.ts'
 import type { FunctionHost, HostReply } from './host.ts'
 import { PendingReply } from './invoker-pending.ts'
 import { createReport, type Kept, type Report, type Side } from './invoker-report.ts'
-import { DEFAULT_PLACES, type PlacesOptions } from './places.ts'
+import { DEFAULT_PLACES, type PlacesOptions, UNLIMITED } from './places.ts'
 import { retryAfterMs, retryPauseMs, SHORTEST_TRY_MS } from './retry.ts'
 
 export interface InvokerOptions {
@@ -229,7 +229,7 @@ function noGauge(): void {}
 function guarded(host: FunctionHost, side: Side, options: InvokerOptions): Guard {
   const { clock, count, gauge = noGauge, log } = options
   const breaker = { ...DEFAULT_BREAKER, ...options.breaker }
-  const places = { ...DEFAULT_PLACES, ...options.places }
+  const places = host.isInProcess ? UNLIMITED : { ...DEFAULT_PLACES, ...options.places }
   return new Guard(host, { side, breaker, places, clock, count, gauge, log })
 }
 

@@ -11,6 +11,8 @@ export interface PlacesOptions {
 }
 
 export const DEFAULT_PLACES: PlacesOptions = { running: 256, waiting: 4096 }
+/** For functions in process: each is a step of this process's own, and turning calls away would spare nothing. */
+export const UNLIMITED: PlacesOptions = { running: Number.POSITIVE_INFINITY, waiting: 0 }
 
 /** Stands for a place, where the reply to a waiter could have been a refusal. */
 const PLACE: HostReply = { kind: 'none' }

@@ -20,8 +20,8 @@ const FAILS_FROM = 10_000
 const FAILS_UNTIL = 40_000
 const ENDS = 80_000
 
-/** What one try meets: a reply, so many milliseconds later; undefined: none. */
-type Fault = (at: number, random: () => number) => { ms: number; reply: HostReply } | undefined
+/** What one try, which is given up after `timeoutMs`, meets: a reply, so many milliseconds later; undefined: none. */
+type Fault = (at: number, random: () => number, timeoutMs: number) => { ms: number; reply: HostReply } | undefined
 
 const ROUTED = answer({ actions: [fork('function')] })
 const AWAY = unreachable('ECONNREFUSED')
@@ -42,7 +42,7 @@ function host(clock: FakeClock, behaves: Fault, random: () => number): FunctionH
     invoke(_path, _invocation, options) {
       const pending = new PendingReply()
       pending.watch(clock, options)
-      const fate = behaves(clock.now(), random)
+      const fate = behaves(clock.now(), random, options.timeoutMs)
       if (fate?.ms === 0) pending.settle(fate.reply)
       else if (fate) clock.after(fate.ms, () => pending.settle(fate.reply))
       return pending.promise
@@ -74,7 +74,8 @@ async function play({
 }: Play) {
   const random = seeded(seed)
   const isFailing = (at: number) => at >= FAILS_FROM && at < FAILS_UNTIL
-  const behaves: Fault = (at) => (isFailing(at) ? fault(at, random) : { ms: 20, reply: healthy })
+  const behaves: Fault = (at, _, timeoutMs) =>
+    isFailing(at) ? fault(at, random, timeoutMs) : { ms: 20, reply: healthy }
   const w = await world({
     clock,
     host: host(clock, behaves, random),
@@ -204,9 +205,10 @@ test('more calls than places: those who find none in time go to the fallback, an
   let most = 0
   const crowded =
     (clock: FakeClock): Fault =>
-    () => {
+    (_at, _random, timeoutMs) => {
       most = Math.max(most, ++running)
-      clock.after(400, () => running--)
+      // Given up in the end, it stops just before somebody else has its place.
+      clock.after(Math.min(400, timeoutMs - 1), () => running--)
       return { ms: 400, reply: ROUTED }
     }
   const clock = new FakeClock()
@@ -214,6 +216,8 @@ test('more calls than places: those who find none in time go to the fallback, an
     clock,
     fault: crowded(clock),
     invoker: { places: { running: 4, waiting: 10 } },
+    // Nobody is given up on halfway: the function would not know of it.
+    cancels: 0,
   })
   assertAllServed(outcomes, LONGEST_MS)
   assert.equal(most, 4)
@@ -225,7 +229,7 @@ test('more calls than places: those who find none in time go to the fallback, an
 test('by chance: any faults in any order, ten times over', async () => {
   const faults = Object.values(FAULTS).map(({ fault }) => fault)
   for (let seed = 1; seed <= 10; seed++) {
-    const mixed: Fault = (at, random) => faults[Math.floor(at / 3000 + seed) % faults.length]!(at, random)
+    const mixed: Fault = (at, ...rest) => faults[Math.floor(at / 3000 + seed) % faults.length]!(at, ...rest)
     const { outcomes } = await play({ fault: mixed, seed })
     assertAllServed(outcomes, LONGEST_MS)
   }

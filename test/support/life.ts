@@ -62,7 +62,12 @@ export class Life {
   }
 
   host(host: FunctionHost): FunctionHost {
-    return { manifest: () => host.manifest(), invoke: this.#ifAlive(host, 'invoke'), close: () => host.close() }
+    return {
+      ...(host.isInProcess && { isInProcess: host.isInProcess }),
+      manifest: () => host.manifest(),
+      invoke: this.#ifAlive(host, 'invoke'),
+      close: () => host.close(),
+    }
   }
 
   push(push: PushSender): PushSender {

@@ -189,6 +189,7 @@ export class World {
 
   #seen(host: FunctionHost, name = 'function'): FunctionHost {
     return {
+      ...(host.isInProcess && { isInProcess: host.isInProcess }),
       manifest: () => host.manifest(),
       invoke: (path, invocation, options) => {
         this.invocations.push(invocation)
