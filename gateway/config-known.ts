@@ -1,4 +1,5 @@
 import type { ConfigFault } from './config-read.ts'
+import { nearest } from './nearest.ts'
 
 /** Every setting this version reads. */
 export const KNOWN_SETTINGS = [
@@ -83,22 +84,7 @@ function isKnown(setting: string): boolean {
   return (KNOWN_SETTINGS as readonly string[]).includes(setting) || setting in REFUSED || UNUSED.includes(setting)
 }
 
-/** The setting with the same letters but for two at most. */
 function hint(setting: string): string {
-  const near = KNOWN_SETTINGS.find((known) => distance(setting, known) <= 2)
+  const near = nearest(setting, KNOWN_SETTINGS)
   return near ? `; did you mean ${near}?` : ''
-}
-
-/** Levenshtein's distance, one row at a time. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const swap = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(swap, row[j]! + 1, next[j - 1]! + 1))
-    }
-    row = next
-  }
-  return row[b.length]!
 }

@@ -27,6 +27,7 @@ import { createTimerQueue } from './transaction/timer-queue.ts'
 import { DeadTargets } from './transport/dead-targets.ts'
 import { createTransportLayer } from './transport/layer.ts'
 import type { TransportOptions } from './transport/options.ts'
+import { type Tap, tapped } from './transport/tap.ts'
 import type { Flow, Listener, Network } from './transport/types.ts'
 
 /** All times in milliseconds. */
@@ -69,6 +70,8 @@ export interface GatewayParts {
   invoker: Invoker
   manifest: ManifestCache
   push: PushSender
+  /** Sees every message as it comes and goes; absent: nobody looks. */
+  tap?: Tap
   counters: Counters
   log: Log
 }
@@ -99,7 +102,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const count = counters.count
   const timers = createTimerQueue(clock, { slackMs: options.timerSlackMs ?? 0 })
   const membership = await join(parts)
-  const transport = createTransportLayer({
+  const opened = createTransportLayer({
     network,
     clock,
     listeners: membership
@@ -108,6 +111,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     ...(options.transport ? { options: options.transport } : {}),
     count,
   })
+  const transport = parts.tap ? tapped(opened, parts.tap) : opened
   const transactions = createTransactionLayer({
     transport,
     timers,

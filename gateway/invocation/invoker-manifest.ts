@@ -10,6 +10,8 @@ import { cutBudgets, declaresBudgets, RouteBudgets } from './route-budgets.ts'
 export interface ManifestCache {
   /** Reads the manifest, again and again; resolves after the first try, whatever came of it. */
   start(): Promise<void>
+  /** Reads it now, out of turn: the function is known to have changed. */
+  refresh(): Promise<void>
   stop(): void
   /** Whether some route serves this SIP method (`INVITE`). */
   routes(method: string): boolean
@@ -84,11 +86,15 @@ class Cache implements ManifestCache {
   }
 
   async start(): Promise<void> {
+    await this.refresh()
+    if (!this.#stopped) this.#timer = this.#options.clock.after(this.#pause(), () => void this.start())
+  }
+
+  async refresh(): Promise<void> {
     const read = await this.#options.host.manifest()
     if (this.#stopped) return
     if (read.ok) this.#learn(read.value)
     else this.#fail(read.problem)
-    this.#timer = this.#options.clock.after(this.#pause(), () => void this.start())
   }
 
   stop(): void {

@@ -1,12 +1,5 @@
 import assert from 'node:assert/strict'
-
-/** One arrow: when, from whom, to whom, what. */
-export interface Arrow {
-  at: number
-  from: string
-  to: string
-  label: string
-}
+import { type Arrow, arrowText } from '../../gateway/observe/ladder.ts'
 
 /** Every arrow of a test in order; tests compare it as text, so that a failure is a diff of two ladders. */
 export class Ladder {
@@ -23,16 +16,16 @@ export class Ladder {
 
   /** How many arrows have this text: `gw -> alice 480 INVITE`, or a part of it. */
   count(text: string): number {
-    return this.arrows.filter((arrow) => lineOf(arrow).includes(text)).length
+    return this.arrows.filter((arrow) => arrowText(arrow).includes(text)).length
   }
 
   /** When the first arrow with this text came; undefined when none did. */
   when(text: string): number | undefined {
-    return this.arrows.find((arrow) => lineOf(arrow).includes(text))?.at
+    return this.arrows.find((arrow) => arrowText(arrow).includes(text))?.at
   }
 
   text(): string {
-    return this.arrows.map((arrow) => `${String(arrow.at).padStart(8)}  ${lineOf(arrow)}`).join('\n')
+    return this.arrows.map((arrow) => `${String(arrow.at).padStart(8)}  ${arrowText(arrow)}`).join('\n')
   }
 
   /**
@@ -44,7 +37,7 @@ export class Ladder {
     let { arrows } = this
     if (from) arrows = arrows.slice(indexOf(arrows, from))
     if (until) arrows = arrows.slice(0, indexOf(arrows, until) + 1)
-    const actual = arrows.map((arrow) => `${arrow.at} ${lineOf(arrow)}`)
+    const actual = arrows.map((arrow) => `${arrow.at} ${arrowText(arrow)}`)
     const wanted = expected
       .trim()
       .split('\n')
@@ -58,11 +51,7 @@ export class Ladder {
 }
 
 function indexOf(arrows: readonly Arrow[], text: string): number {
-  const index = arrows.findIndex((arrow) => lineOf(arrow).includes(text))
+  const index = arrows.findIndex((arrow) => arrowText(arrow).includes(text))
   assert.notEqual(index, -1, `no arrow has "${text}"`)
   return index
-}
-
-function lineOf({ from, to, label }: Arrow): string {
-  return `${from} -> ${to} ${label}`
 }

@@ -1,0 +1,191 @@
+import { formatHost } from '../functions/contract/uri/sip-uri.ts'
+import { createPush } from '../functions/push/index.ts'
+import { createApi } from './api/api.ts'
+import { serveApi } from './api/serve.ts'
+import type { Config } from './config.ts'
+import type { ResilienceConfig } from './config-resilience.ts'
+import { type Gateway, startGateway } from './gateway.ts'
+import { createHttpPush } from './http-push.ts'
+import { DEFAULT_BREAKER } from './invocation/breaker.ts'
+import { budgetsOf } from './invocation/budget.ts'
+import type { FunctionHost } from './invocation/host.ts'
+import { createHttpHost } from './invocation/http.ts'
+import { createInProcessHost } from './invocation/in-process.ts'
+import { createInvoker } from './invocation/invoker.ts'
+import { loadApp } from './invocation/invoker-load.ts'
+import { createManifest } from './invocation/invoker-manifest.ts'
+import type { PushSender } from './invocation/parts.ts'
+import { Counters } from './observe/counters.ts'
+import type { Log } from './observe/log.ts'
+import { renderPrometheus } from './observe/prometheus.ts'
+import { openStore } from './open-store.ts'
+import { createRandomIds, systemClock } from './system.ts'
+import { locate, locateNow } from './transport/locate.ts'
+import { createNodeNetwork } from './transport/node-network.ts'
+import { createNodeResolver } from './transport/node-resolver.ts'
+import { cachedResolver } from './transport/resolver-cache.ts'
+import type { Tap } from './transport/tap.ts'
+import type { Listener } from './transport/types.ts'
+
+/** Composes one gateway out of its settings, for whoever runs it: a process of its own, or a development session. */
+
+/** Milliseconds by which timers may be late so that several fire together: nothing next to T1. */
+const TIMER_SLACK_MS = 4
+
+export interface OpenGateway extends Gateway {
+  /** `http://127.0.0.1:8080` */
+  readonly httpUrl: string
+  /** The functions have changed: reads now what they serve. */
+  refreshManifest(): Promise<void>
+}
+
+/** What somebody who watches the gateway puts in the place of its parts. */
+export interface Replacements {
+  /** Instead of the functions that the settings name. */
+  functions?: FunctionHost
+  /** Around whatever sends pushes. */
+  push?(sender: PushSender): PushSender
+  /** Sees every SIP message as it comes and goes. */
+  tap?: Tap
+}
+
+/** Opens everything in order; what was opened adds how it is closed to `stops`. */
+export async function openGateway(
+  settings: Config,
+  log: Log,
+  stops: (() => unknown)[],
+  replaced: Replacements = {},
+): Promise<OpenGateway> {
+  for (const notice of settings.notices) log.warn(notice)
+  const counters = new Counters()
+  const clock = systemClock
+  const ids = createRandomIds()
+  const common = { clock, count: counters.count, log }
+  const { store, state: storeState } = await openStore(settings, { clock, ids, counters, log })
+  stops.push(() => store.close())
+  const { source, fallbackUrl, fallbackActions, webhookSecret } = settings.functions
+  const primary = replaced.functions ?? (source.kind === 'url' ? httpHost(source.url) : await moduleHost(source.path))
+  const fallback = fallbackUrl === undefined ? undefined : httpHost(fallbackUrl)
+  stops.push(() => Promise.all([primary.close(), fallback?.close()]))
+  const invoker = createInvoker({
+    primary,
+    fallback,
+    staticActions: fallbackActions,
+    random: Math.random,
+    gauge: (series, read) => counters.gauge(series, read),
+    ...resilience(settings.resilience),
+    ...common,
+  })
+  const manifest = createManifest({ host: primary, maxBudgetMs: settings.resilience.maxBudgetMs, ...common })
+  await manifest.start()
+  stops.push(() => manifest.stop())
+
+  const resolver = cachedResolver(createNodeResolver(), clock)
+  const network = createNodeNetwork()
+  const gateway = await startGateway({
+    options: {
+      id: settings.gateway.id,
+      listeners: listenersOf(settings),
+      domains: settings.sip.domains,
+      timerSlackMs: TIMER_SLACK_MS,
+      ...(settings.redisUrl === undefined ? {} : { cluster: settings.gateway }),
+    },
+    network,
+    ids,
+    store,
+    locator: { locateNow, locate: (uri) => locate(uri, resolver, { clock, random: Math.random }) },
+    invoker,
+    manifest,
+    push: replaced.push?.(pushSender()) ?? pushSender(),
+    ...(replaced.tap ? { tap: replaced.tap } : {}),
+    counters,
+    ...common,
+  })
+  let isStopping = false
+  for (const { local, bytes } of network.receiveBuffers) log.info('udp receive buffer', { port: local.port, bytes })
+  gauges(counters, gateway)
+
+  const api = createApi({
+    calls: gateway.calls,
+    registrations: store,
+    publish: gateway.publish,
+    health: {
+      ready: ({ withoutStore }) => ({
+        ready: (withoutStore || storeState().isUp) && !isStopping && gateway.unready === undefined,
+        checks: {
+          store: storeState().text,
+          functions: manifest.current ? 'known' : 'no manifest yet',
+          gateway: isStopping ? 'stopping' : (gateway.unready ?? 'at work'),
+        },
+      }),
+    },
+    metrics: () => renderPrometheus(counters),
+    token: settings.apiToken,
+    clock,
+    ids,
+    log,
+  })
+  const server = await serveApi(api, { ...settings.http, clock })
+  stops.push(
+    () => server.close(),
+    // Whoever asks is told why there are no new calls, until it is over.
+    async () => {
+      isStopping = true
+      await gateway.drain(settings.gateway.drainMs)
+      await gateway.stop()
+    },
+  )
+  return { ...gateway, httpUrl: server.url, refreshManifest: () => manifest.refresh() }
+
+  function httpHost(url: string): FunctionHost {
+    // One more than invocations need is for the manifest.
+    return createHttpHost({ url, clock, secret: webhookSecret, connections: settings.resilience.concurrency + 1 })
+  }
+
+  async function moduleHost(path: string): Promise<FunctionHost> {
+    const loaded = await loadApp(path)
+    if (!loaded.ok) throw new Error(loaded.message)
+    return createInProcessHost(loaded.app, clock, process.env)
+  }
+
+  function pushSender() {
+    const { url, webhookUrl } = settings.push
+    if (url === undefined)
+      return createPush({
+        ...(webhookUrl === undefined ? {} : { webhookUrl }),
+        ...(webhookSecret === undefined ? {} : { secret: webhookSecret }),
+        log,
+      })
+    const sender = createHttpPush({ url, clock, secret: webhookSecret })
+    stops.push(() => sender.close())
+    return sender
+  }
+}
+
+function resilience({ inviteBudgetMs, otherBudgetMs, concurrency, queue, cache, ...breaker }: ResilienceConfig) {
+  const { breakerPercent, breakerRestMs: restMs } = breaker
+  const failures =
+    breakerPercent === undefined ? Number.POSITIVE_INFINITY : Math.ceil((breakerPercent / 100) * DEFAULT_BREAKER.tries)
+  return {
+    budgets: budgetsOf(inviteBudgetMs, otherBudgetMs),
+    places: { running: concurrency, waiting: queue },
+    breaker: { failures, restMs },
+    maxDecisions: cache,
+  }
+}
+
+function listenersOf({ sip }: Config): Listener[] {
+  return sip.listen.map(({ transport, host, port }) => ({
+    transport,
+    address: host,
+    port,
+    advertisedHost: formatHost(sip.advertise?.host ?? host),
+    advertisedPort: sip.advertise?.port ?? port,
+  }))
+}
+
+function gauges(counters: Counters, gateway: Gateway): void {
+  for (const name of Object.keys(gateway.counts()) as (keyof ReturnType<Gateway['counts']>)[]) {
+    counters.gauge(`live{kind="${name}"}`, () => gateway.counts()[name])
+  }
+}

@@ -1,0 +1,35 @@
+import type { Address, TransportLayer } from './types.ts'
+
+/** Whoever looks at the messages that go by: whole ones, as latin1 text, keep-alives and noise too. Must not throw. */
+export interface Tap {
+  received(text: string, from: Address): void
+  sent(text: string, to: Address): void
+}
+
+/** The same layer, with somebody who looks. */
+export function tapped(layer: TransportLayer, tap: Tap): TransportLayer {
+  const addressOf = ({ remoteAddress, remotePort }: { remoteAddress: string; remotePort: number }): Address => {
+    return { address: remoteAddress, port: remotePort }
+  }
+  return {
+    start: (receive, broken) =>
+      layer.start(
+        (text, flow) => {
+          tap.received(text, addressOf(flow))
+          receive(text, flow)
+        },
+        (text, flow, status, reason) => {
+          tap.received(text, addressOf(flow))
+          broken(text, flow, status, reason)
+        },
+      ),
+    send(text, destination, failed) {
+      tap.sent(text, addressOf(destination))
+      layer.send(text, destination, failed)
+    },
+    isAlive: (flow) => layer.isAlive(flow),
+    listenerFor: (destination) => layer.listenerFor(destination),
+    listeners: layer.listeners,
+    stop: () => layer.stop(),
+  }
+}
