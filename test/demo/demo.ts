@@ -4,7 +4,10 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { DemoPhone } from './phone.ts'
+import { Phone } from '../../gateway/cli/phone/phone.ts'
+import { arrowLine, messageLabel } from '../../gateway/observe/ladder.ts'
+import { createRandomIds, systemClock } from '../../gateway/system.ts'
+import { createNodeNetwork } from '../../gateway/transport/node-network.ts'
 
 /**
  * `npm run demo`: a sleeping phone is woken, on real sockets. A gateway of its own runs the push wake-up example; bob's tablet rings at
@@ -21,48 +24,53 @@ const TALK_MS = 500
 
 let pushed: () => void = () => {}
 const started = Date.now()
+const ids = createRandomIds()
 const tell = (text: string) => console.log(`\n${text}\n`)
 const arrow = (from: string, to: string, label: string) => {
-  console.log(`${String(Date.now() - started).padStart(6)} ms  ${from.padEnd(8)} -> ${to.padEnd(8)} ${label}`)
+  const at = Date.now() - started
+  console.log(arrowLine(`${String(at).padStart(6)} ms`, { at, from, to, label }))
 }
 
 const sipPort = await freeUdpPort()
-const gatewayAddress = `${DOMAIN}:${sipPort}`
-const phones: DemoPhone[] = []
+const phones: Phone[] = []
 const pushServer = await servePushes()
 const gateway = await startGateway((pushServer.address() as AddressInfo).port)
 try {
   await play()
 } finally {
-  for (const phone of phones) phone.close()
+  for (const phone of phones) await phone.sleep()
   gateway.kill('SIGTERM')
   pushServer.close()
 }
+process.exit(0)
 
 async function play(): Promise<void> {
   const alice = phone('alice', 'alice', '127.0.0.11')
   const tablet = phone('tablet', 'bob', '127.0.0.12')
-  const sleeper = phone('phone', 'bob', '127.0.0.13', 'pn-provider=demo;pn-prid=the-token-of-bobs-phone;pn-param=app')
-
-  tell("Everybody registers; then bob's phone falls asleep.")
-  for (const each of [alice, tablet, sleeper]) await each.register()
-  sleeper.sleep()
-
-  tell('alice calls bob: the tablet rings, the phone gets a push.')
-  pushed = () => {
-    setTimeout(() => {
-      tell('The push has woken the phone: it registers, and the ringing call comes to it.')
-      void sleeper.wake()
-    }, WAKE_MS)
-  }
-  sleeper.onRing = () => {
+  const sleeper = phone('phone', 'bob', '127.0.0.13', { provider: 'demo', prid: 'the-token-of-bobs-phone' }, () => {
     setTimeout(() => {
       tell('bob answers on the phone: the tablet stops.')
       sleeper.answer()
     }, RING_MS)
+  })
+
+  tell("Everybody registers; then bob's phone falls asleep.")
+  for (const each of [alice, tablet, sleeper]) {
+    await each.wake()
+    await each.register(600)
   }
-  const final = await alice.call('bob')
-  if (final !== 200) throw new Error(`the call was answered with ${final} instead of 200`)
+  await sleeper.sleep()
+
+  tell('alice calls bob: the tablet rings, the phone gets a push.')
+  pushed = () => {
+    setTimeout(async () => {
+      tell('The push has woken the phone: it registers, and the ringing call comes to it.')
+      await sleeper.wake()
+      await sleeper.register(600)
+    }, WAKE_MS)
+  }
+  const final = await alice.call(`sip:bob@${DOMAIN}`, () => {})
+  if (final?.status !== 200) throw new Error(`the call was answered with ${final?.status} instead of 200`)
   await new Promise((resolve) => setTimeout(resolve, TALK_MS))
 
   tell('alice hangs up.')
@@ -70,17 +78,31 @@ async function play(): Promise<void> {
   tell('That was functions/examples/push-wake-up.ts: four lines of routing, and no function ran while the call waited.')
 }
 
-function phone(name: string, user: string, address: string, contactParams?: string): DemoPhone {
-  const made = new DemoPhone({
-    name,
+/** Each phone has a loopback address of its own. */
+function phone(
+  name: string,
+  user: string,
+  address: string,
+  push?: { provider: string; prid: string },
+  onRing = () => {},
+): Phone {
+  const made = new Phone({
     user,
-    address,
-    port: 5060,
-    gateway: gatewayAddress,
     domain: DOMAIN,
-    instance: `urn:uuid:00000000-0000-0000-0000-${name.padStart(12, '0').replace(/[^0-9a-f]/g, '0')}`,
-    onArrow: arrow,
-    ...(contactParams ? { contactParams } : {}),
+    address,
+    transport: 'udp',
+    server: { address: DOMAIN, port: sipPort },
+    instance: `urn:uuid:00000000-0000-0000-0000-${Buffer.from(name).toString('hex').padStart(12, '0')}`,
+    push,
+    network: createNodeNetwork(),
+    clock: systemClock,
+    ids,
+    onMessage: (direction, message) => {
+      if (direction === 'sent') arrow(name, 'gateway', messageLabel(message))
+      else arrow('gateway', name, messageLabel(message))
+    },
+    onRing,
+    onEnded: () => {},
   })
   phones.push(made)
   return made
