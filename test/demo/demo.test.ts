@@ -9,7 +9,12 @@ test('npm run demo: a sleeping phone is woken on real sockets', () => {
     timeout: 60_000,
   })
   assert.equal(demo.status, 0, demo.stdout + demo.stderr)
-  const arrows = demo.stdout.split('\n').map((line) => line.replace(/^ *\d+ ms +/, '').replace(/ +/g, ' ').replace(/(sip:[^:]+):\d+/, '$1'))
+  const arrows = demo.stdout.split('\n').map((line) =>
+    line
+      .replace(/^ *\d+ ms +/, '')
+      .replace(/ +/g, ' ')
+      .replace(/(sip:[^:]+):\d+/, '$1'),
+  )
   const expected = [
     'gateway -> tablet INVITE sip:bob@127.0.0.12',
     'gateway -> push wake bob’s phone',

@@ -74,6 +74,8 @@ export class Phone implements IncomingRequests {
    */
   register(expires: number): Promise<SipMessage | undefined> {
     const { domain, instance, push, ids } = this.#options
+    // Leaves room for the repetition with a password.
+    this.#registers += 2
     const tokens = push ? `;pn-provider=${push.provider};pn-prid=${push.prid}` : ''
     const asked = this.#awake.ask({
       method: 'REGISTER',
@@ -81,8 +83,7 @@ export class Phone implements IncomingRequests {
       from: `<${this.aor}>;tag=${ids.next('tag')}`,
       to: `<${this.aor}>`,
       callId: this.#registerId,
-      // Leaves room for the repetition with a password.
-      cseq: (this.#registers += 2),
+      cseq: this.#registers,
       contact: `<${this.#contactUri}${tokens}>;+sip.instance="<${instance}>";expires=${expires}`,
     })
     return asked.final

@@ -179,7 +179,13 @@ export class UserAgent implements ServerUser, ClientUser {
     const { status } = challenge
     if ((status !== 401 && status !== 407) || !pending.isRepeatable || !credentials) return false
     const { method, uri } = pending.request
-    const header = authorization(challenge, { ...credentials, method, uri, cnonce: ids.next('cnonce'), count: ++this.#nonceCount })
+    const header = authorization(challenge, {
+      ...credentials,
+      method,
+      uri,
+      cnonce: ids.next('cnonce'),
+      count: ++this.#nonceCount,
+    })
     if (!header) return false
     pending.isRepeatable = false
     const { cseq, headers = [] } = pending.request

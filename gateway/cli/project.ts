@@ -1,0 +1,27 @@
+/** `package.json` of a new project: pure, so that its versions can be read and tested. */
+export function projectPackage(name: string, rouse: { version: string; dependencies: Record<string, string> }): string {
+  const manifest = {
+    name,
+    private: true,
+    type: 'module',
+    scripts: {
+      'dev': 'rouse dev',
+      'start': 'rouse start',
+      'routes': 'rouse routes',
+      'test': 'node --test',
+      'typecheck': 'tsc',
+      'build:lambda':
+        'esbuild deploy/lambda.ts --bundle --platform=node --target=node22 --format=esm --outfile=dist/lambda/index.mjs',
+    },
+    dependencies: { hono: rouse.dependencies.hono, rouse: `^${rouse.version}` },
+    // The Node.js that runs it comes along: whatever the machine has only needs to run npm.
+    devDependencies: { '@types/node': '^24', 'esbuild': '^0.28', 'node': '^24', 'typescript': '^7' },
+    allowScripts: { node: true, esbuild: true },
+  }
+  return `${JSON.stringify(manifest, null, 2)}\n`
+}
+
+/** What npm takes as the name of a package. */
+export function isProjectName(name: string): boolean {
+  return /^[a-z0-9][a-z0-9._-]{0,99}$/.test(name) && name !== 'node_modules'
+}
