@@ -80,7 +80,10 @@ export interface Config {
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-const DEFAULT_FUNCTIONS = fileURLToPath(new URL('../functions/examples/app.ts', import.meta.url))
+/** Compiled, in the published package. */
+const DEFAULT_FUNCTIONS = fileURLToPath(
+  new URL(`../functions/examples/app.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url),
+)
 
 /**
  * Reads the environment; an empty value counts as absent.

@@ -67,13 +67,19 @@ export function parsedJson(text: string): { value: unknown } | HostReply {
   }
 }
 
-/** An error in one line, with the place in the function's own code where it was thrown. */
+/** An error in one line, with the place in the function's own code where it was thrown, or where it cannot be read. */
 export function described(error: unknown): string {
   if (!(error instanceof Error)) return oneLine(String(error))
-  const place = error.stack
-    ?.split('\n')
-    .find((line) => /^\s+at .*:\d+:\d+\)?$/.test(line) && !line.includes('node_modules'))
-  return oneLine(`${error.name}: ${error.message}${place ? ` ${place.trim()}` : ''}`)
+  const place = placeOf(error)
+  return oneLine(`${error.name}: ${error.message}${place && ` at ${place}`}`)
+}
+
+/** Before the message of a syntax error stands where it is; otherwise the call nearest to it that is the function's own. */
+function placeOf({ stack = '', name }: Error): string {
+  const lines = stack.split('\n')
+  if (!lines[0]!.startsWith(name) && /:\d+$/.test(lines[0]!)) return lines[0]!
+  const own = lines.find((line) => /^\s+at .*:\d+:\d+\)?$/.test(line) && !/node_modules|\(node:/.test(line))
+  return own?.trim().replace(/^at /, '') ?? ''
 }
 
 /** RFC 9110: 408, 429 and 5xx may pass; a redirect is not followed, since a function that has moved is a setting to change. */

@@ -25,7 +25,7 @@ export function authorization(challenge: SipMessage, input: DigestInput): [name:
     const read = parseCredentials(line)
     const algorithm = (read?.params.get('algorithm') ?? 'MD5').toUpperCase()
     const hash = HASHES[algorithm]
-    if (!read || read.scheme.toLowerCase() !== 'digest' || !hash) continue
+    if (read?.scheme.toLowerCase() !== 'digest' || !hash) continue
     return [isProxy ? 'Proxy-Authorization' : 'Authorization', response(read.params, algorithm, hash, input)]
   }
   return undefined

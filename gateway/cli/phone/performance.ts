@@ -66,6 +66,7 @@ export class Performance {
     this.#change(async () => {
       if (this.#phone.hostPort !== undefined) return
       this.#tell('a push wakes it')
+      if (this.#plan.wakeAfterMs > 0) await pause(this.#clock, this.#plan.wakeAfterMs)
       await this.#phone.wake()
       await this.#register()
       this.#clock.after(AWAKE_MS, () => this.#sleepAgain())

@@ -12,6 +12,8 @@ export interface PhonePlan {
   registers: boolean
   /** Goes away once it is registered; a push wakes it. */
   sleeps: boolean
+  /** How long it takes to wake. */
+  wakeAfterMs: number
   expiresSeconds: number
   /** SIP URI to call. */
   call: string | undefined
@@ -33,6 +35,7 @@ export interface PhonePlan {
 export const PHONE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   register: { help: 'registers, and takes calls until Ctrl-C' },
   asleep: { help: 'registers and goes away: a push of `rouse dev` wakes it' },
+  wake: { value: '3s', isAfter: true, help: 'how long it takes to wake; default 0' },
   call: { value: 'bob', help: 'calls a user of the domain, or a SIP URI' },
   answer: { value: '2s', isAfter: true, help: 'answers a call after it has rung so long; default: it only rings' },
   decline: { value: '486', help: 'answers calls with this status instead' },
@@ -71,6 +74,7 @@ export function readPlan({ positionals, values, flags }: Arguments): PhonePlan {
     transport: flags.has('tcp') ? 'tcp' : 'udp',
     registers: flags.has('register') || flags.has('asleep'),
     sleeps: flags.has('asleep'),
+    wakeAfterMs: time('wake') ?? 0,
     expiresSeconds: read('expires', 'seconds from 60 to 86400', (text) => whole(text, 60, 86_400)) ?? 600,
     call: read('call', 'a user or a SIP URI', (text) => callUri(text, domain)),
     answerAfterMs: time('answer'),
@@ -88,9 +92,10 @@ export function readPlan({ positionals, values, flags }: Arguments): PhonePlan {
   return plan
 }
 
-function togetherFaults({ registers, sleeps, call, decline, answerAfterMs }: PhonePlan): string[] {
+function togetherFaults({ registers, sleeps, wakeAfterMs, call, decline, answerAfterMs }: PhonePlan): string[] {
   const faults: string[] = []
   if (!registers && call === undefined) faults.push('what shall it do? Say --register, --asleep or --call somebody')
+  if (wakeAfterMs > 0 && !sleeps) faults.push('--wake: only a phone that sleeps wakes; add --asleep')
   if (sleeps && call !== undefined) faults.push('--asleep and --call: a phone that sleeps calls nobody; leave one out')
   if (decline !== undefined && answerAfterMs !== undefined) faults.push('--answer and --decline: leave one out')
   return faults

@@ -35,7 +35,7 @@ function portOf(server: Server): number {
   return (server.address() as AddressInfo).port
 }
 
-/** Sends a push to a simulated phone. Always resolves; a phone that is gone has a dead token. */
+/** Sends a push to a simulated phone, on this machine and nowhere else. Always resolves; a phone that is gone has a dead token. */
 export async function wakePhone({ prid }: PushMessage): Promise<PushResult> {
   const [, port, secret] = PRID.exec(prid) ?? []
   if (port === undefined) return { outcome: 'token_invalid', error: 'no simulated phone has such a token' }
@@ -45,7 +45,9 @@ export async function wakePhone({ prid }: PushMessage): Promise<PushResult> {
     return response.status === 204
       ? { outcome: 'accepted' }
       : { outcome: 'token_invalid', error: 'the simulated phone has another token now' }
-  } catch {
+  } catch (error) {
+    const isSlow = error instanceof DOMException && error.name === 'TimeoutError'
+    if (isSlow) return { outcome: 'failed', error: `the simulated phone did not answer within ${TIMEOUT_MS} ms` }
     return { outcome: 'token_invalid', error: 'the simulated phone is gone' }
   }
 }

@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import own from '../../../package.json' with { type: 'json' }
+import { ENV, type Installed, installPackage, run } from './installed.ts'
+
+/** An address of its own: the standard port may be taken on 127.0.0.1. */
+const SERVER = '127.0.0.61:5060'
+const OPTIONS = ['--server', SERVER]
+
+describe('the published package, installed by npm into an empty project', () => {
+  let installed: Installed
+  /** What `rouse init` has written. */
+  let project = ''
+
+  before(() => {
+    installed = installPackage()
+  })
+  after(() => installed.remove())
+
+  test('holds compiled code with types and no source, and no test', () => {
+    const { files } = installed
+    assert.ok(files.includes('functions/sdk/index.js') && files.includes('functions/sdk/index.d.ts'))
+    const isTemplate = (file: string) => file.startsWith('gateway/cli/template/')
+    const sources = files.filter((file) => /(?<!\.d)\.ts$/.test(file) && !isTemplate(file))
+    assert.deepEqual([...sources, ...files.filter((file) => file.startsWith('test/'))], [])
+  })
+
+  test('npx rouse init writes a project, whose types fit, and never writes over one', () => {
+    run('npx', ['rouse', 'init', 'my-routes'], installed.folder)
+    const again = spawnSync('npx', ['rouse', 'init', 'my-routes'], {
+      cwd: installed.folder,
+      env: ENV,
+      encoding: 'utf8',
+    })
+    assert.equal(again.status, 2)
+    assert.match(again.stderr, /is not empty, and nothing is overwritten/)
+    project = join(installed.folder, 'my-routes')
+    for (const file of ['.gitignore', 'package.json', 'app.test.ts', 'deploy/Dockerfile', 'deploy/lambda.ts']) {
+      assert.ok(existsSync(join(project, file)), file)
+    }
+    // What `npm install` would bring: there is no registry here.
+    renameSync(join(installed.folder, 'node_modules'), join(project, 'node_modules'))
+    const files = hasTestingKit() ? [] : ['app.ts', 'deploy/lambda.ts', '--ignoreConfig', ...compilerOptions(project)]
+    run(process.execPath, [join(project, 'node_modules/typescript/bin/tsc'), ...files], project)
+  })
+
+  test('npm test of the new project passes', {
+    skip: hasTestingKit() ? false : 'this version of the package has no rouse/testing',
+  }, () => {
+    assert.match(run('npm', ['test'], project), /pass 1/)
+  })
+
+  test('npx rouse routes shows what app.ts takes', () => {
+    assert.equal(run('npx', ['rouse', 'routes'], project), 'INVITE  /:domain/:user\non      late-fork\n')
+    assert.deepEqual(JSON.parse(run('npx', ['rouse', 'routes', '--json'], project)).handlers, ['late-fork'])
+  })
+
+  test('rouse dev and two rouse phones complete a push wake-up; a save while the call waits changes what wakes it', async (t) => {
+    const dev = new Running(t, 'npx', ['rouse', 'dev', '--listen', SERVER, '--http', '127.0.0.61:0'], project)
+    await dev.says('Rouse is ready.')
+    const bob = new Running(
+      t,
+      ...rouse('phone', 'bob', '--register', '--asleep', '--answer', 'after', '100ms'),
+      project,
+    )
+    await bob.says('it sleeps')
+    // Its push waits until it goes on: the call waits for as long as this test likes.
+    bob.signal('SIGSTOP')
+    const alice = new Running(t, ...rouse('phone', 'alice', '--call', 'bob', '--hangup', 'after', '100ms'), project)
+    await dev.says('wake sip:bob@127.0.0.61')
+
+    const app = readFileSync(join(project, 'app.ts'), 'utf8')
+    writeFileSync(join(project, 'app.ts'), app.replace('(call, event) =>', '(call, event) => {'))
+    await dev.says('not loaded, the code of before goes on')
+    const fork = 'call.fork(event.contact)'
+    const mended = app.replace(fork, `{\n  call.annotate({ by: 'new code' })\n  ${fork}\n}`)
+    writeFileSync(join(project, 'app.ts'), mended)
+    await dev.says('reloaded: app.ts was saved')
+
+    bob.signal('SIGCONT')
+    assert.equal(await alice.exit(), 0, alice.output)
+    await bob.says('it sleeps again')
+    await dev.says('gateway  -> function /on/late-fork contact.registered')
+    await dev.says('function -> gateway  annotate, fork')
+    bob.signal('SIGINT')
+    assert.equal(await bob.exit(), 0, bob.output)
+    dev.signal('SIGINT')
+    assert.equal(await dev.exit(), 0, dev.output)
+  })
+})
+
+function rouse(...args: string[]): [string, string[]] {
+  return [process.execPath, ['node_modules/rouse/gateway/cli/rouse.js', ...args, ...OPTIONS]]
+}
+
+function hasTestingKit(): boolean {
+  return './testing' in own.exports
+}
+
+/** Of the project's tsconfig.json, for a compiler that is given files instead. */
+function compilerOptions(folder: string): string[] {
+  const { compilerOptions: options } = JSON.parse(readFileSync(join(folder, 'tsconfig.json'), 'utf8'))
+  return Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
+}
+
+/** A program that goes on while the test looks at what it writes. */
+class Running {
+  readonly #child: ChildProcess
+  output = ''
+  readonly #exited: Promise<number | null>
+  #look: () => void = () => {}
+
+  constructor(t: { after(work: () => void): void }, command: string, args: string[], cwd: string) {
+    this.#child = spawn(command, args, { cwd, env: ENV, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    this.#exited = once(this.#child, 'exit').then(([code]) => code as number | null)
+    for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
+      stream.on('data', (chunk) => {
+        this.output += chunk
+        this.#look()
+      })
+    }
+    t.after(() => this.signal('SIGKILL'))
+  }
+
+  /** As a terminal sends it: to the program, and to those it has begun. */
+  signal(signal: NodeJS.Signals): void {
+    try {
+      process.kill(-this.#child.pid!, signal)
+    } catch {
+      // They have all ended.
+    }
+  }
+
+  /** Waits until it has written this. */
+  async says(text: string): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    this.#look = () => {
+      if (this.output.includes(text)) resolve()
+    }
+    this.#look()
+    void this.#exited.then(() => reject(new Error(`it ended and never said "${text}":\n${this.output}`)))
+    const late = setTimeout(() => reject(new Error(`it has not said "${text}":\n${this.output}`)), 30_000)
+    await promise.finally(() => clearTimeout(late))
+  }
+
+  exit(): Promise<number | null> {
+    return this.#exited
+  }
+}
