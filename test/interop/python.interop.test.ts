@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { DemoPhone } from '../demo/phone.ts'
 import { served } from '../functions/any-language/served.ts'
 import { absent } from '../peers.ts'
 import { Gateway } from './gateway.ts'
 import { host, nextAddress } from './network.ts'
 import { PushServer } from './push-server.ts'
+import { SipPhone } from './sip-phone.ts'
 import { Started } from './started.ts'
 
 const HANDLER = fileURLToPath(new URL('../../functions/examples/python/handler.py', import.meta.url))
@@ -58,15 +58,15 @@ describe('a function in Python behind a gateway that signs', { skip: absent('pyt
     return { bob, phone, alice: device('alice', 'alice') }
   }
 
-  async function answeredWhenWoken(phone: DemoPhone, bob: string): Promise<void> {
+  async function answeredWhenWoken(phone: SipPhone, bob: string): Promise<void> {
     const { prid } = await pushes.next(bob)
     assert.equal(prid, `token-of-${bob}`)
     phone.onRing = () => phone.answer()
     assert.equal(await phone.wake(), 200)
   }
 
-  function device(name: string, user: string, contactParams = ''): DemoPhone {
-    const phone = new DemoPhone({
+  function device(name: string, user: string, contactParams = ''): SipPhone {
+    const phone = new SipPhone({
       name,
       user,
       address: nextAddress(),
@@ -82,7 +82,7 @@ describe('a function in Python behind a gateway that signs', { skip: absent('pyt
   }
 })
 
-function ringing(phone: DemoPhone) {
+function ringing(phone: SipPhone) {
   const target = new EventTarget()
   phone.onRing = () => target.dispatchEvent(new Event('ring'))
   return target

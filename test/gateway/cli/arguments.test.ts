@@ -47,7 +47,10 @@ test('every mistake is named, an unknown option with the nearest one there is', 
   )
   assert.deepEqual(
     faultsOf(() => planOf('bob --register --answer soon --decline 200')),
-    ['--answer: expected a time such as 2s or 500ms, got "soon"', '--decline: expected a status from 300 to 699, got "200"'],
+    [
+      '--answer: expected a time such as 2s or 500ms, got "soon"',
+      '--decline: expected a status from 300 to 699, got "200"',
+    ],
   )
 })
 

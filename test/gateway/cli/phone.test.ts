@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SipRouter } from '../../../functions/sdk/index.ts'
 import dtmfScreening from '../../../functions/examples/dtmf-screening.ts'
 import pushWakeUp from '../../../functions/examples/push-wake-up.ts'
+import { SipRouter } from '../../../functions/sdk/index.ts'
 import { readArguments } from '../../../gateway/cli/arguments.ts'
 import { phone } from '../../../gateway/cli/commands/phone.ts'
 import { Performance } from '../../../gateway/cli/phone/performance.ts'
@@ -150,7 +150,7 @@ test('the 200 to an INVITE is repeated until its ACK comes (RFC 3261 13.3.1.4)',
 test('a router that asks for a password gets it; with the wrong one the phone ends with 3', async () => {
   const app = new SipRouter()
   app.register('/:domain/:user', async (call) => {
-    if (await call.authenticate({ realm: 'example.com', password: () => 'secret' })) call.save()
+    if (await call.authenticate({ realm: 'example.com', user: () => 'secret' })) call.save()
   })
   const w = await world({ app })
   const bob = await play(w, 'bob --register --password secret')

@@ -9,9 +9,12 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 /** What a new project asks for besides Rouse: linked, since none of it is Rouse's. */
 const LINKED = ['typescript', '@typescript', '@types', 'undici-types']
 
+// What a test of Node.js tells those below it: the project's tests are not among them.
+const { NODE_TEST_CONTEXT: _, ...OWN_ENV } = process.env
+
 /** The Node.js that runs the tests goes first, as it would be the one of the project. */
 export const ENV: NodeJS.ProcessEnv = {
-  ...process.env,
+  ...OWN_ENV,
   PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}`,
   npm_config_offline: 'true',
   npm_config_audit: 'false',
