@@ -11,7 +11,14 @@ import { type PackageJson, publishedManifest } from './manifest.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** Goes along as it is. */
-const COPIED = ['README.md', 'LICENSE', 'gateway/cli/rouse.js', 'gateway/cli/template']
+const COPIED = [
+  'README.md',
+  'LICENSE',
+  'gateway/cli/rouse.js',
+  'gateway/cli/template',
+  'functions/contract/published/rouse.schema.json',
+  'functions/contract/published/openapi.json',
+]
 
 const target = process.argv[2] ?? join(ROOT, 'dist')
 rmSync(target, { recursive: true, force: true })

@@ -21,10 +21,17 @@ describe('the published package, installed by npm into an empty project', () => 
 
   test('holds compiled code with types and no source, and no test', () => {
     const { files } = installed
-    assert.ok(files.includes('functions/sdk/index.js') && files.includes('functions/sdk/index.d.ts'))
     const isTemplate = (file: string) => file.startsWith('gateway/cli/template/')
     const sources = files.filter((file) => /(?<!\.d)\.ts$/.test(file) && !isTemplate(file))
     assert.deepEqual([...sources, ...files.filter((file) => file.startsWith('test/'))], [])
+  })
+
+  test('has whatever it says that it exports', () => {
+    const root = join(installed.folder, 'node_modules/rouse')
+    const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    const named = Object.values(exports as Record<string, string | { types: string; default: string }>)
+    for (const file of named.flatMap((one) => (typeof one === 'string' ? [one] : [one.types, one.default])))
+      assert.ok(existsSync(join(root, file)), file)
   })
 
   test('npx rouse init writes a project, whose types fit, and never writes over one', () => {
