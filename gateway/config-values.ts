@@ -159,6 +159,24 @@ function isSecret(text: string): boolean {
   return length >= 24 && length <= 64
 }
 
+/** What may be without signature. */
+export interface UnsignedSetting {
+  /** Functions on this machine: invocations and answers. */
+  loopback: boolean
+  /** Answers of functions that are asked over https. */
+  answers: boolean
+}
+
+/** `loopback`, `answers`, or both with a comma between. */
+export function unsignedSetting(text: string): Read<UnsignedSetting> {
+  const parts = list(text.toLowerCase())
+  const isRight = parts.length > 0 && parts.every((part) => part === 'loopback' || part === 'answers')
+  if (isRight) return { ok: true, value: { loopback: parts.includes('loopback'), answers: parts.includes('answers') } }
+  const remedy =
+    'loopback lets functions on this machine go unsigned, answers lets what is answered over https go unsigned; else leave it out'
+  return { ok: false, expected: 'loopback, answers, or both with a comma between', remedy }
+}
+
 /** What fits in an Authorization header (RFC 6750 2.1). */
 export function tokenSetting(text: string): Read<string> {
   if (/^[A-Za-z0-9._~+/-]+=*$/.test(text)) return { ok: true, value: text }
@@ -200,6 +218,11 @@ export function isLoopback(host: string): boolean {
     host === '::ffff:127.0.0.1' ||
     (isIP(host) === 4 && host.startsWith('127.'))
   )
+}
+
+/** Whether the host of an http(s) URL is this machine itself. */
+export function isLoopbackUrl(url: string): boolean {
+  return isLoopback(new URL(url).hostname.replace(/^\[(.*)\]$/, '$1'))
 }
 
 /** Every address of the machine. */

@@ -5,6 +5,7 @@ import type { Result } from '../functions/contract/problem.ts'
 import { KNOWN_SETTINGS, notices, notYetFaults } from './config-known.ts'
 import { type ConfigFault, Reader } from './config-read.ts'
 import { type ResilienceConfig, resilienceConfig, resilienceFaults } from './config-resilience.ts'
+import { unsignedFaults } from './config-unsigned.ts'
 import {
   actionsSetting,
   addressSetting,
@@ -21,6 +22,8 @@ import {
   secondsSetting,
   secretSetting,
   tokenSetting,
+  type UnsignedSetting,
+  unsignedSetting,
 } from './config-values.ts'
 import { LOG_LEVELS, type LogLevel } from './observe/log.ts'
 
@@ -47,11 +50,15 @@ export interface Config {
     fallbackUrl: string | undefined
     /** `FUNCTIONS_FALLBACK_ACTIONS`, JSON array of actions (1 to 64), default none. */
     fallbackActions: Action[] | undefined
-    /** `WEBHOOK_SECRET`, `whsec_…`, two separated by a space while rotating; default none: unsigned. */
+    /** `WEBHOOK_SECRET`, `whsec_…`, two separated by a space while rotating; required when functions or pushes go to a URL. */
     webhookSecret: string | undefined
+    /** `FUNCTIONS_UNSIGNED`, what needs no signature; default nothing. */
+    unsigned: UnsignedSetting
   }
   /** Budgets, limits and the circuit breaker of functions. */
   resilience: ResilienceConfig
+  /** `EVENTS_SECRET`, as `WEBHOOK_SECRET`: what `POST /events` may be signed with; default `WEBHOOK_SECRET`. */
+  eventsSecret: string | undefined
   /** `REDIS_URL`, default none: the store in memory. */
   redisUrl: string | undefined
   /** `REDIS_PREFIX`, before every key in Redis; default `rouse`; as `GATEWAY_ID`. Functions that use the store need the same. */
@@ -97,6 +104,7 @@ export function readConfig(env: Environment, host: string = hostname()): Result<
   const faults = [
     ...read.faults,
     ...togetherFaults(config),
+    ...unsignedFaults(config, read.faults),
     ...resilienceFaults(config.resilience),
     ...notYetFaults(env),
   ]
@@ -106,6 +114,7 @@ export function readConfig(env: Environment, host: string = hostname()): Result<
 function settings(read: Reader, host: string): Config {
   const listen = read.value('SIP_LISTEN', listenSetting, 'udp://127.0.0.1:5060,tcp://127.0.0.1:5060') ?? []
   const advertise = read.value('SIP_ADVERTISE', hostPort)
+  const webhookSecret = read.value('WEBHOOK_SECRET', secretSetting)
   return {
     sip: { listen, advertise, domains: read.value('SIP_DOMAINS', domainsSetting) ?? ownHosts(listen, advertise?.host) },
     http: read.value('HTTP_LISTEN', httpListen, '127.0.0.1:8080') ?? { host: '127.0.0.1', port: 8080 },
@@ -117,9 +126,11 @@ function settings(read: Reader, host: string): Config {
       },
       fallbackUrl: read.value('FUNCTIONS_FALLBACK_URL', httpUrl),
       fallbackActions: read.value('FUNCTIONS_FALLBACK_ACTIONS', actionsSetting),
-      webhookSecret: read.value('WEBHOOK_SECRET', secretSetting),
+      webhookSecret,
+      unsigned: read.value('FUNCTIONS_UNSIGNED', unsignedSetting) ?? { loopback: false, answers: false },
     },
     resilience: resilienceConfig(read),
+    eventsSecret: read.value('EVENTS_SECRET', secretSetting) ?? webhookSecret,
     redisUrl: read.value('REDIS_URL', redisSetting),
     redisPrefix: read.value('REDIS_PREFIX', nameSetting, 'rouse') ?? '',
     gateway: {

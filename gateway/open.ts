@@ -4,6 +4,7 @@ import { createApi } from './api/api.ts'
 import { serveApi } from './api/serve.ts'
 import type { Config } from './config.ts'
 import type { ResilienceConfig } from './config-resilience.ts'
+import { isLoopbackUrl } from './config-values.ts'
 import { type Gateway, startGateway } from './gateway.ts'
 import { createHttpPush } from './http-push.ts'
 import { DEFAULT_BREAKER } from './invocation/breaker.ts'
@@ -63,7 +64,7 @@ export async function openGateway(
   const common = { clock, count: counters.count, log }
   const { store, state: storeState } = await openStore(settings, { clock, ids, counters, log })
   stops.push(() => store.close())
-  const { source, fallbackUrl, fallbackActions, webhookSecret } = settings.functions
+  const { source, fallbackUrl, fallbackActions, webhookSecret, unsigned } = settings.functions
   const primary = replaced.functions ?? (source.kind === 'url' ? httpHost(source.url) : await moduleHost(source.path))
   const fallback = fallbackUrl === undefined ? undefined : httpHost(fallbackUrl)
   stops.push(() => Promise.all([primary.close(), fallback?.close()]))
@@ -121,6 +122,7 @@ export async function openGateway(
     },
     metrics: () => renderPrometheus(counters),
     token: settings.apiToken,
+    secret: settings.eventsSecret,
     clock,
     ids,
     log,
@@ -138,14 +140,16 @@ export async function openGateway(
   return { ...gateway, httpUrl: server.url, refreshManifest: () => manifest.refresh() }
 
   function httpHost(url: string): FunctionHost {
+    const unsignedAnswers = unsigned.answers || (unsigned.loopback && isLoopbackUrl(url))
     // One more than invocations need is for the manifest.
-    return createHttpHost({ url, clock, secret: webhookSecret, connections: settings.resilience.concurrency + 1 })
+    const connections = settings.resilience.concurrency + 1
+    return createHttpHost({ url, clock, ids, secret: webhookSecret, unsignedAnswers, connections })
   }
 
   async function moduleHost(path: string): Promise<FunctionHost> {
     const loaded = await loadApp(path)
     if (!loaded.ok) throw new Error(loaded.message)
-    return createInProcessHost(loaded.app, clock, process.env)
+    return createInProcessHost(loaded.app, clock, process.env, webhookSecret)
   }
 
   function pushSender() {

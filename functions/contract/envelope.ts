@@ -64,6 +64,8 @@ export type WaitOutcome = z.infer<typeof WaitOutcome>
 
 export const InvocationData = z.object({
   contract: z.literal(CONTRACT),
+  /** The routing key, as in the URL, which is not signed: where both are there, this one counts. */
+  path: z.optional(z.string()),
   /** 1, or 2 for the retry; the envelope's `id` is the same on both. */
   attempt: z.number(),
   /** ISO time after which the gateway does not wait for the answer. */

@@ -8,6 +8,7 @@ export const PROBLEMS = {
   'handler.status': { sip: 503, http: 502, retry: true },
   'handler.refused': { sip: 503, http: 502, retry: false },
   'handler.invalid_answer': { sip: 503, http: 502, retry: true },
+  'handler.unsigned': { sip: 503, http: 502, retry: true },
   'handler.unknown': { sip: 503, http: 404, retry: false },
   /** Not asked: it has failed too often a moment ago. */
   'handler.circuit_open': { sip: 503, http: 503, retry: false },
@@ -17,6 +18,7 @@ export const PROBLEMS = {
   'replay.diverged': { sip: 500, http: 409, retry: false },
   'request.invalid': { sip: 400, http: 400, retry: false },
   'request.unauthorized': { sip: 401, http: 401, retry: false },
+  'request.replayed': { sip: 503, http: 409, retry: true },
   'request.too_large': { sip: 513, http: 413, retry: false },
   'transaction.gone': { sip: 481, http: 410, retry: false },
   'not_found': { sip: 404, http: 404, retry: false },

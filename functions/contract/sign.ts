@@ -1,3 +1,4 @@
+import { type Hmac, type Octets, platformHmac } from './hmac.ts'
 import type { Problem, Result } from './problem.ts'
 
 /** The headers of one signed message (https://www.standardwebhooks.com). */
@@ -15,39 +16,43 @@ export interface Signer {
    */
   sign(id: string, body: string, now: number): Promise<SignatureHeaders>
   /**
-   * Checks that one of the live keys signed exactly this body, at most five minutes from `now`.
+   * Checks that one of the live keys signed exactly this body, at most five minutes from `now`. A message that is sent again as it is
+   * passes again: whoever acts on it remembers what it has seen, see `SeenMessages`.
    * @param header a header by its lower-case name
-   * @returns the id, or problem `request.unauthorized`
+   * @returns problem `request.unauthorized` when it is not genuine
    */
-  verify(header: (name: string) => string | null | undefined, body: string, now: number): Promise<Result<string>>
+  verify(header: (name: string) => string | null | undefined, body: string, now: number): Promise<Result<SignedMessage>>
+}
+
+/** What was signed besides the body. */
+export interface SignedMessage {
+  id: string
+  /** When it was signed, seconds since the epoch. */
+  timestamp: number
 }
 
 /** How far a timestamp may be off, in seconds, either way. */
 export const SIGNATURE_TOLERANCE_SECONDS = 300
 /** Signatures of one message that are looked at: enough for keys that rotate, bounded for strangers. */
-const MAX_SIGNATURES = 8
-
-type Key = Awaited<ReturnType<typeof crypto.subtle.importKey>>
+export const MAX_SIGNATURES = 8
 
 const encoder = new TextEncoder()
 
 /**
- * Standard Webhooks: HMAC-SHA256 over `id.timestamp.body`, with WebCrypto, so it runs wherever functions do.
+ * Standard Webhooks: HMAC-SHA256 over `id.timestamp.body`.
  * @param secrets `whsec_<base64>`; several separated by a space while they rotate
+ * @param hmacOf  how; default what is fastest on the platform, and WebCrypto at the edge
  * @throws TypeError when a secret cannot be read
  */
-export function createSigner(secrets: string): Signer {
-  const keys = Promise.all(readSecrets(secrets).map(importKey))
+export function createSigner(secrets: string, hmacOf: (key: Octets) => Hmac = platformHmac): Signer {
+  const keys = readSecrets(secrets).map(hmacOf)
   return {
     async sign(id, body, now) {
       const timestamp = String(Math.floor(now / 1000))
       const message = encoder.encode(`${id}.${timestamp}.${body}`)
-      const signatures = await Promise.all((await keys).map((key) => crypto.subtle.sign('HMAC', key, message)))
-      return {
-        'webhook-id': id,
-        'webhook-timestamp': timestamp,
-        'webhook-signature': signatures.map((signature) => `v1,${toBase64(signature)}`).join(' '),
-      }
+      const signatures: string[] = []
+      for (const key of keys) signatures.push(`v1,${toBase64(await key.sign(message))}`)
+      return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signatures.join(' ') }
     },
     async verify(header, body, now) {
       const id = header('webhook-id')
@@ -56,55 +61,48 @@ export function createSigner(secrets: string): Signer {
       if (!id || !timestamp || !signatures) return refused('webhook-id, -timestamp and -signature are required')
       if (!isRecent(timestamp, now)) return refused('webhook-timestamp is more than five minutes off')
       const message = encoder.encode(`${id}.${timestamp}.${body}`)
-      const genuine = await someKeySigned(await keys, readSignatures(signatures), message)
-      return genuine ? { ok: true, value: id } : refused('no signature matches; check the secret on both sides')
+      const genuine = await someKeySigned(keys, readSignatures(signatures), message)
+      if (!genuine) return refused('no signature matches; check the secret on both sides')
+      return { ok: true, value: { id, timestamp: Number(timestamp) } }
     },
   }
 }
 
-function readSecrets(secrets: string): Uint8Array<ArrayBuffer>[] {
-  const read = secrets.split(' ').filter(Boolean).map(readSecret)
+function readSecrets(secrets: string): Octets[] {
+  const read = secrets.split(/\s+/).filter(Boolean).map(readSecret)
   if (read.length === 0) throw new TypeError('secret: expected whsec_ followed by base64, got nothing')
   return read
 }
 
-function readSecret(secret: string): Uint8Array<ArrayBuffer> {
+function readSecret(secret: string): Octets {
   const octets = fromBase64(secret.startsWith('whsec_') ? secret.slice(6) : secret)
   if (!octets || octets.length === 0) throw new TypeError('secret: expected whsec_ followed by base64')
   return octets
-}
-
-function importKey(octets: Uint8Array<ArrayBuffer>): Promise<Key> {
-  return crypto.subtle.importKey('raw', octets, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign', 'verify'])
 }
 
 function isRecent(timestamp: string, now: number): boolean {
   return /^\d{1,12}$/.test(timestamp) && Math.abs(now / 1000 - Number(timestamp)) <= SIGNATURE_TOLERANCE_SECONDS
 }
 
-function readSignatures(header: string): Uint8Array<ArrayBuffer>[] {
+function readSignatures(header: string): Octets[] {
   const versioned = header.split(' ', MAX_SIGNATURES).filter((part) => part.startsWith('v1,'))
   return versioned.map((part) => fromBase64(part.slice(3))).filter((octets) => octets !== undefined)
 }
 
-async function someKeySigned(
-  keys: Key[],
-  signatures: Uint8Array<ArrayBuffer>[],
-  message: Uint8Array<ArrayBuffer>,
-): Promise<boolean> {
+async function someKeySigned(keys: Hmac[], signatures: Octets[], message: Octets): Promise<boolean> {
   for (const key of keys) {
     for (const signature of signatures) {
-      if (await crypto.subtle.verify('HMAC', key, signature, message)) return true
+      if (await key.isGenuine(signature, message)) return true
     }
   }
   return false
 }
 
-function toBase64(octets: ArrayBuffer): string {
-  return btoa(String.fromCharCode(...new Uint8Array(octets)))
+function toBase64(octets: Octets): string {
+  return btoa(String.fromCharCode(...octets))
 }
 
-function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
+function fromBase64(text: string): Octets | undefined {
   try {
     return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
   } catch {

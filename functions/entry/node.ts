@@ -4,10 +4,12 @@ import type { Server, ServerResponse } from 'node:http'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { serve } from '@hono/node-server'
+import { createSigner } from '../contract/sign.ts'
 
 /**
- * Serves an app over HTTP on Node: `node functions/entry/node.ts ./app.ts`.
- * `PORT` (default 3000, 0 takes a free one) and `HOST` (default 127.0.0.1) say where; SIGTERM and SIGINT stop it.
+ * Serves an app over HTTP on Node: `WEBHOOK_SECRET=whsec_… node functions/entry/node.ts ./app.ts`.
+ * `WEBHOOK_SECRET` is the gateway's; `FUNCTIONS_UNSIGNED=loopback` does without on this machine. `PORT` (default 3000, 0 takes a free one) and
+ * `HOST` (default 127.0.0.1) say where; SIGTERM and SIGINT stop it.
  */
 
 /** Milliseconds that invocations under way get when it stops: more than a gateway waits for any. */
@@ -20,6 +22,7 @@ interface App {
 const app = await loadApp(process.argv[2])
 const port = readPort(process.env.PORT)
 const hostname = process.env.HOST || '127.0.0.1'
+checkTrust()
 const server = serve({ fetch: (request) => app.fetch(request, process.env), port, hostname }, ({ address, port }) => {
   process.stdout.write(`listening on http://${address.includes(':') ? `[${address}]` : address}:${port}\n`)
 }) as Server
@@ -45,6 +48,30 @@ function readPort(text = '3000'): number {
   if (text === '' || !Number.isInteger(port) || port < 0 || port > 65_535)
     refuse(`PORT: expected 0 to 65535, got "${text}"`)
   return port
+}
+
+/** The router itself refuses what is not signed; a function that could only refuse is better not started. */
+function checkTrust(): void {
+  const { WEBHOOK_SECRET, FUNCTIONS_UNSIGNED } = process.env
+  if (WEBHOOK_SECRET?.trim()) return checkSecret(WEBHOOK_SECRET)
+  if (!/\bloopback\b/i.test(FUNCTIONS_UNSIGNED ?? '')) {
+    refuse(
+      'WEBHOOK_SECRET: expected the secret of the gateway, got nothing; make one with: echo whsec_$(openssl rand -base64 32), or set FUNCTIONS_UNSIGNED=loopback on both sides',
+    )
+  }
+  if (!/^(localhost|127(\.\d{1,3}){3}|::1)$/.test(hostname)) {
+    refuse(
+      `FUNCTIONS_UNSIGNED: loopback is for this machine alone, but HOST is ${hostname}; set WEBHOOK_SECRET instead`,
+    )
+  }
+}
+
+function checkSecret(secret: string): void {
+  try {
+    createSigner(secret)
+  } catch {
+    refuse('WEBHOOK_SECRET: expected whsec_ and base64, or two of these separated by a space, got something else')
+  }
 }
 
 /** Invocations under way are answered; connections that wait for nothing would keep the process for seconds. */

@@ -10,7 +10,7 @@ export interface CallParts {
   data: InvocationData
   execution: Execution
   env: unknown
-  signal: AbortSignal | undefined
+  signal(): AbortSignal | undefined
   /** Path parameters. */
   param(name: string): string | undefined
   /** The way to look an AOR up without the gateway, if there is one. */
@@ -123,7 +123,7 @@ export class CallView<Param extends string = string, Env = unknown, Context exte
   }
   /** Aborts when the answer is not wanted any more (CANCEL). */
   get signal(): AbortSignal | undefined {
-    return this.parts.signal
+    return this.parts.signal()
   }
   /** Bindings of the platform the function runs on: the second argument of `fetch`. */
   get env(): Env {

@@ -3,6 +3,7 @@ export type { Action, Answer, HeaderEdits } from '../contract/actions.ts'
 export type { Duration } from '../contract/duration.ts'
 export type { Branch, Contact, Credentials, Invocation, Manifest } from '../contract/envelope.ts'
 export type { Attributes, Filter } from '../contract/events.ts'
+export { createSigner, type SignatureHeaders, type SignedMessage, type Signer } from '../contract/sign.ts'
 export {
   annotate,
   type CancelOptions,

@@ -13,8 +13,21 @@ export interface RouterTypes {
 }
 
 export interface SipRouterOptions<Types extends RouterTypes = RouterTypes> {
-  /** Verifies the gateway's signature: `whsec_…`, two separated by a space while rotating. Absent: everybody may invoke. */
+  /**
+   * The gateway's `WEBHOOK_SECRET`: `whsec_…`, two separated by a space while rotating. Invocations have to be signed with it, answers are.
+   * Default `WEBHOOK_SECRET` of the environment that comes with each request; where there is none nobody may invoke over HTTP.
+   */
   secret?: string
+  /**
+   * Takes invocations from whoever can reach it, signs nothing: for tests, and behind something else that checks who calls. Default false.
+   * `FUNCTIONS_UNSIGNED=loopback` in the environment that comes with a request does so for requests to this machine itself.
+   */
+  unsigned?: boolean
+  /**
+   * Remembers a key for so many seconds and says whether that was the first time, for all processes together: a captured invocation is then
+   * served by none a second time. Default: each process knows what it has seen itself.
+   */
+  once?(key: string, seconds: number): boolean | Promise<boolean>
   /** Where the functions are mounted, `/app`; default the root. */
   basePath?: string
   /**

@@ -2,7 +2,8 @@ import { Hono } from 'hono'
 import { CONTRACT, type Invocation, type InvocationData, type Manifest, RouteBudget } from '../contract/envelope.ts'
 import { PROBLEMS, type Problem, problemDetails } from '../contract/problem.ts'
 import { Routes } from '../contract/routes.ts'
-import { createSigner, type Signer } from '../contract/sign.ts'
+import { SeenMessages } from '../contract/seen.ts'
+import { SIGNATURE_TOLERANCE_SECONDS } from '../contract/sign.ts'
 import { type Begun, begunBy, newJournal, takenUp } from './beginning.ts'
 import { Call } from './call.ts'
 import { callEvent } from './event.ts'
@@ -22,6 +23,7 @@ import type {
   SipRouterOptions,
 } from './router-types.ts'
 import { TaskMemory } from './task-memory.ts'
+import { createTrust } from './trust.ts'
 
 type AnyHandler = (call: Call, cause?: unknown) => unknown
 
@@ -61,11 +63,17 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
   constructor(options: SipRouterOptions<Types> = {}) {
     this.#onError = options.onError ?? ((error) => console.error(error))
     this.#lookupOf = lookups(options.store, this.#onError)
-    const signer: Signer | undefined = options.secret ? createSigner(options.secret) : undefined
     // A router is made by the application itself: what it does not pass in comes from the platform.
     const now = options.now ?? Date.now
     this.#tasks = new TaskMemory(now)
-    this.#serve = serveInvocations({ router: this, signer, now, basePath: options.basePath ?? '' })
+    const { basePath = '', once } = options
+    this.#serve = serveInvocations({
+      router: this,
+      trust: createTrust(options),
+      isFirst: firstTime(now, once, this.#onError),
+      now,
+      basePath,
+    })
   }
 
   /** Initial INVITEs. */
@@ -206,12 +214,12 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
 
   #run(found: Found, begun: Begun, { id, data }: Invocation, options: DispatchOptions) {
     const { instance, journal, canWait } = begun
-    const { env, signal, onError = this.#onError } = options
+    const { env, onError = this.#onError } = options
     const once: ExecutionOptions['once'] = (task, perform) =>
       this.#tasks.once(`${data.transaction.id} ${data.transaction.seq} ${id}`, task, perform)
     const execution = new Execution({ data, instance, handler: found.name, journal, canWait, once, onLate: onError })
     const lookup = () => this.#lookupOf(env)
-    const call = new Call({ data, execution, env, signal, param: found.param, lookup })
+    const call = new Call({ data, execution, env, signal: () => options.signal, param: found.param, lookup })
     const { event, branch } = journal.start
     const conclusion = execution.run(() => found.handler(call, event ? callEvent(event) : branch))
     return conclusion instanceof Promise
@@ -239,6 +247,22 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
         return refused({ code: 'handler.threw', detail: `the handler of ${label} threw; see the function's own log` })
     }
   }
+}
+
+/** What this process has seen it knows by itself; what others have seen, `once` knows. When that fails the call goes on. */
+function firstTime(now: () => number, once: SipRouterOptions['once'], onError: (error: unknown) => void) {
+  const seen = new SeenMessages()
+  const everywhere = async (key: string, timestamp: number) => {
+    try {
+      // As long as the signature is good, and a second for what was rounded.
+      return await once!(key, timestamp + SIGNATURE_TOLERANCE_SECONDS + 1 - Math.floor(now() / 1000))
+    } catch (error) {
+      onError(error)
+      return true
+    }
+  }
+  return (key: string, timestamp: number): boolean | Promise<boolean> =>
+    seen.first(key, timestamp, now()) && (once === undefined || everywhere(key, timestamp))
 }
 
 /** A wait of a handler that has ended meanwhile is nothing to do; a context that was lost is a fault. */

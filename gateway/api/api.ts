@@ -1,32 +1,22 @@
-import { type Context, Hono, type Next } from 'hono'
-import type { Clock, IdSource } from '../../functions/contract/clock.ts'
-import type { Log } from '../observe/log.ts'
+import { type Context, Hono } from 'hono'
 import { PROMETHEUS_TYPE } from '../observe/prometheus.ts'
 import { canonicalAor } from '../sip/uri.ts'
-import { eventOfBody } from './event-body.ts'
-import { problemResponse, StoreTrouble, unexpected } from './problem-response.ts'
-import { readBody } from './read-body.ts'
+import { type EventsOptions, serveEvents } from './events.ts'
+import { problemResponse, stored, unexpected } from './problem-response.ts'
 import { shownRegistration } from './shown.ts'
 import { createTokenCheck, isLoopbackName } from './token.ts'
-import type { Calls, Health, Publish, Registrations } from './types.ts'
+import type { Calls, Health, Registrations } from './types.ts'
 
-export interface ApiOptions {
+export interface ApiOptions extends EventsOptions {
   calls: Calls
   registrations: Registrations
-  publish: Publish
   health: Health
   /** Prometheus text. */
   metrics: () => string
   /** Bearer token that everything but health asks for; absent: open, for loopback only. */
   token?: string | undefined
-  /** Octets of a request body; default 65,536. */
-  bodyLimit?: number
-  clock: Clock
-  ids: IdSource
-  log: Log
 }
 
-const BODY_LIMIT = 65_536
 /** Entries of a list: default and most. */
 const PAGE = 100
 const PAGE_MAX = 1000
@@ -37,8 +27,9 @@ export function createApi(options: ApiOptions): Hono {
   app.onError((error, c) => unexpected(c, error, options.log))
   app.notFound((c) => problemResponse(c, { code: 'not_found', detail: `nothing is at ${c.req.path}` }))
   health(app, options.health)
-  app.use(guard(options.token))
-  events(app, options)
+  const refusal = guard(options.token)
+  serveEvents(app, options, refusal)
+  app.use(async (c, next) => refusal(c) ?? next())
   calls(app, options.calls)
   registrations(app, options)
   app.get('/metrics', (c) => c.body(options.metrics(), 200, { 'content-type': PROMETHEUS_TYPE }))
@@ -63,30 +54,14 @@ function health(app: Hono, { ready }: Health): void {
  */
 function guard(token: string | undefined) {
   const isRight = token === undefined ? undefined : createTokenCheck(token)
-  return async (c: Context, next: Next) => {
-    if (isRight ? isRight(c.req.header('authorization')) : isLoopbackName(new URL(c.req.url).hostname)) return next()
+  return (c: Context): Response | undefined => {
+    if (isRight ? isRight(c.req.header('authorization')) : isLoopbackName(new URL(c.req.url).hostname)) return undefined
     c.header('www-authenticate', 'Bearer')
     const detail = isRight
       ? 'send Authorization: Bearer with the API_TOKEN'
       : 'ask as localhost, or set API_TOKEN and send it'
     return problemResponse(c, { code: 'request.unauthorized', detail })
   }
-}
-
-function events(app: Hono, { publish, clock, ids, bodyLimit = BODY_LIMIT, log }: ApiOptions): void {
-  app.post('/events', async (c) => {
-    const body = await readBody(c.req.raw, bodyLimit)
-    if (!body.ok) return problemResponse(c, body.problem)
-    const event = eventOfBody(c.req.header('content-type') ?? '', body.value, {
-      now: clock.now(),
-      newId: () => ids.next('event'),
-    })
-    if (!event.ok) return problemResponse(c, event.problem)
-    const { id, type } = event.value
-    const matched = await stored(publish(event.value))
-    log.info('POST /events', { eventId: id, type, matched })
-    return c.json({ id, matched }, 202)
-  })
 }
 
 function calls(app: Hono, view: Calls): void {
@@ -118,15 +93,6 @@ function registrations(app: Hono, { registrations: view, clock }: ApiOptions): v
       return problemResponse(c, { code: 'not_found', detail: 'nobody is registered under this address' })
     return c.json({ registrations: bindings.map((binding) => shownRegistration(binding, clock.now())) })
   })
-}
-
-/** What the store rejects with is its own trouble: 503, not a bug. */
-async function stored<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work
-  } catch (cause) {
-    throw new StoreTrouble('the store does not answer', { cause })
-  }
 }
 
 /** `?limit=`, 1 to 1000; `undefined` when it is something else. */

@@ -5,6 +5,15 @@ import type { Log } from '../observe/log.ts'
 /** The store rejected: expected trouble, 503. */
 export class StoreTrouble extends Error {}
 
+/** What the store rejects with is its own trouble: 503, not a bug. */
+export async function stored<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (cause) {
+    throw new StoreTrouble('the store does not answer', { cause })
+  }
+}
+
 const TYPE = { 'content-type': 'application/problem+json' }
 
 /** RFC 9457. Retryable trouble says when to come back. */

@@ -1,6 +1,7 @@
 import type { Clock } from '../../functions/contract/clock.ts'
 import type { Invocation, Manifest } from '../../functions/contract/envelope.ts'
 import type { Result } from '../../functions/contract/problem.ts'
+import { createSigner } from '../../functions/contract/sign.ts'
 import { abortSignalOf, type CancelSignal } from './cancellation.ts'
 import { type FunctionHost, type HostReply, type InvokeOptions, MANIFEST_PATH, MANIFEST_TIMEOUT_MS } from './host.ts'
 import { manifestOfReply } from './invoker-manifest.ts'
@@ -9,6 +10,8 @@ import { invalidAnswer, isJson, parsedJson, replyOfStatus, threw } from './invok
 
 /** An app that runs in this process: what a web framework's default export looks like. */
 export interface FunctionApp {
+  /** What `GET /.well-known/rouse` answers, where the app knows. */
+  manifest?(): unknown
   fetch(request: Request, env?: unknown): Response | Promise<Response>
   /** The same without HTTP in between, where the app knows how: values instead of JSON texts. */
   dispatch?(
@@ -20,18 +23,25 @@ export interface FunctionApp {
 
 /** How many microtask turns a function may take before it gets a timer: handlers that need no I/O are through by then. */
 const FREE_TURNS = 32
-/** A Request needs an absolute URL; nothing resolves this name. */
-const ORIGIN = 'http://functions.internal'
+/** A Request needs an absolute URL; this one never leaves the process. */
+const ORIGIN = 'http://localhost'
 
 /**
  * Functions in this process. A function cannot be stopped: after its deadline, or the abort, what it answers is dropped.
  * The app gets the gateway's own invocation object and must not change it.
- * @param env what it gets as its environment, as it would elsewhere
+ * @param env    what it gets as its environment, as it would elsewhere
+ * @param secret signs what goes through `fetch`, as elsewhere; without one the app is told that unsigned requests are to be taken
  */
-export function createInProcessHost(app: FunctionApp, clock: Clock, env?: unknown): FunctionHost {
-  const inProcess: FunctionApp = {
-    fetch: (request) => app.fetch(request, env),
-    ...(app.dispatch ? { dispatch: (path, invocation) => app.dispatch!(path, invocation, { env }) } : {}),
+export function createInProcessHost(app: FunctionApp, clock: Clock, env?: unknown, secret?: string): FunctionHost {
+  const signer = secret === undefined ? undefined : createSigner(secret)
+  const fetchEnv = signer ? env : { ...(env ?? {}), FUNCTIONS_UNSIGNED: 'loopback' }
+  const inProcess: InProcess = {
+    manifest: app.manifest && app.dispatch ? () => app.manifest!() : undefined,
+    dispatch: app.dispatch && ((path, invocation) => app.dispatch!(path, invocation, { env })),
+    async fetch(path, id, body, init) {
+      const headers = { 'webhook-id': id, ...(await signer?.sign(id, body, clock.now())), ...init.headers }
+      return app.fetch(new Request(ORIGIN + path, { ...init, headers }), fetchEnv)
+    },
   }
   return {
     isInProcess: true,
@@ -51,6 +61,18 @@ export function createInProcessHost(app: FunctionApp, clock: Clock, env?: unknow
   }
 }
 
+/** How this process reaches the app. */
+interface InProcess {
+  manifest: (() => unknown) | undefined
+  dispatch: ((path: string, invocation: Invocation) => Promise<{ status: number; body?: unknown }>) | undefined
+  fetch(
+    path: string,
+    id: string,
+    body: string,
+    init: RequestInit & { headers?: Record<string, string> },
+  ): Promise<Response>
+}
+
 async function watchSoon(pending: PendingReply, clock: Clock, options: InvokeOptions): Promise<void> {
   for (let turn = 0; turn < FREE_TURNS; turn++) {
     if (pending.settled) return
@@ -59,7 +81,7 @@ async function watchSoon(pending: PendingReply, clock: Clock, options: InvokeOpt
   if (!pending.settled) pending.watch(clock, options)
 }
 
-async function dispatched(app: FunctionApp, path: string, invocation: Invocation): Promise<HostReply> {
+async function dispatched(app: InProcess, path: string, invocation: Invocation): Promise<HostReply> {
   try {
     const { status, body } = await app.dispatch!(path, invocation)
     return replyOfStatus(status, body)
@@ -69,20 +91,20 @@ async function dispatched(app: FunctionApp, path: string, invocation: Invocation
 }
 
 async function fetched(
-  app: FunctionApp,
+  app: InProcess,
   path: string,
   invocation: Invocation,
   signal: CancelSignal | undefined,
 ): Promise<HostReply> {
-  const headers = { 'content-type': 'application/cloudevents+json', 'webhook-id': invocation.id }
+  const body = JSON.stringify(invocation)
   const init = {
     method: 'POST',
-    headers,
-    body: JSON.stringify(invocation),
+    headers: { 'content-type': 'application/cloudevents+json' },
+    body,
     ...(signal ? { signal: abortSignalOf(signal) } : {}),
   }
   try {
-    return await replyOf(await app.fetch(new Request(ORIGIN + path, init)))
+    return await replyOf(await app.fetch(path, invocation.id, body, init))
   } catch (error) {
     return threw(error)
   }
@@ -104,16 +126,17 @@ async function replyOf(response: Response): Promise<HostReply> {
   return response.status === 200 ? body : replyOfStatus(response.status, undefined, retryAfter)
 }
 
-async function manifest(app: FunctionApp, clock: Clock): Promise<Result<Manifest>> {
+async function manifest(app: InProcess, clock: Clock): Promise<Result<Manifest>> {
   const pending = new PendingReply()
   pending.watch(clock, { signal: undefined, timeoutMs: MANIFEST_TIMEOUT_MS })
   void fetchedManifest(app).then((reply) => pending.settle(reply))
   return manifestOfReply(await pending.promise)
 }
 
-async function fetchedManifest(app: FunctionApp): Promise<HostReply> {
+async function fetchedManifest(app: InProcess): Promise<HostReply> {
   try {
-    return await replyOf(await app.fetch(new Request(ORIGIN + MANIFEST_PATH)))
+    if (app.manifest) return { kind: 'answer', answer: app.manifest() }
+    return await replyOf(await app.fetch(MANIFEST_PATH, 'manifest', '', {}))
   } catch (error) {
     return threw(error)
   }

@@ -177,6 +177,7 @@ export class Invocations {
     this.#request ??= requestData(request, call.uri, call.aor, call.isLocal)
     const data: InvocationData = {
       contract: 1,
+      path: job.path,
       attempt,
       deadline: isoTime(deadline),
       transaction: {

@@ -10,7 +10,7 @@ export class PendingReply {
   readonly promise: Promise<HostReply>
   settled = false
   /** Called when the deadline or the abort has won: stop the work. */
-  giveUp: (() => void) | undefined
+  giveUp: ((why: 'late' | 'unwanted') => void) | undefined
   #resolve!: (reply: HostReply) => void
   #timer: Timer | undefined
   #signal: CancelSignal | undefined
@@ -33,18 +33,18 @@ export class PendingReply {
 
   /** From now on the deadline and the signal count. */
   watch(clock: Clock, { signal, timeoutMs }: InvokeOptions): void {
-    if (signal?.aborted) return this.#stop(aborted())
-    this.#timer = clock.after(timeoutMs, () => this.#stop(timedOut(timeoutMs)))
+    if (signal?.aborted) return this.#stop(aborted(), 'unwanted')
+    this.#timer = clock.after(timeoutMs, () => this.#stop(timedOut(timeoutMs), 'late'))
     if (!signal) return
     this.#signal = signal
-    this.#onAbort = () => this.#stop(aborted())
+    this.#onAbort = () => this.#stop(aborted(), 'unwanted')
     signal.addEventListener('abort', this.#onAbort)
   }
 
-  #stop(reply: HostReply): void {
+  #stop(reply: HostReply, why: 'late' | 'unwanted'): void {
     if (this.settled) return
     this.settle(reply)
-    this.giveUp?.()
+    this.giveUp?.(why)
   }
 }
 

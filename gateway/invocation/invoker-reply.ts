@@ -13,7 +13,8 @@ export function replyOfStatus(status: number, body: unknown, retryAfter?: string
   if (status === 200) return { kind: 'answer', answer: body }
   if (status === 204) return { kind: 'none' }
   const problem = statusProblem(status, body)
-  const reply = { kind: 'problem', problem, retry: isRetried(status), status } as const
+  const retry = isRetried(status) || problem.code === 'request.replayed'
+  const reply = { kind: 'problem', problem, retry, status } as const
   return retryAfter === undefined ? reply : { ...reply, retryAfter }
 }
 
@@ -40,6 +41,11 @@ export function overloaded(detail: string): HostReply {
 
 function refused(code: ProblemCode, detail: string): HostReply {
   return { kind: 'problem', problem: { code, detail }, retry: false }
+}
+
+/** An answer that nobody can tell who gave it. */
+export function unsigned(detail: string): HostReply {
+  return { kind: 'problem', problem: { code: 'handler.unsigned', detail }, retry: true }
 }
 
 /** A function in process threw, which an HTTP server would have made a 500. */

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { createSigner } from '../../../functions/contract/sign.ts'
 import { invocation } from '../invocations.ts'
 
 const ENTRY = fileURLToPath(new URL('../../../functions/entry/node.ts', import.meta.url))
@@ -14,7 +15,10 @@ after(() => {
   for (const child of children) child.kill('SIGKILL')
 })
 
-function start(args: string[], env: Record<string, string> = {}) {
+const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
+const UNSIGNED = { FUNCTIONS_UNSIGNED: 'loopback' }
+
+function start(args: string[], env: Record<string, string> = UNSIGNED) {
   const child = spawn(process.execPath, [ENTRY, ...args], { env: { ...process.env, PORT: '0', ...env } })
   children.push(child)
   let errors = ''
@@ -31,7 +35,7 @@ function start(args: string[], env: Record<string, string> = {}) {
 }
 
 test('an app is served over HTTP; SIGTERM ends it at once, idle connections or not', async () => {
-  const { child, listening, exited } = start([APP], { REGION: 'eu' })
+  const { child, listening, exited } = start([APP], { REGION: 'eu', ...UNSIGNED })
   const url = await listening
   assert.match(url, /^http:\/\/127\.0\.0\.1:\d+$/)
   const manifest = (await (await fetch(`${url}/.well-known/rouse`)).json()) as { handlers: string[] }
@@ -45,6 +49,21 @@ test('an app is served over HTTP; SIGTERM ends it at once, idle connections or n
   child.kill('SIGTERM')
   assert.deepEqual(await exited, [0, null])
   assert.ok(performance.now() - started < 4000)
+})
+
+test('with WEBHOOK_SECRET it serves whoever signs, and signs its answers', async () => {
+  const { child, listening, exited } = start([APP], { WEBHOOK_SECRET: SECRET, REGION: 'eu' })
+  const url = `${await listening}/invite/example.com/bob`
+  const body = JSON.stringify(invocation())
+  assert.equal((await fetch(url, { method: 'POST', body })).status, 401)
+  const signer = createSigner(SECRET)
+  const headers = { ...(await signer.sign('msg-1', body, Date.now())) }
+  const response = await fetch(url, { method: 'POST', body, headers })
+  assert.equal(response.status, 200)
+  const verified = await signer.verify((name) => response.headers.get(name), await response.text(), Date.now())
+  assert.equal(verified.ok && verified.value.id, 'msg-1')
+  child.kill('SIGTERM')
+  await exited
 })
 
 test('an invocation that is under way when it is stopped is answered', async () => {
@@ -61,6 +80,9 @@ test('what is wrong is said in one sentence', async () => {
     [['./nowhere.ts'], {}, /nowhere.ts does not exist/],
     [[fileURLToPath(import.meta.resolve('../invocations.ts'))], {}, /no default export with fetch/],
     [[APP], { PORT: 'http' }, /PORT: expected 0 to 65535, got "http"/],
+    [[APP], {}, /WEBHOOK_SECRET: expected the secret .*got nothing.*openssl.*FUNCTIONS_UNSIGNED=loopback/],
+    [[APP], { WEBHOOK_SECRET: '%%%' }, /WEBHOOK_SECRET: expected whsec_ and base64.* got something else/],
+    [[APP], { ...UNSIGNED, HOST: '0.0.0.0' }, /FUNCTIONS_UNSIGNED: .*HOST is 0\.0\.0\.0; set WEBHOOK_SECRET instead/],
   ]
   const runs = cases.map(([args, env]) => start(args, env))
   for (const [index, { exited, errors }] of runs.entries()) {

@@ -128,7 +128,7 @@ describe('the webhook', () => {
     const [{ request, body }] = received as [(typeof received)[0]]
     const header = (name: string) => request.headers[name] as string | undefined
     const verified = await createSigner(SECRET).verify(header, body, 1_700_000_000_000)
-    assert.deepEqual(verified, { ok: true, value: 'push-1' })
+    assert.deepEqual(verified, { ok: true, value: { id: 'push-1', timestamp: 1_700_000_000 } })
   })
 
   test('410: the token is dead', async () => {

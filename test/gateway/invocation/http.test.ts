@@ -6,7 +6,7 @@ import { Webhook } from 'standardwebhooks'
 import type { FunctionHost } from '../../../gateway/invocation/host.ts'
 import { createHttpHost, type HttpHostOptions } from '../../../gateway/invocation/http.ts'
 import { createInvoker } from '../../../gateway/invocation/invoker.ts'
-import { FakeClock, settled } from '../../support/fake-clock.ts'
+import { CountingIds, FakeClock, settled } from '../../support/fake-clock.ts'
 import { ANSWER, FunctionServer, invocationOf, json, type Received, realClock, Witness } from './functions.ts'
 
 type Behaviour = (response: ServerResponse, request: Received, nth: number) => void
@@ -23,7 +23,7 @@ async function serving(behave: Behaviour, options: Partial<HttpHostOptions> = {}
 }
 
 function hostOf(url: string, options: Partial<HttpHostOptions> = {}): FunctionHost {
-  const host = createHttpHost({ clock: realClock, ...options, url })
+  const host = createHttpHost({ clock: realClock, ids: new CountingIds(), ...options, url })
   cleanups.push(() => host.close())
   return host
 }
