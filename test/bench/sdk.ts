@@ -7,7 +7,7 @@ import { byDispatch, Session } from '../functions/session.ts'
 
 const RUNS = 5
 
-const sip = new SipRouter()
+const sip = new SipRouter({ unsigned: true })
 sip.invite('/support.example.com/:user', async (call) => {
   const registered = call.wait('contact.registered', { aor: call.aor }, '25s')
   call.push()

@@ -18,6 +18,7 @@ function faults(env: Environment): string[] {
 describe('defaults', () => {
   test('an empty environment runs on loopback with the examples, memory and no token', () => {
     const { functions, ...rest } = config({})
+    assert.deepEqual(functions.unsigned, { loopback: false, answers: false })
     assert.match(functions.source.kind === 'module' ? functions.source.path : '', /functions\/examples\/app\.ts$/)
     assert.deepEqual(rest, {
       sip: {
@@ -40,6 +41,7 @@ describe('defaults', () => {
         breakerRestMs: 1000,
         cache: 1000,
       },
+      eventsSecret: undefined,
       redisUrl: undefined,
       redisPrefix: 'rouse',
       gateway: { id: 'host-1', pool: 'default', address: undefined, drainMs: 20_000 },
@@ -155,7 +157,7 @@ describe('functions', () => {
       path: 'file:///srv/app.ts',
     })
     const url = 'https://functions.example.com/rouse?code=1'
-    assert.deepEqual(config({ FUNCTIONS: url }).functions.source, { kind: 'url', url })
+    assert.deepEqual(config({ FUNCTIONS: url, WEBHOOK_SECRET: SECRET }).functions.source, { kind: 'url', url })
     assert.match(
       faults({ FUNCTIONS: 'ftp://x.example.com' })[0]!,
       /^FUNCTIONS: expected a module path or an http or https URL, got "ftp:/,
@@ -195,6 +197,55 @@ describe('functions', () => {
       assert.match(message!, /^WEBHOOK_SECRET: expected whsec_/)
       assert.ok(!message!.includes(wrong))
     }
+  })
+})
+
+describe('signatures', () => {
+  const HERE = 'http://127.0.0.1:3000'
+  const AWAY = 'https://functions.example.com'
+
+  test('a function or push function at a URL needs a secret, and the sentence says how to make one', () => {
+    for (const setting of ['FUNCTIONS', 'FUNCTIONS_FALLBACK_URL', 'PUSH_URL']) {
+      const [message, ...others] = faults({ [setting]: `${AWAY}/x` })
+      assert.deepEqual(others, [])
+      assert.match(
+        message!,
+        new RegExp(`^WEBHOOK_SECRET: expected a secret, since ${setting} is ${AWAY} .*openssl rand`),
+      )
+      assert.doesNotMatch(message!, /FUNCTIONS_UNSIGNED/)
+      assert.deepEqual(faults({ [setting]: `${AWAY}/x`, WEBHOOK_SECRET: SECRET }), [])
+    }
+  })
+
+  test('FUNCTIONS_UNSIGNED=loopback does without on this machine, and nowhere else', () => {
+    assert.match(faults({ FUNCTIONS: HERE })[0]!, /or set FUNCTIONS_UNSIGNED=loopback on both sides$/)
+    for (const url of [HERE, 'http://localhost:3000', 'http://[::1]:3000', 'https://127.0.0.1']) {
+      assert.deepEqual(faults({ FUNCTIONS: url, FUNCTIONS_UNSIGNED: 'loopback' }), [], url)
+    }
+    for (const url of [AWAY, 'http://192.0.2.1:3000', 'http://localhost.example.com', 'http://127.0.0.1.example.com']) {
+      assert.match(faults({ FUNCTIONS: url, FUNCTIONS_UNSIGNED: 'loopback' })[0] ?? '', /^WEBHOOK_SECRET/, url)
+    }
+  })
+
+  test('FUNCTIONS_UNSIGNED=answers is for https, where the certificate says who answers', () => {
+    const env = { FUNCTIONS_UNSIGNED: 'answers', WEBHOOK_SECRET: SECRET }
+    assert.deepEqual(config({ ...env, FUNCTIONS: AWAY }).functions.unsigned, { loopback: false, answers: true })
+    assert.match(
+      faults({ ...env, FUNCTIONS: 'http://192.0.2.1' })[0]!,
+      /^FUNCTIONS_UNSIGNED: .*over https, but FUNCTIONS is/,
+    )
+    assert.match(faults({ FUNCTIONS: AWAY, FUNCTIONS_UNSIGNED: 'answers' })[0]!, /^WEBHOOK_SECRET/)
+    assert.match(faults({ FUNCTIONS_UNSIGNED: 'yes' })[0]!, /^FUNCTIONS_UNSIGNED: expected loopback, answers/)
+  })
+
+  test('a secret that cannot be read is one fault, not two', () => {
+    assert.equal(faults({ FUNCTIONS: AWAY, WEBHOOK_SECRET: 'hunter2' }).length, 1)
+  })
+
+  test('EVENTS_SECRET is WEBHOOK_SECRET unless it is set', () => {
+    const other = `whsec_${Buffer.alloc(32, 8).toString('base64')}`
+    assert.equal(config({ WEBHOOK_SECRET: SECRET }).eventsSecret, SECRET)
+    assert.equal(config({ WEBHOOK_SECRET: SECRET, EVENTS_SECRET: other }).eventsSecret, other)
   })
 })
 

@@ -12,6 +12,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const REDIS_PORT = 27_211
 const SHOP = 'test/interop/apps/shop.ts'
 const TOKEN = 'a-token'
+const UNSIGNED = { FUNCTIONS_UNSIGNED: 'loopback' }
 const UPSTASH = { UPSTASH_REDIS_REST_URL: `http://${host(3)}:8079`, UPSTASH_REDIS_REST_TOKEN: TOKEN }
 
 /** A program of the project that is given this environment and no more. */
@@ -22,7 +23,7 @@ async function start(name: string, args: string[], env: Record<string, string>, 
 }
 
 const serve = (app: string) =>
-  start(app, ['functions/entry/node.ts', app], { ...UPSTASH, PORT: '0' }, /listening on http\S+\n/)
+  start(app, ['functions/entry/node.ts', app], { ...UPSTASH, ...UNSIGNED, PORT: '0' }, /listening on http\S+\n/)
 
 function urlOf(served: Program): string {
   return /listening on (\S+)/.exec(served.output)![1]!
@@ -65,7 +66,7 @@ describe('functions that have the REST API of the gateway’s Redis', { skip: ab
         shop = isServed ? await serve(SHOP) : undefined
         gateway = await Gateway.start({
           functions: shop ? urlOf(shop) : SHOP,
-          env: { REDIS_URL: redis.url, GATEWAY_ID: 'gw-1', ...(shop ? {} : UPSTASH) },
+          env: { REDIS_URL: redis.url, GATEWAY_ID: 'gw-1', ...(shop ? UNSIGNED : UPSTASH) },
         })
         callers = new Callers(gateway.router)
         phones = new Phones(gateway.router)

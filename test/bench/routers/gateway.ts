@@ -35,6 +35,7 @@ export function startGateway(options: GatewayOptions): Promise<Router> {
     SIP_DOMAINS: DOMAIN,
     HTTP_LISTEN: `127.0.0.1:${httpPort}`,
     FUNCTIONS: functions,
+    FUNCTIONS_UNSIGNED: 'loopback',
     LOG_LEVEL: 'error',
     GATEWAY_ID: id,
     ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { RouseEvent } from '../../../functions/contract/events.ts'
+import { createSigner } from '../../../functions/contract/sign.ts'
 import type { Binding } from '../../../functions/store/store.ts'
 import { type ApiOptions, createApi } from '../../../gateway/api/api.ts'
 import { CountingIds, FakeClock } from '../../support/fake-clock.ts'
-import { Witness } from '../invocation/functions.ts'
+import { invocationOf, Witness } from '../invocation/functions.ts'
 
 const NOW = Date.parse('2024-06-01T12:00:00Z')
 
@@ -318,5 +319,91 @@ describe('looking', () => {
 
   test('elsewhere is a 404 problem', async () => {
     assert.equal((await problemOf(await api().app.request('/elsewhere'))).title, 'not_found')
+  })
+})
+
+describe('POST /events, signed (Standard Webhooks)', () => {
+  const SECRET = `whsec_${Buffer.alloc(32, 1).toString('base64')}`
+  const OTHER = `whsec_${Buffer.alloc(32, 2).toString('base64')}`
+  const BODY = JSON.stringify({ type: 'pickup', attributes: { user: 'bob' } })
+
+  function signedApi(options: Partial<ApiOptions> = {}) {
+    const clock = new FakeClock(NOW)
+    const made = api({ secret: SECRET, token: 'long-random-word', clock, ...options })
+    const signed = async (id: string, at = NOW, secret = SECRET, body = BODY) =>
+      made.post(body, 'application/json', { ...(await createSigner(secret).sign(id, body, at)) })
+    return { ...made, clock, signed }
+  }
+
+  test('needs no token; the id of the message is that of the event', async () => {
+    const { signed, published } = signedApi()
+    const response = await signed('evt_1')
+    assert.equal(response.status, 202)
+    assert.deepEqual(await response.json(), { id: 'evt_1', matched: 2 })
+    assert.equal(published[0]!.id, 'evt_1')
+  })
+
+  test('another key, another body, another id, another time: 401, and a good token does not help', async () => {
+    const { signed, post, published } = signedApi()
+    const good = await createSigner(SECRET).sign('evt_1', BODY, NOW)
+    const authorization = 'Bearer long-random-word'
+    assert.equal((await signed('evt_1', NOW, OTHER)).status, 401)
+    assert.equal((await post(`${BODY} `, 'application/json', { ...good, authorization })).status, 401)
+    assert.equal((await post(BODY, 'application/json', { ...good, 'webhook-id': 'evt_2' })).status, 401)
+    assert.equal((await signed('evt_1', NOW - 301_000)).status, 401)
+    assert.equal((await signed('evt_1', NOW + 301_000)).status, 401)
+    assert.equal((await post(BODY)).status, 401)
+    assert.deepEqual(published, [])
+  })
+
+  test('the token still does; without a secret a signature counts for nothing', async () => {
+    assert.equal(
+      (await signedApi().post(BODY, 'application/json', { authorization: 'Bearer long-random-word' })).status,
+      202,
+    )
+    assert.equal((await signedApi({ secret: undefined }).signed('evt_1')).status, 401)
+  })
+
+  test('either of two keys while they rotate', async () => {
+    const { signed } = signedApi({ secret: `${SECRET} ${OTHER}` })
+    assert.equal((await signed('evt_1')).status, 202)
+    assert.equal((await signed('evt_2', NOW, OTHER)).status, 202)
+    assert.equal((await signed('evt_3', NOW, `${OTHER} ${SECRET}`)).status, 202)
+  })
+
+  test('the same id again raises nothing and is answered as the first time, also when both come at once', async () => {
+    const { signed, published, clock } = signedApi()
+    const answers = await Promise.all([signed('evt_1'), signed('evt_1')])
+    clock.advanceSync(200_000)
+    answers.push(await signed('evt_1'), await signed('evt_1', clock.now()))
+    for (const answer of answers) assert.deepEqual(await answer.json(), { id: 'evt_1', matched: 2 })
+    assert.equal(published.length, 1)
+  })
+
+  test('beyond the tolerance a replay is refused', async () => {
+    const { signed, published, clock } = signedApi()
+    await signed('evt_1')
+    clock.advanceSync(301_000)
+    assert.equal((await signed('evt_1')).status, 401)
+    assert.equal(published.length, 1)
+  })
+
+  test('an event that could not be stored is tried again under its id', async () => {
+    let isAway = true
+    const publish = async () => {
+      if (isAway) throw new Error('away')
+      return 1
+    }
+    const { signed } = signedApi({ publish })
+    assert.equal((await signed('evt_1')).status, 503)
+    isAway = false
+    assert.deepEqual(await (await signed('evt_1')).json(), { id: 'evt_1', matched: 1 })
+  })
+
+  test('what the gateway itself signs for functions is no event', async () => {
+    const { signed, published } = signedApi()
+    assert.equal((await signed('inv1', NOW, SECRET, JSON.stringify(invocationOf()))).status, 400)
+    assert.equal((await signed('read-1', NOW, SECRET, '')).status, 400)
+    assert.deepEqual(published, [])
   })
 })

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
-import { createServer, type Server } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import { afterEach, describe, test } from 'node:test'
+import { createAdaptorServer } from '@hono/node-server'
 import { Webhook } from 'standardwebhooks'
+import { SipRouter } from '../../../functions/sdk/index.ts'
 import type { FunctionHost } from '../../../gateway/invocation/host.ts'
 import { createHttpHost, type HttpHostOptions } from '../../../gateway/invocation/http.ts'
 import { createInvoker } from '../../../gateway/invocation/invoker.ts'
@@ -80,6 +82,227 @@ describe('the request', () => {
     for (let i = 0; i < 20; i++) assert.equal(await codeOf(host), 'answer')
     assert.ok(server.connections <= 2)
   })
+})
+
+const [OLD, NEW] = [1, 2].map((octet) => `whsec_${Buffer.alloc(32, octet).toString('base64')}`) as [string, string]
+
+/** What a function in any language does, with the reference implementation. */
+function signedWith(
+  secret: string,
+  change: (headers: Record<string, string>, body: string) => void = () => {},
+): Behaviour {
+  return (response, request) => {
+    const body = JSON.stringify(ANSWER)
+    const id = String(request.headers['webhook-id'])
+    const now = new Date()
+    const headers = {
+      'content-type': 'application/json',
+      'webhook-id': id,
+      'webhook-timestamp': String(Math.floor(now.getTime() / 1000)),
+      'webhook-signature': new Webhook(secret).sign(id, now, body),
+    }
+    change(headers, body)
+    response.writeHead(200, headers).end(body)
+  }
+}
+
+describe('with a secret answers have to be signed (Standard Webhooks)', () => {
+  test('one that is signed with the id of its invocation is taken', async () => {
+    const { host } = await serving(signedWith(OLD), { secret: OLD })
+    assert.equal(await codeOf(host), 'answer')
+  })
+
+  const wrong: [string, Behaviour][] = [
+    ['no signature', (r) => json(r, ANSWER)],
+    ['no signature on a 204', (r) => r.writeHead(204).end()],
+    ['another key', signedWith(NEW)],
+    [
+      'another id',
+      signedWith(OLD, (headers) => {
+        const now = new Date()
+        headers['webhook-id'] = 'inv0'
+        headers['webhook-signature'] = new Webhook(OLD).sign('inv0', now, JSON.stringify(ANSWER))
+      }),
+    ],
+    [
+      'the signature of another time',
+      signedWith(OLD, (headers) => {
+        headers['webhook-timestamp'] = String(Number(headers['webhook-timestamp']) + 1)
+      }),
+    ],
+    [
+      'six minutes ago',
+      signedWith(OLD, (headers, body) => {
+        const then = new Date(Date.now() - 360_000)
+        headers['webhook-timestamp'] = String(Math.floor(then.getTime() / 1000))
+        headers['webhook-signature'] = new Webhook(OLD).sign(headers['webhook-id']!, then, body)
+      }),
+    ],
+    [
+      'nonsense',
+      signedWith(OLD, (headers) => {
+        headers['webhook-signature'] = 'v1, v2,x %%% v1,AAAA'
+      }),
+    ],
+  ]
+  for (const [title, behave] of wrong) {
+    test(`${title}: handler.unsigned, which is tried once more`, async () => {
+      const { host } = await serving(behave, { secret: OLD })
+      const reply = await host.invoke('/x', invocationOf(), OPTIONS)
+      assert.ok(reply.kind === 'problem' && reply.retry)
+      assert.equal(reply.problem.code, 'handler.unsigned')
+    })
+  }
+
+  test('what the gateway sent, thrown back at it with its own signature, is no answer', async () => {
+    const { host } = await serving(
+      (response, { headers, body }) => {
+        const names = ['webhook-id', 'webhook-timestamp', 'webhook-signature']
+        const signature = Object.fromEntries(names.map((name) => [name, String(headers[name])]))
+        response.writeHead(200, { 'content-type': 'application/json', ...signature }).end(body)
+      },
+      { secret: OLD },
+    )
+    const witness = new Witness()
+    const invoker = createInvoker({ primary: host, clock: realClock, count: witness.count, log: witness.log })
+    const result = await invoker.invoke('/invite/example.com/bob', invocationOf, { method: 'INVITE' })
+    assert.equal(result.kind === 'failed' && result.problem.code, 'handler.invalid_answer')
+  })
+
+  test('a refusal needs no signature: whoever could forge it could as well break the connection', async () => {
+    const { host } = await serving((r) => r.writeHead(403).end(), { secret: OLD })
+    assert.equal(await codeOf(host), 'handler.refused')
+  })
+
+  test('where answers may be unsigned, one that is signed has to be right all the same', async () => {
+    const options = { secret: OLD, unsignedAnswers: true }
+    assert.equal(await codeOf((await serving((r) => json(r, ANSWER), options)).host), 'answer')
+    assert.equal(await codeOf((await serving(signedWith(NEW), options)).host), 'handler.unsigned')
+  })
+
+  test('the secret is in no problem and no log line', async () => {
+    const { host } = await serving(signedWith(NEW), { secret: OLD })
+    const witness = new Witness()
+    const invoker = createInvoker({ primary: host, clock: realClock, count: witness.count, log: witness.log })
+    await invoker.invoke('/invite/example.com/bob', invocationOf, { method: 'INVITE' })
+    assert.doesNotMatch(JSON.stringify(witness.lines), new RegExp(`whsec_|${OLD.slice(6, 20)}`))
+    assert.match(JSON.stringify(witness.lines), /handler.unsigned/)
+  })
+
+  test('the manifest is asked for and answered with a signature', async () => {
+    const manifest = { contract: 1, routes: [], handlers: [] }
+    const { host } = await serving((response) => json(response, manifest), { secret: OLD })
+    const unsigned = await host.manifest()
+    assert.equal(unsigned.ok ? '' : unsigned.problem.code, 'handler.unsigned')
+  })
+})
+
+describe('keys rotate without a call lost, whichever side begins', () => {
+  /** A router of the SDK with this secret behind HTTP, asked by a gateway with that one. */
+  async function asked(gatewaySecret: string, functionSecret: string): Promise<string> {
+    const router = new SipRouter({ secret: functionSecret }).invite('/:domain/:user', (call) => call.reply(486))
+    const server = createAdaptorServer({ fetch: router.fetch })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    cleanups.push(() => new Promise((resolve) => server.close(() => resolve())))
+    const host = hostOf(`http://127.0.0.1:${(server.address() as { port: number }).port}`, { secret: gatewaySecret })
+    const read = await host.manifest()
+    const reply = await host.invoke('/invite/example.com/bob', invocationOf(), OPTIONS)
+    assert.equal(read.ok, reply.kind === 'answer')
+    return reply.kind
+  }
+  const both = `${OLD} ${NEW}`
+  const steps: [string, [gateway: string, func: string][]][] = [
+    [
+      'gateway first',
+      [
+        [OLD, OLD],
+        [both, OLD],
+        [both, both],
+        [NEW, both],
+        [NEW, NEW],
+      ],
+    ],
+    [
+      'function first',
+      [
+        [OLD, OLD],
+        [OLD, both],
+        [both, both],
+        [both, NEW],
+        [NEW, NEW],
+      ],
+    ],
+    [
+      'the new key written first',
+      [
+        [OLD, OLD],
+        [`${NEW} ${OLD}`, OLD],
+        [`${NEW} ${OLD}`, both],
+        [NEW, both],
+        [NEW, NEW],
+      ],
+    ],
+  ]
+  for (const [title, pairs] of steps) {
+    test(title, async () => {
+      for (const [gateway, func] of pairs) assert.equal(await asked(gateway, func), 'answer')
+    })
+  }
+  test('a key that is retired on one side opens nothing any more', async () => {
+    assert.equal(await asked(OLD, NEW), 'problem')
+    assert.equal(await asked(NEW, OLD), 'problem')
+  })
+})
+
+describe('bounds of a response', () => {
+  const JSON_TYPE = { 'content-type': 'application/json' }
+
+  test('redirects are not followed, wherever they lead', async () => {
+    const elsewhere = await serving((response) => json(response, ANSWER))
+    for (const status of [301, 302, 303, 307, 308]) {
+      const { host, server } = await serving((r) => r.writeHead(status, { location: elsewhere.server.url }).end())
+      assert.equal(await codeOf(host), 'handler.refused')
+      assert.equal(server.received.length, 1)
+    }
+    assert.equal(elsewhere.server.received.length, 0)
+  })
+
+  test('more header fields than a response may have, however short', async () => {
+    const many = Object.fromEntries(Array.from({ length: 200 }, (_, n) => [`x${n}`, '']))
+    const { host } = await serving((r) => r.writeHead(200, { ...JSON_TYPE, ...many }).end('{}'))
+    assert.equal(await codeOf(host), 'handler.invalid_answer')
+    const repeated = await serving((r) => r.writeHead(200, { ...JSON_TYPE, x: Array(200).fill('') }).end('{}'))
+    assert.equal(await codeOf(repeated.host), 'handler.invalid_answer')
+  })
+
+  const endless: [string, string, string][] = [
+    ['header fields', 'HTTP/1.1 200 OK\r\n', 'x: y\r\n'],
+    ['one header field', 'HTTP/1.1 200 OK\r\nx: ', 'y'.repeat(1000)],
+    ['interim responses', '', 'HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n'],
+  ]
+  for (const [what, begin, more] of endless) {
+    test(`endless ${what} are cut off, and the connection with them`, async () => {
+      const server = await floodServer(begin, more)
+      assert.equal(await codeOf(hostOf(server.url)), 'handler.invalid_answer')
+      while (server.sockets.size > 0) await settled(1)
+    })
+  }
+
+  for (const [what, begin, more] of [
+    ['header', 'HTTP/1.1 200 OK\r\nx: ', 'y'],
+    ['chunk', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5;', 'x'],
+  ] as const) {
+    test(`a ${what} that drips does not outlive the deadline`, async () => {
+      const clock = new FakeClock()
+      const server = await floodServer(begin, more, true)
+      const pending = hostOf(server.url, { clock }).invoke('/x', invocationOf(), { signal: undefined, timeoutMs: 700 })
+      while (server.dripped < 3) await settled(1)
+      clock.advanceSync(700)
+      const reply = await pending
+      assert.equal(reply.kind === 'problem' && reply.problem.code, 'handler.timeout')
+      while (server.sockets.size > 0) await settled(1)
+    })
+  }
 })
 
 describe('what comes back', () => {
@@ -305,4 +528,26 @@ async function rawServer(greeting: string): Promise<string> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   cleanups.push(() => new Promise((resolve) => server.close(() => resolve())))
   return `http://127.0.0.1:${(server.address() as { port: number }).port}`
+}
+
+/** A TCP server that begins an answer and never ends it: as fast as it is read, or piece by piece. */
+async function floodServer(begin: string, more: string, drips = false) {
+  const sockets = new Set<Socket>()
+  const state = { url: '', sockets, dripped: 0 }
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => undefined)
+    socket.on('close', () => sockets.delete(socket))
+    const piece = drips ? more : more.repeat(50)
+    const write = () => {
+      state.dripped++
+      if (!socket.destroyed) socket.write(piece, () => setImmediate(write))
+    }
+    socket.once('data', () => socket.write(begin, write))
+    socket.resume()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  cleanups.push(() => new Promise((resolve) => server.close(() => resolve())))
+  state.url = `http://127.0.0.1:${(server.address() as { port: number }).port}`
+  return state
 }
