@@ -4,6 +4,7 @@ import { validateAnswer, validateInvocation, validateManifest } from '../contrac
 
 /** What can be tested: a `SipRouter`, or whatever serves the contract over HTTP. */
 export interface TestedApp {
+  manifest?(): unknown
   fetch(request: Request, env?: unknown): Response | Promise<Response>
   dispatch?(
     path: string,
@@ -12,9 +13,14 @@ export interface TestedApp {
   ): Promise<{ status: number; body?: unknown }>
 }
 
-const ORIGIN = 'http://functions.simulated'
+/** Where unsigned requests are taken, since the environment says so: nobody but the test can ask here. */
+const ORIGIN = 'http://localhost'
+const UNSIGNED = { WEBHOOK_SECRET: undefined, FUNCTIONS_UNSIGNED: 'loopback' }
 
-/** The functions, asked with the JSON a gateway would send; every answer is checked as a gateway does. */
+/**
+ * The functions, asked with the JSON a gateway would send; every answer is checked as a gateway does. Nothing is signed: a router is asked
+ * past its HTTP, and whatever has only `fetch` is told by its environment to take what is unsigned.
+ */
 export class Functions {
   readonly #app: TestedApp
   readonly #env: unknown
@@ -32,11 +38,22 @@ export class Functions {
   }
 
   async #readManifest(): Promise<Manifest | undefined> {
-    const response = await this.#app.fetch(new Request(`${ORIGIN}/.well-known/rouse`), this.#env)
-    if (response.status === 404) return undefined
-    const read = validateManifest(await response.json())
+    const manifest = this.#app.manifest ? this.#app.manifest() : await this.#fetchedManifest()
+    if (manifest === undefined) return undefined
+    const read = validateManifest(manifest)
     if (!read.ok) throw new Error(`the manifest: ${read.problem.detail}`)
     return read.value
+  }
+
+  async #fetchedManifest(): Promise<unknown> {
+    const response = await this.#fetch('/.well-known/rouse')
+    if (response.status === 404) return undefined
+    if (!response.ok) throw new Error(refusal('/.well-known/rouse', response.status, parsed(await response.text())))
+    return response.json()
+  }
+
+  #fetch(path: string, init?: RequestInit): Response | Promise<Response> {
+    return this.#app.fetch(new Request(ORIGIN + path, init), { ...(this.#env ?? {}), ...UNSIGNED })
   }
 
   /** Rejects with the handler's own error when it throws, with the pointer to the fault when its answer is refused. */
@@ -60,8 +77,7 @@ export class Functions {
       return { status, body: body === undefined ? undefined : JSON.parse(JSON.stringify(body)) }
     }
     const headers = { 'content-type': 'application/cloudevents+json', 'webhook-id': invocation.id }
-    const request = new Request(ORIGIN + path, { method: 'POST', headers, body: JSON.stringify(invocation) })
-    const response = await this.#app.fetch(request, this.#env)
+    const response = await this.#fetch(path, { method: 'POST', headers, body: JSON.stringify(invocation) })
     const text = await response.text()
     return { status: response.status, body: parsed(text) }
   }

@@ -113,7 +113,7 @@ test('the example of functions/contract/README.md', async () => {
     pointer: '/actions/0/headers/set/Via',
   })
   assert.deepEqual(reaction, { ok: true, value: [{ action: 'fork', targets: ['sip:bob@192.0.2.7'] }] })
-  assert.deepEqual(verified, { ok: true, value: 'msg-1' })
+  assert.equal((verified as { value: { id: string } }).value.id, 'msg-1')
 })
 
 test('the examples of functions/entry/README.md: an app that rings the desk too; a handler that takes events', async () => {

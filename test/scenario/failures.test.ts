@@ -24,7 +24,7 @@ function routed(handler: (call: Call) => unknown): SipRouter {
 function mortal(app: FunctionApp) {
   const state = { isDown: false }
   const host: FunctionApp = {
-    fetch: async (request) => (state.isDown ? new Response('', { status: 503 }) : app.fetch(request)),
+    fetch: async (request, env) => (state.isDown ? new Response('', { status: 503 }) : app.fetch(request, env)),
   }
   return { state, app: host }
 }

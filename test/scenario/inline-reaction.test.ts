@@ -50,7 +50,7 @@ test('REGISTER sets off the late INVITE while the function is down', async () =>
   let isDown = false
   const app = inline()
   const flaky: FunctionApp = {
-    fetch: (request) => (isDown ? new Response('', { status: 503 }) : app.fetch(request)),
+    fetch: (request, env) => (isDown ? new Response('', { status: 503 }) : app.fetch(request, env)),
   }
   const w = await world({ app: flaky })
   const alice = await w.phone('alice')

@@ -24,8 +24,8 @@ function waiting(): SipRouter {
 /** The same functions, but each answer takes `ms` to come. */
 function slowly(sip: SipRouter, ms: number, clock: FakeClock) {
   return {
-    fetch: async (request: Request) => {
-      const response = await sip.fetch(request)
+    fetch: async (request: Request, env?: unknown) => {
+      const response = await sip.fetch(request, env)
       if (request.method === 'POST') await new Promise<void>((resolve) => clock.after(ms, resolve))
       return response
     },

@@ -170,11 +170,14 @@ test('the woken phone declines in the millisecond in which the wait ends: one fi
 })
 
 /** The same functions, half a second slower from the second invocation on. */
-function slowlyResumed(app: { fetch(request: Request): Promise<Response> }, clock: FakeClock): FunctionApp {
+function slowlyResumed(
+  app: { fetch(request: Request, env?: unknown): Promise<Response> },
+  clock: FakeClock,
+): FunctionApp {
   let asked = 0
   return {
-    fetch: async (request) => {
-      const response = await app.fetch(request)
+    fetch: async (request, env) => {
+      const response = await app.fetch(request, env)
       if (request.method === 'POST' && ++asked > 1) await new Promise<void>((resolve) => clock.after(500, resolve))
       return response
     },

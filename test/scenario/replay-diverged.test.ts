@@ -31,7 +31,7 @@ const changed: Handler = async (call) => {
 async function redeployed(before: Handler, after: Handler, options: WorldOptions = {}) {
   let sip = routed(before)
   const app = {
-    fetch: (request: Request) => sip.fetch(request),
+    fetch: (request: Request, env?: unknown) => sip.fetch(request, env),
     dispatch: (...args: Parameters<SipRouter['dispatch']>) => sip.dispatch(...args),
   }
   const w = await world({ app, ...options })

@@ -119,8 +119,8 @@ test('killed while the function is asked what came of a wait: it is asked again,
   const clock = new FakeClock()
   let isSlow = false
   const slow = {
-    fetch: async (request: Request) => {
-      const response = await telling.fetch(request)
+    fetch: async (request: Request, env?: unknown) => {
+      const response = await telling.fetch(request, env)
       if (isSlow && request.method === 'POST') await new Promise<void>((resolve) => clock.after(1000, resolve))
       return response
     },
@@ -307,9 +307,9 @@ test('a named handler is invoked after a restart, once for each event, with the 
 test('a call whose function was being asked for the first time is lost until the caller repeats the INVITE, which starts it anew', async () => {
   const clock = new FakeClock()
   const slow = {
-    fetch: async (request: Request) => {
+    fetch: async (request: Request, env?: unknown) => {
       if (request.method === 'POST') await new Promise<void>((resolve) => clock.after(1000, resolve))
-      return telling.fetch(request)
+      return telling.fetch(request, env)
     },
   }
   const { w, alice } = await started(telling, { app: slow, clock })

@@ -119,9 +119,21 @@ test('a REGISTER that no route takes is served, and wakes who waits; an inline r
   assert.equal(call.state, 'ringing')
 })
 
+test('a router that takes only what is signed is asked all the same', async () => {
+  const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
+  const refusing = (call: { reply(status: number): unknown }) => void call.reply(486)
+  const byOption = new SipRouter({ secret }).invite('/:domain/:user', refusing)
+  const byEnvironment = routed(refusing)
+  const env = { WEBHOOK_SECRET: secret }
+  assert.equal((await simulate(byOption).invite(BOB)).response, 486)
+  assert.equal((await simulate(byEnvironment, { env }).invite(BOB)).response, 486)
+  const fetched = { fetch: (request: Request, given: unknown) => byEnvironment.fetch(request, given) }
+  assert.equal((await simulate(fetched, { env }).invite(BOB)).response, 486)
+})
+
 test('an app in any language: only fetch, only JSON', async () => {
   const sip = routed((call) => call.reply(486))
-  const call = await simulate({ fetch: (request) => sip.fetch(request) }).invite(BOB)
+  const call = await simulate({ fetch: (request, env) => sip.fetch(request, env) }).invite(BOB)
   assert.deepEqual(call.last, [{ action: 'reply', status: 486 }])
   const broken = simulate({ fetch: () => new Response('{"title":"oops"}', { status: 404 }) }).invite(BOB)
   await assert.rejects(broken, /\/invite\/example.com\/bob was answered with 404 oops/)

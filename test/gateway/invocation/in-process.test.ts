@@ -132,7 +132,8 @@ test('the app gets its environment, as it does elsewhere', async () => {
   for (const app of [{ fetch }, { fetch, dispatch }]) {
     await createInProcessHost(app, new FakeClock(), env).invoke('/x', invocationOf(), OPTIONS)
   }
-  assert.deepEqual(given, [env, env])
+  // Nothing has to be signed in process: whoever is asked by `fetch` is told so.
+  assert.deepEqual(given, [{ ...env, FUNCTIONS_UNSIGNED: 'loopback' }, env])
 })
 
 describe('loadApp', () => {

@@ -91,7 +91,8 @@ describe('the image, built and run without an engine', { skip: noContainers() },
 
   test('serves functions, and the REST of Upstash, as other commands', async (t) => {
     if (failure) return t.skip(failure)
-    const functions = image.start({ PORT: '0' }, ['node', 'functions/entry/node.ts', 'functions/examples/app.ts'])
+    const serve = ['node', 'functions/entry/node.ts', 'functions/examples/app.ts']
+    const functions = image.start({ PORT: '0', FUNCTIONS_UNSIGNED: 'loopback' }, serve)
     await functions.says(/listening on/)
     assert.equal(await functions.stop('SIGTERM'), 0)
     const upstash = image.start({ UPSTASH_LOCAL_LISTEN: '127.0.0.1:0' }, ['node', 'infra/upstash-local/main.ts'])
