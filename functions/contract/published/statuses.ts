@@ -13,7 +13,7 @@ export const INVOCATION_STATUSES: readonly StatusMeaning[] = [
   {
     status: '200',
     retried: false,
-    meaning: `An answer. One that is not valid, is not JSON or has more than 1 MiB counts as none and is tried once more, ${ONWARD}.`,
+    meaning: `An answer. One that is not signed as the invocation was, is not valid, is not JSON or has more than 1 MiB counts as none and is tried once more, ${ONWARD}.`,
   },
   {
     status: '204',

@@ -15,6 +15,7 @@ export const INVOCATION_WORDS: Readonly<Record<string, string>> = {
     '`sip.request`: an initial request, at the path of its route. `wait.resumed`, `wait.timed_out`: a `wait` has ended, at the path of the request or of the handler `resume`; see `data.wait`. `subscription.matched`: at the path of the handler of a `subscribe`; see `data.event`. `branch.failed`: at the path of the handler `onFailed` of a fork; see `data.branch`. `transaction.cancelled`: the caller has given up, told only to a function whose manifest wants it; nothing can be waited for any more.',
   'InvocationData': 'The request, its call, and what has happened.',
   'InvocationData.contract': 'Version of this contract.',
+  'InvocationData.path': 'The routing key, as in the path, which is not signed: where both are there, this one counts.',
   'InvocationData.attempt': '1 for the first try, 2 for the second; further ones are at the fallback.',
   'InvocationData.deadline': 'RFC 3339 in UTC: an answer that comes later is dropped.',
   'InvocationData.transaction': 'State of the SIP transaction.',
