@@ -157,8 +157,8 @@ class Handler(BaseHTTPRequestHandler):
         if value is not None:
             self.send_header("content-type", "application/json" if status == 200 else "application/problem+json")
             self.send_header("content-length", str(len(body)))
-            for name, text in self.signature(body):
-                self.send_header(name, text)
+        for name, text in self.signature(body):
+            self.send_header(name, text)
         self.end_headers()
         self.wfile.write(body)
 

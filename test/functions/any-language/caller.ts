@@ -15,6 +15,7 @@ export interface Reply {
 export class Caller {
   readonly url: string
   readonly #secret: string
+  #messages = 0
 
   constructor(url: string, secret: string) {
     this.url = url
@@ -22,16 +23,23 @@ export class Caller {
   }
 
   async manifest(): Promise<Reply> {
-    return replyOf(await fetch(`${this.url}/.well-known/rouse`))
+    const headers = { ...(await createSigner(this.#secret).sign('manifest', '', Date.now())) }
+    return replyOf(await fetch(`${this.url}/.well-known/rouse`, { headers }))
   }
 
   invoke(path: string, invocation: Invocation): Promise<Reply> {
     assert.ok(validateInvocation(invocation).ok)
-    return this.send(path, JSON.stringify(invocation), invocation.id)
+    return this.send(path, JSON.stringify(invocation))
   }
 
-  /** Signs and sends any text. */
-  async send(path: string, body: string, id = 'inv-1', secret = this.#secret, now = Date.now()): Promise<Reply> {
+  /** Signs and sends any text; `id` default one that nothing else has, since what comes again is a replay. */
+  async send(
+    path: string,
+    body: string,
+    id = `msg-${++this.#messages}`,
+    secret = this.#secret,
+    now = Date.now(),
+  ): Promise<Reply> {
     return this.raw(path, body, { ...(await createSigner(secret).sign(id, body, now)) })
   }
 

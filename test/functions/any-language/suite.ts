@@ -147,8 +147,8 @@ export function anyLanguageSuite(serve: (env: Record<string, string>) => Promise
 
   test('either of two live keys is good, and one of several signatures is enough', async () => {
     const body = JSON.stringify(invocation())
-    assert.equal((await gateway.send(ROUTE, body, 'inv-1', PREVIOUS)).status, 200)
-    assert.equal((await gateway.send(ROUTE, body, 'inv-1', `${STRANGE} ${CURRENT}`)).status, 200)
+    assert.equal((await gateway.send(ROUTE, body, 'msg-previous', PREVIOUS)).status, 200)
+    assert.equal((await gateway.send(ROUTE, body, 'msg-two-keys', `${STRANGE} ${CURRENT}`)).status, 200)
   })
 
   test('a strange key, an old message, one from the future, another body, no signature: 401 request.unauthorized', async () => {
