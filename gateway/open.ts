@@ -4,13 +4,12 @@ import { createApi } from './api/api.ts'
 import { serveApi } from './api/serve.ts'
 import type { Config } from './config.ts'
 import type { ResilienceConfig } from './config-resilience.ts'
-import { isLoopbackUrl } from './config-values.ts'
 import { type Gateway, startGateway } from './gateway.ts'
+import { httpFunctions } from './http-functions.ts'
 import { createHttpPush } from './http-push.ts'
 import { DEFAULT_BREAKER } from './invocation/breaker.ts'
 import { budgetsOf } from './invocation/budget.ts'
 import type { FunctionHost } from './invocation/host.ts'
-import { createHttpHost } from './invocation/http.ts'
 import { createInProcessHost } from './invocation/in-process.ts'
 import { createInvoker } from './invocation/invoker.ts'
 import { loadApp } from './invocation/invoker-load.ts'
@@ -64,7 +63,7 @@ export async function openGateway(
   const common = { clock, count: counters.count, log }
   const { store, state: storeState } = await openStore(settings, { clock, ids, counters, log })
   stops.push(() => store.close())
-  const { source, fallbackUrl, fallbackActions, webhookSecret, unsigned } = settings.functions
+  const { source, fallbackUrl, fallbackActions, webhookSecret } = settings.functions
   const primary = replaced.functions ?? (source.kind === 'url' ? httpHost(source.url) : await moduleHost(source.path))
   const fallback = fallbackUrl === undefined ? undefined : httpHost(fallbackUrl)
   stops.push(() => Promise.all([primary.close(), fallback?.close()]))
@@ -140,10 +139,7 @@ export async function openGateway(
   return { ...gateway, httpUrl: server.url, refreshManifest: () => manifest.refresh() }
 
   function httpHost(url: string): FunctionHost {
-    const unsignedAnswers = unsigned.answers || (unsigned.loopback && isLoopbackUrl(url))
-    // One more than invocations need is for the manifest.
-    const connections = settings.resilience.concurrency + 1
-    return createHttpHost({ url, clock, ids, secret: webhookSecret, unsignedAnswers, connections })
+    return httpFunctions(url, settings, { clock, ids })
   }
 
   async function moduleHost(path: string): Promise<FunctionHost> {

@@ -64,8 +64,8 @@ function manifest() {
     operationId: 'manifest',
     tags: ['functions'],
     summary: 'What the function serves',
-    description: 'Read when the gateway starts and every 30 seconds, within 5 seconds. Not signed.',
-    security: [{}],
+    description:
+      'Read when the gateway starts and every 30 seconds, within 5 seconds. Signed as invocations are, and so is its answer.',
     responses: {
       200: { description: 'The manifest.', content: json('Manifest') },
       404: { description: 'None: the function is asked about every method.' },

@@ -18,7 +18,8 @@ export const INVOCATION_STATUSES: readonly StatusMeaning[] = [
   {
     status: '204',
     retried: false,
-    meaning: 'Not mine: a request is routed by where its AOR is registered, anything else leaves the call as it is.',
+    meaning:
+      'Not mine, signed as a 200 is: a request is routed by where its AOR is registered, anything else leaves the call as it is.',
   },
   { status: '2XX', retried: true, meaning: `Not understood: tried once more, ${ONWARD}.` },
   { status: '3XX', retried: false, meaning: `Not followed: no second try, ${ONWARD}.` },
@@ -41,7 +42,7 @@ export const INVOCATION_STATUSES: readonly StatusMeaning[] = [
   {
     status: '409',
     retried: false,
-    meaning: `\`replay.diverged\`: the \`context\` does not lead to this invocation. No second try, ${ONWARD}.`,
+    meaning: `\`replay.diverged\`: the \`context\` does not lead to this invocation. No second try, ${ONWARD}. \`request.replayed\`: this very message has come before; tried once more, as another message of the same id.`,
   },
   { status: '413', retried: false, meaning: `\`request.too_large\`: no second try, ${ONWARD}.` },
   { status: '429', retried: true, meaning: `Tried once more, ${ONWARD}.` },

@@ -1,9 +1,9 @@
 import type { Manifest } from '../../../functions/contract/envelope.ts'
+import { httpFunctions } from '../../http-functions.ts'
 import type { FunctionHost } from '../../invocation/host.ts'
-import { createHttpHost } from '../../invocation/http.ts'
 import { createInProcessHost } from '../../invocation/in-process.ts'
 import { loadApp } from '../../invocation/invoker-load.ts'
-import { systemClock } from '../../system.ts'
+import { createRandomIds, systemClock } from '../../system.ts'
 import { type Arguments, type Command, Refusal } from '../command.ts'
 import { configOf, environment, withOwnApp } from '../settings.ts'
 
@@ -29,8 +29,9 @@ async function run(args: Arguments): Promise<number> {
 }
 
 async function hostOf(env: Record<string, string | undefined>): Promise<FunctionHost> {
-  const { source, webhookSecret } = configOf(env).functions
-  if (source.kind === 'url') return createHttpHost({ url: source.url, clock: systemClock, secret: webhookSecret })
+  const settings = configOf(env)
+  const { source } = settings.functions
+  if (source.kind === 'url') return httpFunctions(source.url, settings, { clock: systemClock, ids: createRandomIds() })
   const loaded = await loadApp(source.path)
   if (!loaded.ok) throw new Refusal(loaded.message.replace(/^FUNCTIONS: /, ''))
   return createInProcessHost(loaded.app, systemClock, process.env)

@@ -3,11 +3,12 @@ import { fileURLToPath } from 'node:url'
 import type { Clock } from '../../../functions/contract/clock.ts'
 import type { Invocation } from '../../../functions/contract/envelope.ts'
 import type { Config } from '../../config.ts'
+import { httpFunctions } from '../../http-functions.ts'
 import type { FunctionHost, InvokeOptions } from '../../invocation/host.ts'
-import { createHttpHost } from '../../invocation/http.ts'
 import type { PushSender } from '../../invocation/parts.ts'
 import { createLog } from '../../observe/log.ts'
 import { type OpenGateway, openGateway } from '../../open.ts'
+import { createRandomIds } from '../../system.ts'
 import { PHONE_PROVIDER, wakePhone } from '../phone/wake-up.ts'
 import { LiveLadder } from './live-ladder.ts'
 import { ReloadingFunctions } from './reloading-functions.ts'
@@ -57,8 +58,8 @@ async function functionsOf(
   { settings, env, folder, clock, print }: SessionOptions,
   onReload: () => unknown,
 ): Promise<FunctionHost> {
-  const { source, webhookSecret } = settings.functions
-  if (source.kind === 'url') return createHttpHost({ url: source.url, clock, secret: webhookSecret })
+  const { source } = settings.functions
+  if (source.kind === 'url') return httpFunctions(source.url, settings, { clock, ids: createRandomIds() })
   const functions = new ReloadingFunctions({
     file: source.path.startsWith('file:') ? fileURLToPath(source.path) : resolve(folder, source.path),
     env,
