@@ -63,6 +63,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'gateway/observe',
     'gateway/config.ts',
     'gateway/config-values.ts',
+    'gateway/http-functions.ts',
     'gateway/nearest.ts',
     'gateway/open.ts',
     'functions/contract',

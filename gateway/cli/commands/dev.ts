@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { formatHost } from '../../../functions/contract/uri/sip-uri.ts'
-import { systemClock } from '../../system.ts'
+import { createRandomIds, systemClock } from '../../system.ts'
 import { type Arguments, type Command, Refusal } from '../command.ts'
 import { type Session, startSession } from '../dev/session.ts'
 import { configOf, ENVIRONMENT_NOTE, environment, SETTING_OPTIONS, withOwnApp } from '../settings.ts'
@@ -27,7 +27,14 @@ async function run(args: Arguments): Promise<number> {
   const { source } = settings.functions
   if (source.kind === 'module' && !existsSync(source.path)) throw new Refusal(`${source.path} does not exist`)
   const print = (line: string) => void process.stdout.write(`${line}\n`)
-  const session = await startSession({ settings, env, folder: process.cwd(), clock: systemClock, print })
+  const session = await startSession({
+    settings,
+    env,
+    folder: process.cwd(),
+    clock: systemClock,
+    ids: createRandomIds(),
+    print,
+  })
   print(greeting(session, env.FUNCTIONS, settings.sip.domains[0]))
   await untilStopped()
   await session.stop()

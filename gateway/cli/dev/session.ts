@@ -1,6 +1,6 @@
 import { relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Clock } from '../../../functions/contract/clock.ts'
+import type { Clock, IdSource } from '../../../functions/contract/clock.ts'
 import type { Invocation } from '../../../functions/contract/envelope.ts'
 import type { Config } from '../../config.ts'
 import { httpFunctions } from '../../http-functions.ts'
@@ -8,7 +8,6 @@ import type { FunctionHost, InvokeOptions } from '../../invocation/host.ts'
 import type { PushSender } from '../../invocation/parts.ts'
 import { createLog } from '../../observe/log.ts'
 import { type OpenGateway, openGateway } from '../../open.ts'
-import { createRandomIds } from '../../system.ts'
 import { PHONE_PROVIDER, wakePhone } from '../phone/wake-up.ts'
 import { LiveLadder } from './live-ladder.ts'
 import { ReloadingFunctions } from './reloading-functions.ts'
@@ -19,6 +18,7 @@ export interface SessionOptions {
   /** Paths are shown from here. */
   folder: string
   clock: Clock
+  ids: IdSource
   print(line: string): void
 }
 
@@ -55,11 +55,11 @@ export async function startSession(options: SessionOptions): Promise<Session> {
 }
 
 async function functionsOf(
-  { settings, env, folder, clock, print }: SessionOptions,
+  { settings, env, folder, clock, ids, print }: SessionOptions,
   onReload: () => unknown,
 ): Promise<FunctionHost> {
   const { source } = settings.functions
-  if (source.kind === 'url') return httpFunctions(source.url, settings, { clock, ids: createRandomIds() })
+  if (source.kind === 'url') return httpFunctions(source.url, settings, { clock, ids })
   const functions = new ReloadingFunctions({
     file: source.path.startsWith('file:') ? fileURLToPath(source.path) : resolve(folder, source.path),
     env,
