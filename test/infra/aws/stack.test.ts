@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { createSigner } from '../../../functions/contract/sign.ts'
 import { readConfig } from '../../../gateway/config.ts'
 import { readSettings } from '../../../infra/aws/settings.ts'
 import type * as testing from '../../../infra/aws/testing.ts'
 import { absentPackage } from '../../packages.ts'
 
 const ROOM = fileURLToPath(new URL('../../../infra/aws', import.meta.url))
-const LAMBDA_ENTRY = new URL('../../../functions/entry/lambda.ts', import.meta.url)
 const SECRET = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:fcm-AbCdEf'
 
 describe('the stack', { skip: absentPackage('infra/aws') }, () => {
@@ -196,11 +196,10 @@ describe('the stack', { skip: absentPackage('infra/aws') }, () => {
     assert.ok(Object.values(Resources).length > 40)
   })
 
-  test('the bundle of the functions answers what a Function URL asks', {
-    skip: existsSync(LAMBDA_ENTRY) ? false : 'functions/entry/lambda.ts is not there',
-  }, async () => {
+  test('the bundle of the functions answers what a Function URL asks, to its gateways alone', async () => {
     const { bundleFunctions } = await import('../../../infra/aws/bundle.ts')
-    process.env.WEBHOOK_SECRET ??= `whsec_${Buffer.alloc(32, 1).toString('base64')}`
+    const secret = `whsec_${Buffer.alloc(32, 1).toString('base64')}`
+    process.env.WEBHOOK_SECRET = secret
     const { handler } = await import(pathToFileURL(join(bundleFunctions(), 'index.mjs')).href)
     const http = {
       method: 'GET',
@@ -209,17 +208,20 @@ describe('the stack', { skip: absentPackage('infra/aws') }, () => {
       sourceIp: '192.0.2.1',
       userAgent: 'rouse',
     }
-    const answer = await handler(
-      {
-        version: '2.0',
-        rawPath: http.path,
-        rawQueryString: '',
-        headers: { host: 'abc.lambda-url.eu-west-1.on.aws' },
-        requestContext: { domainName: 'abc.lambda-url.eu-west-1.on.aws', stage: '$default', http },
-        isBase64Encoded: false,
-      },
-      { getRemainingTimeInMillis: () => 3000 },
-    )
+    const asked = (headers: object) =>
+      handler(
+        {
+          version: '2.0',
+          rawPath: http.path,
+          rawQueryString: '',
+          headers: { host: 'abc.lambda-url.eu-west-1.on.aws', ...headers },
+          requestContext: { domainName: 'abc.lambda-url.eu-west-1.on.aws', stage: '$default', http },
+          isBase64Encoded: false,
+        },
+        { getRemainingTimeInMillis: () => 3000 },
+      )
+    assert.equal((await asked({})).statusCode, 401)
+    const answer = await asked(await createSigner(secret).sign('manifest', '', Date.now()))
     assert.equal(answer.statusCode, 200)
     assert.equal(JSON.parse(answer.body).contract, 1)
   })

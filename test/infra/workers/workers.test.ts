@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { createSigner } from '../../../functions/contract/sign.ts'
 import { absentPackage } from '../../packages.ts'
 
 const ROOM = fileURLToPath(new URL('../../../infra/workers', import.meta.url))
@@ -29,20 +30,25 @@ test('wrangler would deploy the functions, and takes every field of their config
   assert.doesNotMatch(readFileSync(join(directory, 'worker.js'), 'utf8'), /from "node:net"/)
 })
 
-test('the Worker says its routes to everybody, and answers only what its gateways have signed', {
+test('the Worker says its routes, and answers, to its gateways alone', {
   skip: absentPackage('infra/workers'),
 }, async (t) => {
   Object.assign(process.env, OFFLINE)
   const { createTestHarness } = await import('../../../infra/workers/testing.ts')
-  const vars = { WEBHOOK_SECRET: `whsec_${Buffer.alloc(32, 1).toString('base64')}` }
+  const secret = `whsec_${Buffer.alloc(32, 1).toString('base64')}`
+  const vars = { WEBHOOK_SECRET: secret }
   const server = createTestHarness({ root: ROOM, workers: [{ configPath: './wrangler.jsonc', vars }] })
   t.after(() => server.close())
   await server.listen()
-  const manifest = await server.fetch('/.well-known/rouse')
+  const headers = { ...(await createSigner(secret).sign('manifest', '', Date.now())) }
+  const manifest = await server.fetch('/.well-known/rouse', { headers })
   assert.equal(manifest.status, 200)
   assert.equal(((await manifest.json()) as { contract: number }).contract, 1)
-  const unsigned = await server.fetch('/invite/example.com/bob', { method: 'POST', body: '{}' })
-  assert.equal(unsigned.status, 401)
+  for (const [path, init] of [
+    ['/.well-known/rouse', {}],
+    ['/invite/example.com/bob', { method: 'POST', body: '{}' }],
+  ] as const)
+    assert.equal((await server.fetch(path, init)).status, 401, path)
 })
 
 function temporary(t: TestContext): string {
