@@ -1,5 +1,8 @@
-/** `package.json` of a new project: pure, so that its versions can be read and tested. */
-export function projectPackage(name: string, rouse: { version: string; dependencies: Record<string, string> }): string {
+/**
+ * `package.json` of a new project: pure, so that its versions can be read and tested.
+ * @param rouse where the project gets Rouse from, as npm writes it, and what Rouse's own package.json says
+ */
+export function projectPackage(name: string, rouse: { from: string; dependencies: Record<string, string> }): string {
   const manifest = {
     name,
     private: true,
@@ -13,7 +16,7 @@ export function projectPackage(name: string, rouse: { version: string; dependenc
       'build:lambda':
         'esbuild deploy/lambda.ts --bundle --platform=node --target=node22 --format=esm --outfile=dist/lambda/index.mjs',
     },
-    dependencies: { hono: rouse.dependencies.hono, rouse: `^${rouse.version}` },
+    dependencies: { hono: rouse.dependencies.hono, rouse: rouse.from },
     // The Node.js that runs it comes along: whatever the machine has only needs to run npm.
     devDependencies: { '@types/node': '^24', 'esbuild': '^0.28', 'node': '^24', 'typescript': '^7' },
     allowScripts: { node: true, esbuild: true },

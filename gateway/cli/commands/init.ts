@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Arguments, type Command, Refusal } from '../command.ts'
@@ -15,7 +15,7 @@ export const init: Command = {
 }
 
 const TEMPLATE = fileURLToPath(new URL('../template/', import.meta.url))
-const OWN_PACKAGE = new URL('../../../package.json', import.meta.url)
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 /** npm publishes no file of this name as it is. */
 const RENAMED: Readonly<Record<string, string>> = { gitignore: '.gitignore' }
 
@@ -29,7 +29,8 @@ async function run({ positionals }: Arguments): Promise<number> {
   }
   refuseToOverwrite(folder)
   const files = new Map(templateFiles().map((file) => [RENAMED[file] ?? file, contentOf(file, name)]))
-  files.set('package.json', projectPackage(name, JSON.parse(readFileSync(OWN_PACKAGE, 'utf8'))))
+  const { version, dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+  files.set('package.json', projectPackage(name, { from: source(folder, version), dependencies }))
   for (const [file, text] of files) {
     const path = join(folder, file)
     mkdirSync(dirname(path), { recursive: true })
@@ -43,6 +44,15 @@ async function run({ positionals }: Arguments): Promise<number> {
       .join('\n')}\n\nNext: cd ${shown} && npm install && npm test && npm run dev\n`,
   )
   return 0
+}
+
+/** The published package, or what a checkout has built. */
+function source(folder: string, version: string): string {
+  const isCheckout = existsSync(join(ROOT, 'gateway/main.ts'))
+  if (!isCheckout) return `^${version}`
+  const built = join(ROOT, 'dist')
+  if (existsSync(join(built, 'package.json'))) return `file:${relative(folder, built)}`
+  throw new Refusal(`this is a checkout of Rouse, whose package is not built yet: npm run build, in ${ROOT}`)
 }
 
 function refuseToOverwrite(folder: string): void {
