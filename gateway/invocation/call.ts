@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ActionOf } from '../../functions/contract/actions.ts'
+import { pause } from '../../functions/contract/clock.ts'
 import type { Branch as BranchData, InvocationData, WaitOutcome } from '../../functions/contract/envelope.ts'
 import type { Attributes, RouseEvent } from '../../functions/contract/events.ts'
 import { handlerPath } from '../../functions/contract/path.ts'
@@ -60,6 +61,9 @@ export interface TimelineEntry {
 const CERTAIN_MS = 2500
 /** A location that an event brings spares a look-up, unless the event is older than this. Milliseconds. */
 const FRESH_MS = 2000
+/** After a restart: how often it is looked up where a callee is, and the pause in between in milliseconds. */
+const LOOK_UPS = 10
+const LOOK_UP_PAUSE_MS = 500
 const NOWHERE: Location = { bindings: [], at: '' }
 export const RETRY_LATER: { headers: [string, string][] } = { headers: [['Retry-After', '10']] }
 
@@ -166,7 +170,9 @@ export class Call implements ProxyOwner, DialogOwner {
     try {
       await Promise.all(works.map((work) => this.#performAgain(work, lastSeen)))
     } catch (error) {
-      this.troubled(error)
+      // Who was pushed may still come.
+      if (this.isHalted) this.storeFailed(error)
+      else this.troubled(error)
     }
     this.invocations.goOn()
     this.context.release()
@@ -179,9 +185,19 @@ export class Call implements ProxyOwner, DialogOwner {
     const since = wasSent ? begunAt : this.parts.clock.now()
     if (!wasSent) this.changed()
     return performStored(this, { actions, next: 0, event, missed, begunAt: since, wasSent }, async () => {
-      await this.locate()
+      await this.#locateAtLast()
       return missed
     })
+  }
+
+  /** When thousands of calls are taken up at once, a look-up may take longer than it is waited for. */
+  async #locateAtLast(): Promise<void> {
+    this.isLocated = false
+    for (let tries = 0; tries < LOOK_UPS && this.context.isOpen; tries++) {
+      if (tries > 0) await pause(this.parts.clock, LOOK_UP_PAUSE_MS)
+      await this.locate()
+      if (this.isLocated) return
+    }
   }
 
   /** Without a function: the registered contacts of the callee ring (RFC 3261 16.5). */

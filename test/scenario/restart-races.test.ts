@@ -253,6 +253,41 @@ test('killed before an answer was performed to its end: what is left of it is do
   await end(w)
 })
 
+test('a store that is too busy after a restart is asked again: what is left of an answer is done then, and nobody hears 503', async () => {
+  let lookups = 0
+  let dieAt = 0
+  let die = () => {}
+  let isBusy = false
+  const store = altered((memory) => ({
+    lookup: (aor) => {
+      if (++lookups === dieAt) die()
+      return isBusy ? away() : memory.lookup(aor)
+    },
+  }))
+  const app = routed((call) => {
+    call.halt('60s')
+    call.fork('sip:desk@example.com')
+  })
+  const { w, alice } = await started(app, { store })
+  const desk = await w.phone('desk')
+  await desk.registers()
+  dieAt = lookups + 2
+  die = () => queueMicrotask(() => void w.kill())
+  await alice.invites('bob')
+  isBusy = true
+  await w.restart()
+  await w.advance(2000)
+  assert.equal(desk.incoming.length, 0)
+  assert.equal(alice.finalStatus, 0)
+  isBusy = false
+  await w.advance(500)
+  assert.equal(desk.incoming.length, 1)
+  await desk.answers()
+  assert.equal(alice.finalStatus, 200)
+  await alice.hangsUp()
+  await end(w)
+})
+
 test('an inline reaction works after a restart, without the function', async () => {
   const { w, alice, phone } = await started(
     routed((call) => {
