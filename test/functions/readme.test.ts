@@ -56,6 +56,19 @@ describe('the examples of functions/sdk/README.md', () => {
     )
   })
 
+  test('cached: the answer may be given again, and its route has a budget of its own', async () => {
+    const sip = await router('cached')
+    assert.deepEqual(sip.manifest().routes, [{ method: 'INVITE', path: '/shop.example.com/:user', budget: '4s' }])
+    const { status, body } = await sip.dispatch('/invite/shop.example.com/bob', invocation())
+    assert.equal(status, 200)
+    const { actions, ...rest } = body as { actions: { action: string }[] }
+    assert.deepEqual(rest, { cacheFor: '30s', staleIfError: '10m', cacheScope: 'public' })
+    assert.deepEqual(
+      actions.map(({ action }) => action),
+      ['fork'],
+    )
+  })
+
   test('run: the blocklist is asked once; whoever comes first; only one’s own name may be registered', async () => {
     const sip = await router('run')
     let asked = 0

@@ -86,7 +86,7 @@ async function play({
     invoker: { random, ...invoker },
     hides: () => true,
   })
-  const calls = new CallStream({ network: w.network, clock, random, everyMs: 50, cancels: 0.1, ...stream })
+  const calls = new CallStream({ network: w.network, clock, random, everyMs: 100, cancels: 0.1, ...stream })
   await calls.start(ENDS)
   await w.advance(ENDS)
   await w.assertQuiet()
@@ -99,7 +99,7 @@ async function play({
   assert.equal(gauges.get('function_queue{host="function"}'), 0)
   assert.equal(counts.get('bugs') ?? 0, 0)
   const outcomes = [...calls.calls.values()]
-  assert.ok(outcomes.length > 1000, `${outcomes.length} calls`)
+  assert.ok(outcomes.length > 600, `${outcomes.length} calls`)
   return { outcomes, counts, gauges }
 }
 
@@ -163,7 +163,7 @@ test('while the circuit is open nobody waits for a dead function; one call in ma
   const { outcomes } = await play({ fault: () => undefined, cancels: 0 })
   const inTheMiddle = outcomes.filter(({ begunAt }) => begunAt > FAILS_FROM + 2000 && begunAt < FAILS_UNTIL)
   const waited = inTheMiddle.filter(({ begunAt, endedAt }) => endedAt - begunAt > 5)
-  assert.ok(inTheMiddle.length > 400, `${inTheMiddle.length}`)
+  assert.ok(inTheMiddle.length > 200, `${inTheMiddle.length}`)
   assert.ok(waited.length <= 5 * 3, `${waited.length} of ${inTheMiddle.length} have waited`)
 })
 
@@ -182,7 +182,7 @@ test('with nothing to fall back on everybody hears 503, at once while the circui
   for (const { status, isCancelled } of outcomes) assert.ok([200, 503].includes(status) || isCancelled, `${status}`)
   const refused = outcomes.filter(({ status }) => status === 503)
   const atOnce = refused.filter(({ begunAt, endedAt }) => endedAt === begunAt)
-  assert.ok(refused.length > 300 && atOnce.length > refused.length * 0.8, `${atOnce.length} of ${refused.length}`)
+  assert.ok(refused.length > 150 && atOnce.length > refused.length * 0.8, `${atOnce.length} of ${refused.length}`)
 })
 
 test('regular callers are served by the function’s last good answers, and the fallback only gets those it has never seen', async () => {
@@ -196,8 +196,8 @@ test('regular callers are served by the function’s last good answers, and the 
     ({ begunAt, servedBy }) => servedBy !== '' && begunAt > FAILS_FROM && begunAt < FAILS_UNTIL - 1,
   )
   for (const { user, servedBy } of failing) assert.equal(servedBy, user.startsWith('regular') ? 'function' : 'fallback')
-  assert.ok(counts.get('invocations{result="answer",by="stale cache"}')! > 300)
-  assert.ok(counts.get('invocations{result="answer",by="cache"}')! > 100)
+  assert.ok(counts.get('invocations{result="answer",by="stale cache"}')! > 150)
+  assert.ok(counts.get('invocations{result="answer",by="cache"}')! > 50)
 })
 
 test('more calls than places: those who find none in time go to the fallback, and the function is not overrun', async () => {
@@ -215,6 +215,7 @@ test('more calls than places: those who find none in time go to the fallback, an
   const { outcomes, counts } = await play({
     clock,
     fault: crowded(clock),
+    everyMs: 50,
     invoker: { places: { running: 4, waiting: 10 } },
     // Nobody is given up on halfway: the function would not know of it.
     cancels: 0,
@@ -226,9 +227,9 @@ test('more calls than places: those who find none in time go to the fallback, an
   assert.ok(own > 200 && fallback > 200, `${own} by the function, ${fallback} by the fallback`)
 })
 
-test('by chance: any faults in any order, ten times over', async () => {
+test('by chance: any faults in any order, four times over', async () => {
   const faults = Object.values(FAULTS).map(({ fault }) => fault)
-  for (let seed = 1; seed <= 10; seed++) {
+  for (let seed = 1; seed <= 4; seed++) {
     const mixed: Fault = (at, ...rest) => faults[Math.floor(at / 3000 + seed) % faults.length]!(at, ...rest)
     const { outcomes } = await play({ fault: mixed, seed })
     assertAllServed(outcomes, LONGEST_MS)
