@@ -1,4 +1,5 @@
-import type { Attributes } from '../contract/events.ts'
+import type { IdSource } from '../contract/clock.ts'
+import type { Attributes, RouseEvent } from '../contract/events.ts'
 import type { Binding, RegisterChange } from './store.ts'
 
 /** An event to be. */
@@ -9,7 +10,7 @@ export interface Happened {
 
 export type Applied =
   /** `removed` and `put` of the AOR's bindings, and what happened, in order. */
-  | { ok: true; bindings: Binding[]; removed: Binding[]; happened: { type: string; attributes: Attributes }[] }
+  | { ok: true; bindings: Binding[]; removed: Binding[]; happened: Happened[] }
   | { ok: false; why: 'order' | 'too many contacts' }
 
 /**
@@ -56,6 +57,16 @@ export function happenedTo(
       },
     })),
   ]
+}
+
+/** What happened as events. */
+export function eventsOf(happened: readonly Happened[], { event, now }: RegisterChange, ids: IdSource): RouseEvent[] {
+  const first = happened.findIndex(({ type }) => type === 'contact.registered')
+  return happened.map((what, index) => ({
+    id: (index === first ? event : undefined) ?? ids.next('event'),
+    time: now,
+    ...what,
+  }))
 }
 
 /** Highest q first, then most recently registered first. */

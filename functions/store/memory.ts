@@ -1,6 +1,6 @@
 import type { Clock, IdSource } from '../contract/clock.ts'
 import type { Attributes, RouseEvent } from '../contract/events.ts'
-import { contactAttributes } from './apply-register.ts'
+import { contactAttributes, eventsOf } from './apply-register.ts'
 import { ExpiryQueue } from './expiry-queue.ts'
 import { Inboxes } from './inboxes.ts'
 import { LeaseTable } from './leases.ts'
@@ -98,11 +98,7 @@ class MemoryStore implements Store {
     const bindings = this.#location.lookup(change.aor, change.now)
     if (!applied.ok) return { ok: false, why: applied.why, bindings }
     for (const put of change.put) this.#sweep.notice(put.expiresAt + this.#limits.absentMs)
-    return {
-      ok: true,
-      bindings,
-      events: applied.happened.map((what) => this.#event(what.type, change.now, what.attributes)),
-    }
+    return { ok: true, bindings, events: eventsOf(applied.happened, change, this.#ids) }
   }
 
   async expire(now: number, limit: number): Promise<RouseEvent[]> {

@@ -68,6 +68,8 @@ export interface RegisterChange {
   remove: '*' | { contact: string; device: string; instance?: string }[]
   /** A change after which there would be more bindings than this, and more than before, is refused whole. */
   maxContacts: number
+  /** Id of the `contact.registered` of the first binding that is put, where the change may be applied twice; absent: a new one. */
+  event?: string
 }
 export type RegisterOutcome =
   /**

@@ -1,6 +1,6 @@
 import type { Clock, IdSource } from '../../functions/contract/clock.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
-import { applyRegister } from '../../functions/store/apply-register.ts'
+import { applyRegister, eventsOf } from '../../functions/store/apply-register.ts'
 import type {
   Delivery,
   LeaseStep,
@@ -72,8 +72,12 @@ export class StandbyStore implements Store {
     return { bindings: this.#known.lookup(aor, this.#parts.clock.now()), at: this.#at }
   }
 
-  /** A REGISTER that the store does not take counts here at once, and there when it is back; it is rejected when too many wait already. */
-  async register(change: RegisterChange): Promise<RegisterOutcome> {
+  /**
+   * A REGISTER that the store does not take counts here at once, and there when it is back; it is rejected when too many wait already.
+   * A store that was only late has taken it: whichever of the two raises its event, and if both do, it is one.
+   */
+  async register(registration: RegisterChange): Promise<RegisterOutcome> {
+    const change = { ...registration, event: this.#parts.ids.next('event') }
     if (this.#owed.hasChanges(change.aor)) return this.#registerHere(change)
     try {
       const outcome = await this.#store.register(change)
@@ -92,9 +96,7 @@ export class StandbyStore implements Store {
     this.#known.remember(change.aor, applied.bindings)
     this.#owed.register(change)
     this.#parts.count('registrations without the store')
-    const { ids } = this.#parts
-    const events = applied.happened.map((what): RouseEvent => ({ id: ids.next('event'), time: change.now, ...what }))
-    return { ok: true, bindings: applied.bindings, events }
+    return { ok: true, bindings: applied.bindings, events: eventsOf(applied.happened, change, this.#parts.ids) }
   }
 
   expire(now: number, limit: number): Promise<RouseEvent[]> {

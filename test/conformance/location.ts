@@ -14,6 +14,18 @@ export function locationConformance(create: CreateSubject): void {
     assert.deepEqual((await subject.store.lookup('sip:nobody@example.com')).bindings, [])
   })
 
+  it('a change may name the event that it raises', async (subject) => {
+    const both = [binding(subject, 'phone'), binding(subject, 'desk')] as const
+    const outcome = await subject.store.register({ ...put(subject, ...both), event: 'named' })
+    assert.ok(outcome.ok)
+    assert.deepEqual([outcome.events[0]!.id, outcome.events[1]!.id === 'named'], ['named', false])
+    const again = await subject.store.register({
+      ...put(subject, binding(subject, 'phone', { cseq: 2 })),
+      event: 'named too',
+    })
+    assert.deepEqual(again.ok && again.events.map(({ id }) => id), ['named too'])
+  })
+
   it('a binding comes back whole', async (subject) => {
     const whole = binding(subject, 'urn:uuid:1', {
       instance: 'urn:uuid:1',

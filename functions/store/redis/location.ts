@@ -1,6 +1,6 @@
 import type { IdSource } from '../../contract/clock.ts'
 import type { RouseEvent } from '../../contract/events.ts'
-import { byPreference, contactAttributes, type Happened, happenedTo } from '../apply-register.ts'
+import { byPreference, contactAttributes, eventsOf, type Happened, happenedTo } from '../apply-register.ts'
 import type { Binding, Location, RegisterChange, RegisterOutcome } from '../store.ts'
 import type { Call, Commands, Run } from './commands.ts'
 import type { RedisEvents } from './events.ts'
@@ -58,13 +58,13 @@ export class RedisLocation {
         return { ok: true, bindings, events: [event] }
       }
       const happened = happenedTo(read(removed).sort(byPreference), change.put, isRefresh, change.now)
-      return { ok: true, bindings, events: happened.map((one) => this.#event(one, change.now)) }
+      return { ok: true, bindings, events: eventsOf(happened, change, this.#ids) }
     })
   }
 
   /** The event of a change that puts one binding and removes none, whichever of the two it turns out to be. */
-  #expected({ put, now }: RegisterChange): { new: RouseEvent; refreshed: RouseEvent } {
-    const id = this.#ids.next('event')
+  #expected({ put, now, event }: RegisterChange): { new: RouseEvent; refreshed: RouseEvent } {
+    const id = event ?? this.#ids.next('event')
     const [isNew, isRefresh] = [false, true].map((refreshed) => ({
       id,
       time: now,

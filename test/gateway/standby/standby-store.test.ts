@@ -88,6 +88,25 @@ test('what registers while the store is away is looked up here at once, and ther
   await close()
 })
 
+test('a REGISTER that the store takes, and says so too late, raises one event', async () => {
+  const { clock, memory, close } = await standing()
+  const taken: RouseEvent[] = []
+  const late = {
+    ...{ lookup: memory.lookup.bind(memory), close: memory.close.bind(memory), inbox: memory.inbox.bind(memory) },
+    register: async (change: RegisterChange) => {
+      const outcome = await memory.register(change)
+      if (outcome.ok) taken.push(...outcome.events)
+      throw new Error('no answer in time')
+    },
+  } as unknown as Store
+  const store = new StandbyStore({ store: late, clock, ids: new CountingIds(), count: () => {} })
+  const outcome = await store.register(put(binding(BOB, 'phone')))
+  assert.deepEqual(outcome.ok && outcome.events, taken)
+  assert.equal(taken.length, 1)
+  await store.close()
+  await close()
+})
+
 test('one user whose changes the store takes late holds up nobody, and no change of it is written twice or forgotten', async () => {
   const { clock, memory, fragile, close } = await standing()
   const written: number[] = []
