@@ -13,10 +13,17 @@ export const PushMessage = z.object({
   provider: z.string().check(z.minLength(1), z.maxLength(256)),
   prid: z.string().check(z.maxLength(4096)),
   param: z.string().check(z.maxLength(4096)),
-  /** The call the device is woken for; absent for a push that asks for a refresh. */
+  /**
+   * What it is for. `call`: an INVITE waits for the device. `cancel`: it does not any more. `refresh`: the binding is to be refreshed
+   * (RFC 8599 5.5). `request`: another request waits for it, such as a MESSAGE or one within a dialog.
+   */
+  purpose: z.enum(['call', 'cancel', 'refresh', 'request']),
+  /** Why a call waits no more; only with `cancel`. */
+  reason: z.optional(z.enum(['answered_elsewhere', 'caller_gone', 'ended'])),
+  /** The call or request the device is woken for; absent for a push that asks for a refresh. */
   call: z.optional(
     z.object({
-      /** Call-ID. */
+      /** Names it to the device and says nothing else: the request that rings there has it as `Push-Call-ID`. */
       id: z.string().check(z.maxLength(1024)),
       from: z.string().check(z.maxLength(2048)),
       to: z.string().check(z.maxLength(2048)),
@@ -31,10 +38,14 @@ export const PushMessage = z.object({
 export type PushMessage = z.infer<typeof PushMessage>
 
 export const PushResult = z.object({
-  /** `token_invalid`: the device is gone, no further push will reach it. */
-  outcome: z.enum(['accepted', 'failed', 'token_invalid']),
+  /**
+   * `token_invalid`: the device is gone, no further push will reach it. `unsupported`: this provider has no push for that purpose to that
+   * device, as Apple's VoIP pushes are for calls only.
+   */
+  outcome: z.enum(['accepted', 'failed', 'token_invalid', 'unsupported']),
   /** What went wrong, for people and logs: no token in it. */
   error: z.optional(z.string().check(z.maxLength(1024))),
+  /** Of what failed: it may be tried again after so long; 0: when the sender likes. Absent: trying again is of no use. */
   retryAfterSeconds: z.optional(z.number().check(z.minimum(0))),
 })
 export type PushResult = z.infer<typeof PushResult>

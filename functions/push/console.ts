@@ -9,8 +9,8 @@ export class ConsoleProvider implements PushProvider {
     this.#log = log
   }
 
-  send({ id, aor, device, provider, call }: PushMessage): Promise<PushResult> {
-    const fields = { id, aor, device, provider, callId: call?.id }
+  send({ id, aor, device, provider, purpose, call }: PushMessage): Promise<PushResult> {
+    const fields = { id, aor, device, provider, purpose, call: call?.id }
     this.#log.info('push to the console only, nobody is woken: set a provider or a webhook', fields)
     return Promise.resolve({ outcome: 'accepted' })
   }

@@ -72,8 +72,18 @@ function withoutSecrets(text: string, { prid, param }: PushMessage): string {
   return secrets.reduce((safe, secret) => safe.replaceAll(secret, '…'), text).slice(0, 1024)
 }
 
-function report(log: PushLog, { id, aor, device, provider, call }: PushMessage, { outcome, error }: PushResult): void {
-  const fields = { id, aor, device, provider, callId: call?.id, outcome, ...(error === undefined ? {} : { error }) }
+function report(log: PushLog, message: PushMessage, { outcome, error }: PushResult): void {
+  const { id, aor, device, provider, purpose, call } = message
+  const fields = {
+    id,
+    aor,
+    device,
+    provider,
+    purpose,
+    call: call?.id,
+    outcome,
+    ...(error === undefined ? {} : { error }),
+  }
   if (outcome === 'accepted') log.info('push sent', fields)
   else log.warn('push not sent', fields)
 }

@@ -42,8 +42,9 @@ function messageFor(call: Call, binding: Binding, data: Record<string, string> |
     provider: push.provider,
     prid: push.prid,
     param: push.param,
+    purpose: 'call',
     call: {
-      id: request.callId,
+      id: call.id,
       from: request.from?.uri ?? '',
       to: call.uri,
       ...(display ? { displayName: display } : {}),

@@ -145,9 +145,10 @@ test('the examples of functions/entry/README.md: an app that rings the desk too;
 
 test('the example of functions/push/README.md', async () => {
   const push = (await example('push', 'push')).push as Push
-  const message = { id: 'p', aor: AOR, device: 'd', provider: 'pager', prid: 't', param: '', ttlSeconds: 30 }
-  assert.deepEqual(await push.send(message), { outcome: 'accepted' })
-  assert.deepEqual(await push.send({ ...message, prid: '' }), { outcome: 'token_invalid' })
+  const message = { id: 'p', aor: AOR, device: 'd', provider: 'pager', prid: 't', param: '' }
+  const wakes = { ...message, purpose: 'call', ttlSeconds: 30 } as const
+  assert.deepEqual(await push.send(wakes), { outcome: 'accepted' })
+  assert.deepEqual(await push.send({ ...wakes, prid: '' }), { outcome: 'token_invalid' })
 })
 
 test('the example of functions/README.md: a webhook raises an event; what is no event is the caller’s fault', {

@@ -14,6 +14,7 @@ const MESSAGE = {
   aor: 'sip:bob@example.com',
   device: 'urn:uuid:phone',
   provider: 'fcm',
+  purpose: 'call' as const,
   prid: 'secret-token',
   param: 'app',
   ttlSeconds: 30,

@@ -17,6 +17,8 @@ export class LiveLadder implements Tap {
   /** By Call-ID. */
   readonly #calls = new Map<string, string>()
   #count = 0
+  /** Call-IDs by the name that pushes and functions give a call. */
+  readonly #callIds = new Map<string, string>()
 
   constructor(clock: Clock, print: (line: string) => void) {
     this.#clock = clock
@@ -34,6 +36,7 @@ export class LiveLadder implements Tap {
   }
 
   asked(path: string, { data, type, subject = '' }: Invocation): void {
+    this.#callIds.set(data.transaction.id, subject)
     const cause = data.event?.type ?? data.wait?.event?.type
     const label = [path, ...(cause ? [cause] : []), ...(type === 'wait.timed_out' ? ['timed out'] : [])].join(' ')
     this.#draw(subject, 'gateway', 'function', data.attempt > 1 ? `${label} (once more)` : label)
@@ -43,17 +46,22 @@ export class LiveLadder implements Tap {
     this.#draw(subject, 'function', 'gateway', replyLabel(reply))
   }
 
-  pushed({ aor, provider, call }: PushMessage): void {
-    this.#draw(call?.id ?? '', 'gateway', 'push', `wake ${aor} (${provider})`)
+  pushed(message: PushMessage): void {
+    const { aor, provider, purpose } = message
+    this.#draw(this.#callIdOf(message), 'gateway', 'push', `${WORDS[purpose]} ${aor} (${provider})`)
   }
 
-  notPushed({ call }: PushMessage, { outcome, error }: PushResult): void {
-    this.#draw(call?.id ?? '', 'push', 'gateway', error === undefined ? outcome : `${outcome}: ${error}`)
+  notPushed(message: PushMessage, { outcome, error }: PushResult): void {
+    this.#draw(this.#callIdOf(message), 'push', 'gateway', error === undefined ? outcome : `${outcome}: ${error}`)
   }
 
   #draw(callId: string, from: string, to: string, label: string): void {
     const at = this.#clock.now()
     this.#print(arrowLine(`${timeOf(at)} ${this.#numberOf(callId)}`, { at, from, to, label: redactedText(label) }))
+  }
+
+  #callIdOf({ call }: PushMessage): string {
+    return call === undefined ? '' : (this.#callIds.get(call.id) ?? '')
   }
 
   /** `#1`; blank for what belongs to no call, such as a REGISTER. */
@@ -67,6 +75,8 @@ export class LiveLadder implements Tap {
     return number
   }
 }
+
+const WORDS = { call: 'wake', cancel: 'cancel', refresh: 'refresh', request: 'wake' }
 
 function messageOf(text: string): SipMessage | undefined {
   const read = readMessage(text)

@@ -103,7 +103,16 @@ describe('the schema refuses what the validator refuses', () => {
   test('an invocation of another type, a manifest of another contract, a token of 5000 characters', () => {
     assert.ok(fault('Invocation', { ...invocation(), type: 'sip.response' }))
     assert.ok(fault('Manifest', { contract: 2, routes: [], handlers: [] }))
-    const push = { id: 'p', aor: AOR, device: 'd', provider: 'fcm', prid: '', param: '', ttlSeconds: 30 }
+    const push = {
+      id: 'p',
+      aor: AOR,
+      device: 'd',
+      provider: 'fcm',
+      prid: '',
+      param: '',
+      purpose: 'refresh',
+      ttlSeconds: 30,
+    }
     assert.equal(fault('PushMessage', push), undefined)
     assert.ok(fault('PushMessage', { ...push, prid: 't'.repeat(5000) }))
   })

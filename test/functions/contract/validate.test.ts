@@ -222,6 +222,7 @@ describe('the other bodies', () => {
       aor: AOR,
       device: 'd',
       provider: 'fcm',
+      purpose: 'call',
       prid: 't'.repeat(5000),
       param: '',
       ttlSeconds: 30,

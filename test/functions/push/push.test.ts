@@ -13,6 +13,7 @@ const MESSAGE: PushMessage = {
   aor: 'sip:bob@example.com',
   device: 'urn:uuid:1',
   provider: 'fcm',
+  purpose: 'call',
   prid: 'token-of-bob',
   param: 'project-of-bob',
   call: { id: 'call-1', from: 'sip:alice@example.com', to: 'sip:bob@example.com' },

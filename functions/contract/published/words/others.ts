@@ -13,8 +13,12 @@ export const OTHER_WORDS: Readonly<Record<string, string>> = {
   'PushMessage.provider': '`pn-provider` of the Contact.',
   'PushMessage.prid': "`pn-prid`: the device's secret. To the provider and nowhere else, least of all into a log.",
   'PushMessage.param': '`pn-param`; empty when there was none. As secret as `prid`.',
-  'PushMessage.call': 'The call the device is woken for; absent for a push that asks for a refresh.',
-  'PushMessage.call.id': 'The SIP Call-ID.',
+  'PushMessage.purpose':
+    'What it is for. `call`: an INVITE waits for the device. `cancel`: it does not any more. `refresh`: the binding is to be refreshed. `request`: another request waits for it.',
+  'PushMessage.reason': 'Why a call waits no more; only with `cancel`.',
+  'PushMessage.call': 'The call or request the device is woken for; absent for a push that asks for a refresh.',
+  'PushMessage.call.id':
+    'Names it to the device and says nothing else: the request that rings there has it as `Push-Call-ID`.',
   'PushMessage.call.from': 'URI of the caller.',
   'PushMessage.call.to': 'The Request-URI.',
   'PushMessage.call.displayName': 'Display name of the caller.',
@@ -22,7 +26,8 @@ export const OTHER_WORDS: Readonly<Record<string, string>> = {
   'PushMessage.data': 'What the handler adds to the payload.',
   'PushResult': 'What became of a push.',
   'PushResult.outcome':
-    '`accepted` by the provider; `failed`; `token_invalid`: the device is gone, no further push will reach it.',
+    '`accepted` by the provider; `failed`; `token_invalid`: the device is gone, no further push will reach it; `unsupported`: the provider has no push for that purpose to that device.',
   'PushResult.error': 'What went wrong, for people and logs: no token in it.',
-  'PushResult.retryAfterSeconds': 'When the provider can be asked again.',
+  'PushResult.retryAfterSeconds':
+    'Of what failed: seconds after which it may be tried again; 0: when the sender likes. Absent: trying again is of no use.',
 }
