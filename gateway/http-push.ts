@@ -2,7 +2,7 @@ import { Pool } from 'undici'
 import type { Clock } from '../functions/contract/clock.ts'
 import { PushResult } from '../functions/contract/push.ts'
 import { createSign } from './invocation/invoker-sign.ts'
-import type { PushSender } from './invocation/parts.ts'
+import type { PushSender } from './push/types.ts'
 
 /** Milliseconds a push function may take. */
 const TIMEOUT_MS = 5000

@@ -1,6 +1,5 @@
 import type { Clock, IdSource } from '../../functions/contract/clock.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
-import type { PushMessage, PushResult } from '../../functions/contract/push.ts'
 import type { Store } from '../../functions/store/store.ts'
 import type { Peers } from '../cluster/peers.ts'
 import type { HangupParts } from '../dialog/hangup.ts'
@@ -8,17 +7,13 @@ import type { DialogTable } from '../dialog/table.ts'
 import type { Log } from '../observe/log.ts'
 import type { Identity } from '../proxy/identity.ts'
 import type { ProxyCore } from '../proxy/proxy.ts'
+import type { PushSender } from '../push/types.ts'
 import type { Registrar } from '../registrar/registrar.ts'
 import type { TimerQueue } from '../transaction/timer-queue.ts'
 import type { Nonces } from './credentials.ts'
 import type { Invoker } from './invoker.ts'
 import type { ManifestCache } from './invoker-manifest.ts'
 import type { Writing } from './writing.ts'
-
-/** Wakes phones: in process or behind PUSH_URL. Always resolves. */
-export interface PushSender {
-  send(message: PushMessage): Promise<PushResult>
-}
 
 /** What a call needs of the gateway around it. */
 export interface CallParts {

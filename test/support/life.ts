@@ -1,7 +1,7 @@
 import type { Clock } from '../../functions/contract/clock.ts'
 import type { Store, SuspendedTransaction } from '../../functions/store/store.ts'
 import type { FunctionHost } from '../../gateway/invocation/host.ts'
-import type { PushSender } from '../../gateway/invocation/parts.ts'
+import type { PushSender } from '../../gateway/push/types.ts'
 import type { Network, Stream } from '../../gateway/transport/types.ts'
 
 const NEVER = new Promise<never>(() => {})
