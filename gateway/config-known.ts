@@ -1,3 +1,4 @@
+import { PUSH_SETTINGS } from '../functions/push/settings.ts'
 import type { ConfigFault } from './config-read.ts'
 import { nearest } from './nearest.ts'
 
@@ -30,6 +31,7 @@ export const KNOWN_SETTINGS = [
   'DRAIN_SECONDS',
   'PUSH_URL',
   'PUSH_WEBHOOK_URL',
+  ...PUSH_SETTINGS,
   'LOG_LEVEL',
 ] as const
 
@@ -41,26 +43,14 @@ const REFUSED: Readonly<Record<string, string>> = {
 }
 
 /** Integrations that are off in this version whatever is set. */
-const UNUSED = [
-  'HEP_URL',
-  'AMQP_URL',
-  'FREESWITCH_ESL_URL',
-  'RTPENGINE_URL',
-  'RTPENGINE_DTMF_LISTEN',
-  'CGRATES_URL',
-  'SNS_PLATFORM_APPLICATIONS',
-  'FCM_SERVICE_ACCOUNT',
-  'FCM_ENDPOINT',
-  'APNS_KEY',
-  'APNS_ENDPOINT',
-]
+const UNUSED = ['HEP_URL', 'AMQP_URL', 'FREESWITCH_ESL_URL', 'RTPENGINE_URL', 'RTPENGINE_DTMF_LISTEN', 'CGRATES_URL']
 
 /** Look-ups would find nobody, and events reach no call. */
 const STRANGE_STORE =
   'UPSTASH_REDIS_REST_URL is set, but REDIS_URL is not: functions in this process use a Redis that this router does not; set both or neither'
 
 /** A variable that begins like one of ours is meant for us. */
-const PREFIXES = /^(SIP|FUNCTIONS|GATEWAY|WEBHOOK)_/
+const PREFIXES = /^(SIP|FUNCTIONS|GATEWAY|WEBHOOK|PUSH|FCM|APNS|VAPID|WEBPUSH)_/
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -75,7 +65,15 @@ export function notices(env: Environment): string[] {
   const unused = set.filter((setting) => UNUSED.includes(setting))
   const unknown = set.filter((setting) => PREFIXES.test(setting) && !isKnown(setting))
   const isStrange = set.includes('UPSTASH_REDIS_REST_URL') && !set.includes('REDIS_URL')
+  const elsewhere = set.includes('PUSH_URL')
+    ? set
+        .filter((setting) => setting === 'PUSH_WEBHOOK_URL' || (PUSH_SETTINGS as readonly string[]).includes(setting))
+        .filter((setting) => setting !== 'VAPID_PUBLIC_KEY')
+    : []
   return [
+    ...elsewhere.map(
+      (setting) => `${setting} is set, and so is PUSH_URL: pushes go there, and it is for that function`,
+    ),
     ...(isStrange ? [STRANGE_STORE] : []),
     ...unused.map((setting) => `${setting} is set, but this version does not use it`),
     ...unknown.map((setting) => `${setting} is not a setting of this router${hint(setting)}`),

@@ -2,6 +2,8 @@ import { hostname } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { Action } from '../functions/contract/actions.ts'
 import type { Result } from '../functions/contract/problem.ts'
+import { readTextFile } from '../functions/push/read-file.ts'
+import { type PushSettings, providerNames, pushSettings } from '../functions/push/settings.ts'
 import { KNOWN_SETTINGS, notices, notYetFaults } from './config-known.ts'
 import { type ConfigFault, Reader } from './config-read.ts'
 import { type ResilienceConfig, resilienceConfig, resilienceFaults } from './config-resilience.ts'
@@ -76,8 +78,10 @@ export interface Config {
   push: {
     /** `PUSH_URL`, push function; default none: in process. */
     url: string | undefined
-    /** `PUSH_WEBHOOK_URL`, where the `webhook` provider POSTs; default none: `console`. */
+    /** `PUSH_WEBHOOK_URL`, where the `webhook` provider POSTs what no other provider is for; default none. */
     webhookUrl: string | undefined
+    /** What pushes go through in process; nothing and no webhook: `console`. */
+    providers: PushSettings
   }
   /** `LOG_LEVEL`, default `info`; `debug`, `info`, `warn`, `error` or `silent`. */
   logLevel: LogLevel
@@ -139,7 +143,11 @@ function settings(read: Reader, host: string): Config {
       address: read.value('GATEWAY_ADDRESS', addressSetting),
       drainMs: read.value('DRAIN_SECONDS', secondsSetting, '20') ?? 0,
     },
-    push: { url: read.value('PUSH_URL', httpUrl), webhookUrl: read.value('PUSH_WEBHOOK_URL', httpUrl) },
+    push: {
+      url: read.value('PUSH_URL', httpUrl),
+      webhookUrl: read.value('PUSH_WEBHOOK_URL', httpUrl),
+      providers: pushSettings(read, readTextFile),
+    },
     logLevel: read.value('LOG_LEVEL', logLevel, 'info') ?? 'info',
     notices: [],
   }
@@ -179,6 +187,12 @@ function logLevel(text: string) {
   const level = LOG_LEVELS.find((name) => name === text.toLowerCase())
   if (level) return { ok: true as const, value: level }
   return { ok: false as const, expected: `one of ${LOG_LEVELS.join(', ')}`, remedy: 'info is the usual one' }
+}
+
+/** The `pn-provider` values that pushes can go out to; `'*'` where a push function, the webhook or the console takes any. */
+export function supportedProviders({ push }: Pick<Config, 'push'>): '*' | readonly string[] {
+  const names = providerNames(push.providers)
+  return push.url !== undefined || push.webhookUrl !== undefined || names.length === 0 ? '*' : names
 }
 
 export { KNOWN_SETTINGS }

@@ -1,8 +1,10 @@
 import { formatHost } from '../functions/contract/uri/sip-uri.ts'
-import { createPush } from '../functions/push/index.ts'
+import { storedEndpoints } from '../functions/push/endpoint-cache.ts'
+import { createPush, providersFrom } from '../functions/push/index.ts'
+import { nodePlatform } from '../functions/push/node.ts'
 import { createApi } from './api/api.ts'
 import { serveApi } from './api/serve.ts'
-import type { Config } from './config.ts'
+import { type Config, supportedProviders } from './config.ts'
 import type { ResilienceConfig } from './config-resilience.ts'
 import { type Gateway, startGateway } from './gateway.ts'
 import { httpFunctions } from './http-functions.ts'
@@ -88,6 +90,7 @@ export async function openGateway(
       listeners: listenersOf(settings),
       domains: settings.sip.domains,
       timerSlackMs: TIMER_SLACK_MS,
+      registrar: { pushProviders: supportedProviders(settings) },
       ...(settings.redisUrl === undefined ? {} : { cluster: settings.gateway }),
     },
     network,
@@ -150,12 +153,12 @@ export async function openGateway(
 
   function pushSender() {
     const { url, webhookUrl } = settings.push
-    if (url === undefined)
-      return createPush({
-        ...(webhookUrl === undefined ? {} : { webhookUrl }),
-        ...(webhookSecret === undefined ? {} : { secret: webhookSecret }),
-        log,
-      })
+    if (url === undefined) {
+      const platform = nodePlatform()
+      stops.push(() => platform.close())
+      const providers = providersFrom(settings.push.providers, { platform, clock, endpoints: storedEndpoints(store) })
+      return createPush({ providers, webhookUrl, secret: webhookSecret, log, clock })
+    }
     const sender = createHttpPush({ url, clock, secret: webhookSecret })
     stops.push(() => sender.close())
     return sender

@@ -1,13 +1,13 @@
 import { Hono } from 'hono'
 import { PROBLEMS, type Problem, problemDetails, type Result } from '../contract/problem.ts'
 import type { PushMessage, PushResult } from '../contract/push.ts'
-import type { Signer } from '../contract/sign.ts'
+import type { Trust } from '../contract/trust.ts'
 import { validatePushMessage } from '../contract/validate.ts'
 
 export interface ServePushOptions {
   send(message: PushMessage): Promise<PushResult>
-  /** Absent: unsigned pushes are taken. */
-  signer: Signer | undefined
+  /** Whether what comes to a URL has to be signed, and by whom. */
+  trust(url: string): Trust
   now(): number
 }
 
@@ -15,12 +15,14 @@ export interface ServePushOptions {
 const MAX_BYTES = 65_536
 
 /** `POST /push`: a PushMessage in, a PushResult out; what is wrong with it as a problem (RFC 9457). */
-export function servePush({ send, signer, now }: ServePushOptions): Hono {
+export function servePush({ send, trust, now }: ServePushOptions): Hono {
   const app = new Hono()
   app.post('/push', async (c) => {
+    const trusted = trust(c.req.url)
+    if ('problem' in trusted && trusted.problem) return problem(trusted.problem)
     const text = await readText(c.req.raw)
     if (!text.ok) return problem(text.problem)
-    const verified = await signer?.verify((name) => c.req.header(name), text.value, now())
+    const verified = await trusted.signer?.verify((name) => c.req.header(name), text.value, now())
     if (verified?.ok === false) return problem(verified.problem)
     const message = readMessage(text.value)
     return message.ok ? c.json(await send(message.value)) : problem(message.problem)

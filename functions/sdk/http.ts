@@ -2,10 +2,10 @@ import type { Hono } from 'hono'
 import type { Invocation } from '../contract/envelope.ts'
 import { PROBLEMS, type Problem, problemDetails, type Result } from '../contract/problem.ts'
 import type { SignedMessage, Signer } from '../contract/sign.ts'
+import type { Trust } from '../contract/trust.ts'
 import { validateInvocation } from '../contract/validate.ts'
 import { readText } from './read-text.ts'
 import type { SipRouter } from './router.ts'
-import type { Trust } from './trust.ts'
 
 export interface ServeOptions {
   // biome-ignore lint/suspicious/noExplicitAny: a router of any types is served alike.

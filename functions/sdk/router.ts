@@ -4,6 +4,7 @@ import { PROBLEMS, type Problem, problemDetails } from '../contract/problem.ts'
 import { Routes } from '../contract/routes.ts'
 import { SeenMessages } from '../contract/seen.ts'
 import { SIGNATURE_TOLERANCE_SECONDS } from '../contract/sign.ts'
+import { createTrust } from '../contract/trust.ts'
 import { type Begun, begunBy, newJournal, takenUp } from './beginning.ts'
 import { Call } from './call.ts'
 import { callEvent } from './event.ts'
@@ -23,7 +24,6 @@ import type {
   SipRouterOptions,
 } from './router-types.ts'
 import { TaskMemory } from './task-memory.ts'
-import { createTrust } from './trust.ts'
 
 type AnyHandler = (call: Call, cause?: unknown) => unknown
 

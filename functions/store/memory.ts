@@ -5,6 +5,7 @@ import { ExpiryQueue } from './expiry-queue.ts'
 import { Inboxes } from './inboxes.ts'
 import { LeaseTable } from './leases.ts'
 import { LocationTable } from './location.ts'
+import { Memos } from './memos.ts'
 import { RecentEvents } from './recent-events.ts'
 import type {
   Delivery,
@@ -68,6 +69,7 @@ class MemoryStore implements Store {
   readonly #leases = new LeaseTable()
   readonly #claims = new Map<string, Claim>()
   readonly #claimExpiry = new ExpiryQueue<Claim>((claim) => claim.expiresAt)
+  readonly #memos = new Memos()
   readonly #sweep: Sweep
   /** Reused by every publish. */
   readonly #matched: StoredSubscription[] = []
@@ -163,6 +165,16 @@ class MemoryStore implements Store {
     return true
   }
 
+  async recall(key: string): Promise<string | undefined> {
+    return this.#memos.recall(key, this.#clock.now())
+  }
+
+  async remember(key: string, value: string, ttlMs: number): Promise<void> {
+    const expiresAt = this.#clock.now() + ttlMs
+    this.#memos.remember(key, value, expiresAt)
+    this.#sweep.notice(expiresAt)
+  }
+
   /** Mostly nobody waits: that costs no promise of its own. */
   publish(events: RouseEvent[]): Promise<number> {
     const now = this.#clock.now()
@@ -222,6 +234,7 @@ class MemoryStore implements Store {
     return Math.min(
       this.#suspended.sweep(now),
       this.#claimExpiry.nextDue,
+      this.#memos.sweep(now),
       this.#location.nextExpiry + absentMs,
       this.#recent.sweep(now),
       this.#inboxes.sweep(now, absentMs),

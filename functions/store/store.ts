@@ -248,6 +248,10 @@ export interface Store {
    * transaction, see `resume`.
    */
   claim(key: string, ttlMs: number): Promise<boolean>
+  /** What was remembered under this key, while it lasts. */
+  recall(key: string): Promise<string | undefined>
+  /** Keeps a value for `ttlMs`, in the place of an earlier one: what can be found out anew, at a price. */
+  remember(key: string, value: string, ttlMs: number): Promise<void>
   /** Matches each event against all live subscriptions, O(filter shapes + matches), and hands the matches to the owners' inboxes. Returns how many. */
   publish(events: RouseEvent[]): Promise<number>
   /**

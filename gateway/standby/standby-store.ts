@@ -148,6 +148,14 @@ export class StandbyStore implements Store {
     return this.#store.claim(key, ttlMs)
   }
 
+  recall(key: string): Promise<string | undefined> {
+    return this.#store.recall(key)
+  }
+
+  remember(key: string, value: string, ttlMs: number): Promise<void> {
+    return this.#store.remember(key, value, ttlMs)
+  }
+
   /** Never rejects: what the store does not take is delivered to this gateway's own calls at once, and to others when it is back. */
   async publish(events: RouseEvent[]): Promise<number> {
     try {

@@ -23,6 +23,7 @@ describe('memory store: time and bounds', () => {
       await subject.store.register(put(subject, binding(subject, `d${index}`, { aor: `sip:u${index}@example.com` })))
       await subscribe(subject, '0', subscription(subject, `s${index}`, 'pickup', { key: index }))
       await subject.store.claim(`claim ${index}`, 5_000 + index * 1000)
+      await subject.store.remember(`memo ${index % 10}`, String(index), 5_000 + index * 1000)
       await subject.store.publish([registered(`sip:u${index}@example.com`)])
     }
     assert.equal(subject.clock.pending, 1)

@@ -139,6 +139,24 @@ export function suspensionConformance(create: CreateSubject): void {
     assert.equal(await subject.store.claim('wait 2', 60_000), true)
   })
 
+  it('what is remembered can be recalled while it lasts, and the last value counts', async (subject) => {
+    const { store } = subject
+    assert.equal(await store.recall('key'), undefined)
+    await store.remember('key', '15551234567', 60_000)
+    assert.equal(await store.recall('key'), '15551234567')
+    await store.remember('key', 'arn:aws:sns:eu-west-1:1:endpoint/GCM/a/\u00e9', 200)
+    assert.equal(await store.recall('key'), 'arn:aws:sns:eu-west-1:1:endpoint/GCM/a/\u00e9')
+    assert.equal(await store.recall('another'), undefined)
+    await subject.pass(250)
+    assert.equal(await store.recall('key'), undefined)
+  })
+
+  it('what is remembered and what is claimed do not meet', async ({ store }) => {
+    await store.remember('key', 'value', 60_000)
+    assert.equal(await store.claim('key', 60_000), true)
+    assert.equal(await store.recall('key'), 'value')
+  })
+
   it('a claim lasts for its lifetime', async (subject) => {
     assert.equal(await subject.store.claim('key', 200), true)
     await subject.pass(50)

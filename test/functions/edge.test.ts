@@ -8,11 +8,12 @@ import { promisify } from 'node:util'
 /** What runs at the edge has fetch and WebCrypto, and no socket. */
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-/** What runs at the edge: all but the entry for Lambda. */
-const { './lambda': LAMBDA, ...EXPORTS } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')).exports as Record<
-  string,
-  string
->
+/** What runs at the edge: all but the entry for Lambda, and what only Node can push by. */
+const {
+  './lambda': LAMBDA,
+  './push/node': PUSH_ON_NODE,
+  ...EXPORTS
+} = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')).exports as Record<string, string>
 
 /** Every module that is loaded with these, as Workers resolve them: file paths below the project, `node:…` for Node's own. */
 async function loadedWith(...modules: string[]): Promise<string[]> {
@@ -32,6 +33,7 @@ test('what a function imports loads nothing of Node, no Redis client that needs 
   assert.deepEqual(loaded.filter(isNodes), [])
   assert.deepEqual([...new Set(loaded.map(roomOf).filter(Boolean))].sort(), [
     'functions/contract',
+    'functions/push',
     'functions/sdk',
     'functions/store',
     'functions/testing',
@@ -56,6 +58,15 @@ test('a router without a store loads no Redis client at all', async () => {
 
 test('only call.authenticate, when it is used, needs a module of Node: MD5 is not in WebCrypto', async () => {
   assert.deepEqual((await loadedWith('functions/sdk/digest.ts')).filter(isNodes), ['node:crypto'])
+})
+
+test('pushes at the edge bring no AWS SDK and no HTTP client; those on Node would be seen', async () => {
+  const packages = async (module: string) => new Set((await loadedWith(module)).map(ofPackage).filter(Boolean))
+  const atTheEdge = await packages(EXPORTS['./push']!)
+  assert.ok(atTheEdge.has('jose') && atTheEdge.has('@block65/webcrypto-web-push'), `it loads ${[...atTheEdge]}`)
+  assert.ok(!atTheEdge.has('undici') && !atTheEdge.has('@aws-sdk/client-sns'))
+  const onNode = await packages(PUSH_ON_NODE!)
+  assert.ok(onNode.has('undici') && !onNode.has('@aws-sdk/client-sns'), 'the AWS SDK is loaded when it is first used')
 })
 
 test('the entry for Lambda brings no server and no client of its own', async () => {

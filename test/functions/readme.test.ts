@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { LambdaContext } from 'hono/aws-lambda'
+import { createSigner } from '../../functions/contract/sign.ts'
 import type { LambdaHandler } from '../../functions/entry/lambda.ts'
-import type { Push } from '../../functions/push/index.ts'
+import type { Push, PushApp } from '../../functions/push/index.ts'
 import type { SipRouter } from '../../functions/sdk/index.ts'
 import { redisSubject } from '../conformance/redis-subject.ts'
 import { positionNow, subscribe, subscription } from '../conformance/subject.ts'
@@ -141,6 +142,37 @@ test('the examples of functions/entry/README.md: an app that rings the desk too;
   const context = { getRemainingTimeInMillis: () => 3000 } as LambdaContext
   const result = await handler(lambdaEvent('function-url', request) as never, context)
   assert.equal((result as { statusCode: number }).statusCode, 404)
+})
+
+test('the push functions of functions/push/README.md', async () => {
+  const message = {
+    id: 'p',
+    aor: AOR,
+    device: 'd',
+    provider: 'fcm',
+    prid: 't',
+    param: '',
+    purpose: 'call',
+    ttlSeconds: 30,
+  }
+  const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
+  const body = JSON.stringify(message)
+  const send = async ({ fetch }: PushApp, env?: object) => {
+    const headers = { ...(await createSigner(secret).sign(message.id, body, Date.now())) }
+    return (await fetch(new Request('https://push.test/push', { method: 'POST', body, headers }), env)).json()
+  }
+  const vapid = {
+    VAPID_PUBLIC_KEY: `B${'A'.repeat(86)}`,
+    VAPID_PRIVATE_KEY: 'A'.repeat(43),
+    VAPID_SUBJECT: 'mailto:operator@example.com',
+  }
+  const env = { WEBHOOK_SECRET: secret, ...vapid }
+  const outcome = 'unsupported'
+  const error = 'there is no provider for this pn-provider; there is one for webpush'
+  const onNode = await withEnvironment(env, async () => (await example('push', 'function')).default as PushApp)
+  assert.deepEqual(await send(onNode), { outcome, error })
+  const onWorkers = (await example('push', 'worker')).default as PushApp
+  assert.deepEqual(await send(onWorkers, env), { outcome, error })
 })
 
 test('the example of functions/push/README.md', async () => {

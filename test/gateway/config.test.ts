@@ -45,7 +45,11 @@ describe('defaults', () => {
       redisUrl: undefined,
       redisPrefix: 'rouse',
       gateway: { id: 'host-1', pool: 'default', address: undefined, drainMs: 20_000 },
-      push: { url: undefined, webhookUrl: undefined },
+      push: {
+        url: undefined,
+        webhookUrl: undefined,
+        providers: { sns: new Map(), fcm: undefined, apns: undefined, webPush: undefined, vapidPublicKey: undefined },
+      },
       logLevel: 'info',
       notices: [],
     })

@@ -22,6 +22,7 @@
  * | `{g<gateway>}:seen`            | string | when it last read its inbox, milliseconds since the epoch     | `ABSENT_MS` after it was written | the inbox's owner |
  * | `{gateways}`                   | hash   | a lease per gateway, and the secret they share                | `LEASES_MS` after any was taken  | leases            |
  * | `claim:<key>`                  | string | `1`                                                           | the claim's own lifetime         | claim             |
+ * | `memo:<key>`                   | string | what is remembered                                            | its own lifetime                 | remember          |
  */
 
 import { type FilterPlan, planFilter } from '../filter.ts'
@@ -111,6 +112,10 @@ export class Keys {
 
   claim(key: string): string {
     return `${this.#prefix}:claim:${key}`
+  }
+
+  memo(key: string): string {
+    return `${this.#prefix}:memo:${key}`
   }
 
   #gateway(gateway: string): string {

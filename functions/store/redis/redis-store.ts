@@ -132,6 +132,19 @@ export class RedisStore implements Store {
     })
   }
 
+  recall(key: string): Promise<string | undefined> {
+    return this.#commands.operation('recall', async (run) => {
+      const [reply] = await run([(p) => p.get<string>(this.#keys.memo(key))])
+      return typeof reply === 'string' ? reply : undefined
+    })
+  }
+
+  remember(key: string, value: string, ttlMs: number): Promise<void> {
+    return this.#commands.operation('remember', async (run) => {
+      await run([(p) => p.set(this.#keys.memo(key), value, { px: Math.ceil(ttlMs) })])
+    })
+  }
+
   publish(events: RouseEvent[]): Promise<number> {
     return this.#events.publish(events, this.#clock.now())
   }

@@ -61,6 +61,16 @@ describe('which provider', () => {
     assertNoToken(log.all)
   })
 
+  test('one that there is none of, beside others that there are: unsupported, and they are named', async () => {
+    const nothing = { send: async () => ({ outcome: 'accepted' as const }) }
+    const { send, log } = push({ providers: { apns: nothing, webpush: nothing } })
+    assert.deepEqual(await send(MESSAGE), {
+      outcome: 'unsupported',
+      error: 'there is no provider for this pn-provider; there is one for apns, webpush',
+    })
+    assertNoToken(log.all)
+  })
+
   test('a provider named like a method of Object is not one', async () => {
     assert.deepEqual(await push().send({ ...MESSAGE, provider: 'constructor' }), { outcome: 'accepted' })
   })
@@ -70,7 +80,11 @@ describe('which provider', () => {
     const quotes = {
       send: async () => ({ outcome: 'token_invalid' as const, error: 'token-of-bob of project-of-bob is gone' }),
     }
-    const { send, log } = push({ providers: { rejects, quotes } })
+    const half = { send: async () => ({ outcome: 'failed' as const, error: 'first-token is bad' }) }
+    const { send, log } = push({ providers: { rejects, quotes, half } })
+    const two = { ...MESSAGE, provider: 'half', prid: 'first-token:voip&token-of-bob:remote' }
+    assert.deepEqual(await send(two), { outcome: 'failed', error: '… is bad' })
+    log.all.length = 0
     assert.deepEqual(await send({ ...MESSAGE, provider: 'rejects' }), { outcome: 'failed', error: 'no such token: …' })
     assert.deepEqual(await send({ ...MESSAGE, provider: 'quotes' }), {
       outcome: 'token_invalid',
@@ -139,15 +153,28 @@ describe('the webhook', () => {
     assertNoToken(log.all)
   })
 
-  test('other statuses: failed, with Retry-After in seconds or as a date (RFC 9110 10.2.3)', async () => {
+  test('5xx and 429: failed, with Retry-After in seconds or as a date (RFC 9110 10.2.3)', async () => {
     answers(500)
-    assert.deepEqual(await push({ webhookUrl }).send(MESSAGE), { outcome: 'failed', error: 'the webhook answered 500' })
+    const error = 'the webhook answered 500'
+    assert.deepEqual(await push({ webhookUrl }).send(MESSAGE), { outcome: 'failed', error, retryAfterSeconds: 0 })
     answers(429, { 'retry-after': '7' })
     assert.equal((await push({ webhookUrl }).send(MESSAGE)).retryAfterSeconds, 7)
     answers(503, { 'retry-after': new Date(1_700_000_000_000 + 90_000).toUTCString() })
     assert.equal((await push({ webhookUrl }).send(MESSAGE)).retryAfterSeconds, 90)
     answers(503, { 'retry-after': 'soon' })
-    assert.equal((await push({ webhookUrl }).send(MESSAGE)).retryAfterSeconds, undefined)
+    assert.equal((await push({ webhookUrl }).send(MESSAGE)).retryAfterSeconds, 0)
+  })
+
+  test('408, 425, 429 and 5xx may be tried again; other statuses say that it is of no use', async () => {
+    for (const status of [408, 425, 429, 502, 504]) {
+      answers(status)
+      assert.equal((await push({ webhookUrl }).send(MESSAGE)).retryAfterSeconds, 0, String(status))
+    }
+    for (const status of [400, 401, 404, 413]) {
+      answers(status, { 'retry-after': '7' })
+      const error = `the webhook answered ${status}`
+      assert.deepEqual(await push({ webhookUrl }).send(MESSAGE), { outcome: 'failed', error })
+    }
   })
 
   test('a redirect is not followed: no token goes where nobody sent it', async () => {
@@ -170,14 +197,18 @@ describe('the webhook', () => {
     await clock.advance(2999)
     assert.equal(clock.pending, 1)
     await clock.advance(1)
-    assert.deepEqual(await result, { outcome: 'failed', error: 'no answer within 3000 ms' })
+    assert.deepEqual(await result, {
+      outcome: 'failed',
+      error: 'the webhook: no answer within 3000 ms',
+      retryAfterSeconds: 0,
+    })
     assert.equal(clock.pending, 0)
   })
 
   test('a webhook that cannot be reached: failed, and no timer is left', async () => {
     const clock = new FakeClock()
     const result = await push({ webhookUrl: 'http://127.0.0.1:1/', clock }).send(MESSAGE)
-    assert.deepEqual(result, { outcome: 'failed', error: 'the webhook could not be reached' })
+    assert.deepEqual(result, { outcome: 'failed', error: 'the webhook could not be reached', retryAfterSeconds: 0 })
     assert.equal(clock.pending, 0)
   })
 

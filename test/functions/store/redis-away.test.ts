@@ -70,6 +70,8 @@ describe('the store when Redis is away', { skip: absent('redis-server') }, () =>
         suspended: store.suspended('gw-a'),
         subscriptions: store.subscriptions('t'),
         claim: store.claim('k', 1000),
+        recall: store.recall('k'),
+        remember: store.remember('k', 'v', 1000),
         publish: store.publish([registered(BOB)]),
       }
       for (const [name, operation] of Object.entries(operations)) {

@@ -57,6 +57,7 @@ describe('the store in Redis', { skip: absent('redis-server') }, () => {
     await store.suspend({ transaction: held, add, drop: [], since })
     await store.publish([...outcome.events, event('pickup', { key: 'a' })])
     await store.claim('wait 1', 60_000)
+    await store.remember('memo 1', 'value', 60_000)
     await store.register({ ...put(subject, binding(subject, 'tablet', { cseq: 2 })), put: [], remove: '*' })
     await expectDeliveries(subject, received, 5)
     await store.suspend({ transaction: { ...held, rev: 2 }, add: [], drop: [add[0]!], since })
@@ -66,6 +67,7 @@ describe('the store in Redis', { skip: absent('redis-server') }, () => {
 
     const keys = await keysOf(subject)
     const kinds = [
+      'memo',
       'recent',
       'shapes',
       'at',

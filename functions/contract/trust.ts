@@ -1,5 +1,5 @@
-import type { Problem } from '../contract/problem.ts'
-import { createSigner, type Signer } from '../contract/sign.ts'
+import type { Problem } from './problem.ts'
+import { createSigner, type Signer } from './sign.ts'
 
 /** Who may invoke over HTTP: whoever signs with this, everybody, or nobody, since nothing says who. */
 export type Trust = { signer: Signer } | { signer?: undefined; problem?: undefined } | { problem: Problem }
