@@ -144,13 +144,14 @@ test('the examples of functions/entry/README.md: an app that rings the desk too;
   assert.equal((result as { statusCode: number }).statusCode, 404)
 })
 
-test('the push functions of functions/push/README.md', async () => {
+test('the push functions of functions/push/README.md', async (t) => {
+  t.mock.method(console, 'warn', () => {})
   const message = {
     id: 'p',
     aor: AOR,
     device: 'd',
     provider: 'fcm',
-    prid: 't',
+    prid: 'token-of-bob',
     param: '',
     purpose: 'call',
     ttlSeconds: 30,

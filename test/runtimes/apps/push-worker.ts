@@ -1,0 +1,3 @@
+import { pushApp } from '../../../functions/push/index.ts'
+
+export default pushApp()
