@@ -7,6 +7,7 @@ import * as elb from 'aws-cdk-lib/aws-elasticloadbalancingv2'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
+import type { PlatformApplications } from './platform-applications.ts'
 import type { Secrets } from './secrets.ts'
 import type { Settings } from './settings.ts'
 
@@ -15,6 +16,7 @@ export interface GatewaysProps {
   secrets: Secrets
   redisUrl: ISecret
   functionsUrl: string
+  applications: PlatformApplications
   settings: Pick<Settings, 'domains' | 'advertise' | 'certificateArn' | 'gateways'>
 }
 
@@ -78,7 +80,7 @@ export class Gateways extends Construct {
     })
   }
 
-  #createTask({ secrets, redisUrl, functionsUrl, settings }: GatewaysProps): ecs.FargateTaskDefinition {
+  #createTask({ secrets, redisUrl, functionsUrl, applications, settings }: GatewaysProps): ecs.FargateTaskDefinition {
     const task = new ecs.FargateTaskDefinition(this, 'Task', {
       cpu: 1024,
       memoryLimitMiB: 2048,
@@ -94,6 +96,7 @@ export class Gateways extends Construct {
         SIP_DOMAINS: settings.domains,
         FUNCTIONS: functionsUrl,
         DRAIN_SECONDS: String(DRAIN_SECONDS),
+        ...(applications.arns.length > 0 ? { SNS_PLATFORM_APPLICATIONS: applications.asSetting } : {}),
       },
       secrets: {
         API_TOKEN: ecs.Secret.fromSecretsManager(secrets.apiToken),
@@ -117,6 +120,7 @@ export class Gateways extends Construct {
       user: '1000:1000',
       logging: ecs.LogDrivers.awsLogs({ streamPrefix: 'gateway', logRetention: RetentionDays.TWO_WEEKS }),
     })
+    applications.allowPushes(task.taskRole)
     // Many calls are many sockets.
     container.addUlimits({ name: ecs.UlimitName.NOFILE, softLimit: 65_536, hardLimit: 65_536 })
     return task

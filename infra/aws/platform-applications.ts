@@ -1,5 +1,5 @@
 import { Aws, CustomResource, Duration } from 'aws-cdk-lib'
-import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import { type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda'
 import { Provider } from 'aws-cdk-lib/custom-resources'
 import { Construct } from 'constructs'
@@ -45,6 +45,20 @@ export class PlatformApplications extends Construct {
       })
       this.arns.push({ provider, arn: resource.ref })
     }
+  }
+
+  /** To make endpoints of the phones' tokens, and to publish to them. */
+  allowPushes(to: IGrantable): void {
+    if (this.arns.length === 0) return
+    const endpoints = `arn:${Aws.PARTITION}:sns:${Aws.REGION}:${Aws.ACCOUNT_ID}:endpoint/*`
+    const actions = [
+      'sns:CreatePlatformEndpoint',
+      'sns:GetEndpointAttributes',
+      'sns:SetEndpointAttributes',
+      'sns:Publish',
+    ]
+    const resources = [...this.arns.map(({ arn }) => arn), endpoints]
+    to.grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions, resources }))
   }
 
   /** `fcm=arn:…,apns=arn:…` */

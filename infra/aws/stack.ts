@@ -36,18 +36,19 @@ export class RouseStack extends Stack {
       webhookSecret: secrets.webhook,
       upstashSecretArn: props.upstashSecretArn,
     })
+    const applications = new PlatformApplications(this, 'PlatformApplications', {
+      bundle: props.bundles.platformApplication,
+      applications: props.platformApplications,
+    })
     const gateways = new Gateways(this, 'Gateways', {
       vpc,
       secrets,
       redisUrl,
       functionsUrl: functions.url,
+      applications,
       settings: props,
     })
     redis?.allowFrom(gateways.service)
-    const applications = new PlatformApplications(this, 'PlatformApplications', {
-      bundle: props.bundles.platformApplication,
-      applications: props.platformApplications,
-    })
     new Alarms(this, 'Alarms', { gateways, functions, redis, email: props.alarmEmail })
 
     new CfnOutput(this, 'SipAddress', { value: gateways.advertise, description: 'Server and outbound proxy of phones' })

@@ -55,9 +55,15 @@ describe('the stack', { skip: absentPackage('infra/aws') }, () => {
   test('gateways get the settings that they take without a remark', () => {
     const [task] = Object.values(whole.findResources('AWS::ECS::TaskDefinition'))
     const { Environment, Secrets } = task!.Properties.ContainerDefinitions[0]
+    // What AWS fills in.
+    const filledIn: Record<string, string> = {
+      FUNCTIONS: 'https://abc.lambda-url.eu-west-1.on.aws/',
+      SNS_PLATFORM_APPLICATIONS:
+        'fcm=arn:aws:sns:eu-west-1:123456789012:app/GCM/Rouse-fcm,apns.voip=arn:aws:sns:eu-west-1:123456789012:app/APNS_VOIP/Rouse-apns-voip',
+    }
     const said = Environment.map(({ Name, Value }: { Name: string; Value: unknown }) => [
       Name,
-      typeof Value === 'string' ? Value : 'https://abc.lambda-url.eu-west-1.on.aws/',
+      typeof Value === 'string' ? Value : filledIn[Name],
     ])
     assert.deepEqual(
       Secrets.map(({ Name }: { Name: string }) => Name),
@@ -76,6 +82,7 @@ describe('the stack', { skip: absentPackage('infra/aws') }, () => {
     const config = readConfig({ ...image, ...Object.fromEntries(said), ...secrets })
     assert.ok(config.ok, JSON.stringify(config))
     assert.deepEqual(config.value.notices, [])
+    assert.deepEqual([...config.value.push.providers.sns.keys()], ['fcm', 'apns'])
   })
 
   test('a gateway has longer to stop than it drains, and cannot write to its image', () => {
@@ -159,6 +166,20 @@ describe('the stack', { skip: absentPackage('infra/aws') }, () => {
       Architectures: ['arm64'],
     })
     plain.hasResourceProperties('AWS::Lambda::Url', { AuthType: 'NONE' })
+  })
+
+  test('gateways may push by the platform applications, and have no rights on SNS without any', () => {
+    const rights = Match.arrayWith([
+      Match.objectLike({
+        Action: ['sns:CreatePlatformEndpoint', 'sns:GetEndpointAttributes', 'sns:Publish', 'sns:SetEndpointAttributes'],
+      }),
+    ])
+    const policy = {
+      PolicyDocument: { Statement: rights },
+      Roles: [{ Ref: Match.stringLikeRegexp('GatewaysTaskTaskRole') }],
+    }
+    whole.hasResourceProperties('AWS::IAM::Policy', policy)
+    assert.ok(!JSON.stringify(plain.toJSON()).includes('sns:CreatePlatformEndpoint'))
   })
 
   test('each platform application is one resource, by its secret, and none where there is none', () => {
