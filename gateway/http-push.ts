@@ -1,6 +1,7 @@
 import { Pool } from 'undici'
 import type { Clock } from '../functions/contract/clock.ts'
 import { PushResult } from '../functions/contract/push.ts'
+import { failed, retryAfter } from '../functions/push/outcome.ts'
 import { createSign } from './invocation/invoker-sign.ts'
 import type { PushSender } from './push/types.ts'
 
@@ -37,26 +38,31 @@ export function createHttpPush({ url, clock, secret }: HttpPushOptions): PushSen
         'webhook-timestamp': String(timestamp),
         ...(signature === undefined ? {} : { 'webhook-signature': signature }),
       }
-      return post(pool, pathname + search, headers, body)
+      return post(pool, pathname + search, headers, body, () => clock.now())
     },
     close: () => pool.destroy(),
   }
 }
 
-async function post(pool: Pool, path: string, headers: Record<string, string>, octets: Buffer): Promise<PushResult> {
+async function post(
+  pool: Pool,
+  path: string,
+  headers: Record<string, string>,
+  octets: Buffer,
+  now: () => number,
+): Promise<PushResult> {
   try {
-    const { statusCode, body } = await pool.request({ path, method: 'POST', headers, body: octets })
+    const { statusCode, headers: answered, body } = await pool.request({ path, method: 'POST', headers, body: octets })
     const text = await body.text()
-    if (statusCode !== 200) return failed(`the push function answered ${statusCode}`)
+    if (statusCode !== 200) {
+      const header = answered['retry-after']
+      const retry = retryAfter(statusCode, typeof header === 'string' ? header : null, now())
+      return failed(`the push function answered ${statusCode}`, retry)
+    }
     const result = PushResult.safeParse(JSON.parse(text))
     return result.success ? result.data : failed('the push function answered something else than a result')
   } catch (error) {
-    return failed(
-      error instanceof SyntaxError ? 'the push function answered no JSON' : 'the push function cannot be reached',
-    )
+    if (error instanceof SyntaxError) return failed('the push function answered no JSON')
+    return failed('the push function cannot be reached', 0)
   }
-}
-
-function failed(error: string): PushResult {
-  return { outcome: 'failed', error }
 }

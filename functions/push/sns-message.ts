@@ -10,7 +10,7 @@ import { appleDeviceOf, isVoip, type SnsApplication } from './sns-application.ts
 export interface SnsPush {
   application: SnsApplication
   token: string
-  /** JSON with one entry, of the platform, which is JSON in a string. */
+  /** JSON with an entry of the platform, which is JSON in a string, and the `default` that has to be there and is for no phone. */
   message: string
   attributes: Record<string, { DataType: 'String'; StringValue: string }>
 }
@@ -39,7 +39,7 @@ export async function planSnsPush(
     'AWS.SNS.MOBILE.APNS.COLLAPSE_ID': text(await collapseKey(message)),
     ...(device.bundle === '' ? {} : { 'AWS.SNS.MOBILE.APNS.TOPIC': text(topic) }),
   }
-  return { push: { application, token, message: JSON.stringify({ [application.platform]: payload }), attributes } }
+  return { push: { application, token, message: structured(message, application, payload), attributes } }
 }
 
 async function googlePush(message: PushMessage, application: SnsApplication) {
@@ -47,7 +47,11 @@ async function googlePush(message: PushMessage, application: SnsApplication) {
   if (trouble) return { result: trouble }
   const payload = JSON.stringify({ fcmV1Message: { message: await fcmMessage(message) } })
   const attributes = { 'AWS.SNS.MOBILE.FCM.TTL': text(message.ttlSeconds) }
-  return { push: { application, token: message.prid, message: JSON.stringify({ GCM: payload }), attributes } }
+  return { push: { application, token: message.prid, message: structured(message, application, payload), attributes } }
+}
+
+function structured({ purpose }: PushMessage, { platform }: SnsApplication, payload: string): string {
+  return JSON.stringify({ default: purpose, [platform]: payload })
 }
 
 function text(value: string | number) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type Config, type Environment, readConfig } from '../../gateway/config.ts'
+import { type Config, type Environment, readConfig, supportedProviders } from '../../gateway/config.ts'
 
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
 
@@ -353,6 +353,50 @@ describe('several gateways', () => {
     assert.equal(config({ DRAIN_SECONDS: '3600' }).gateway.drainMs, 3_600_000)
     for (const wrong of ['3601', '-1', '1.5', '20s'])
       assert.match(faults({ DRAIN_SECONDS: wrong })[0]!, /^DRAIN_SECONDS: .*write for example 20/)
+  })
+})
+
+describe('pushes', () => {
+  const FCM = {
+    FCM_SERVICE_ACCOUNT: JSON.stringify({
+      project_id: 'p-1',
+      client_email: 'a@p-1.test',
+      private_key: '-----BEGIN PRIVATE KEY-----',
+    }),
+  }
+
+  test('what phones may register for is what there is a provider for', () => {
+    assert.deepEqual(supportedProviders(config(FCM)), ['fcm'])
+  })
+
+  test('they may register for anything where a webhook or a push function takes it, or the console', () => {
+    assert.equal(supportedProviders(config({})), '*')
+    assert.equal(supportedProviders(config({ ...FCM, PUSH_WEBHOOK_URL: 'https://push.example.com/hook' })), '*')
+    const away = { PUSH_URL: 'https://push.example.com/push', WEBHOOK_SECRET: `whsec_${'a'.repeat(44)}` }
+    assert.equal(supportedProviders(config(away)), '*')
+  })
+
+  test('mistakes are told with those in other settings, and no key with them', () => {
+    const messages = faults({ FCM_SERVICE_ACCOUNT: '{"private_key":"secret"}', APNS_KEY: 'secret', LOG_LEVEL: 'loud' })
+    const names = messages.map((message) => message.split(':')[0])
+    assert.deepEqual(names.sort(), ['APNS_KEY', 'APNS_KEY_ID', 'APNS_TEAM_ID', 'FCM_SERVICE_ACCOUNT', 'LOG_LEVEL'])
+    assert.doesNotMatch(messages.join(), /secret/)
+  })
+
+  test('what is set for a push function at PUSH_URL is noticed, but for the key that phones need', () => {
+    const VAPID_PUBLIC_KEY = `B${'A'.repeat(86)}`
+    const away = { PUSH_URL: 'https://push.example.com/push', WEBHOOK_SECRET: `whsec_${'a'.repeat(44)}` }
+    const { push, notices } = config({ ...FCM, ...away, VAPID_PUBLIC_KEY })
+    assert.deepEqual(notices, [
+      'FCM_SERVICE_ACCOUNT is set, and so is PUSH_URL: pushes go there, and it is for that function',
+    ])
+    assert.equal(push.providers.vapidPublicKey, VAPID_PUBLIC_KEY)
+  })
+
+  test('misspelt names are noticed', () => {
+    assert.deepEqual(config({ FCM_SERVICE_ACOUNT: '{}' }).notices, [
+      'FCM_SERVICE_ACOUNT is not a setting of this router; did you mean FCM_SERVICE_ACCOUNT?',
+    ])
   })
 })
 

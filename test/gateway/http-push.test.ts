@@ -41,6 +41,8 @@ async function sender(server: Server, secret?: string) {
   return push
 }
 
+const AWAY = { outcome: 'failed', error: 'the push function cannot be reached', retryAfterSeconds: 0 }
+
 function answering(listener: RequestListener): Server {
   return createServer((request, response) => {
     request.resume()
@@ -62,6 +64,18 @@ test('pushes are signed when there is a secret, and a push function that asks fo
   assert.deepEqual(await unsigned.send(MESSAGE), { outcome: 'failed', error: 'the push function answered 401' })
 })
 
+test('a push function that is overloaded or has failed may be asked again, one that refuses may not', async () => {
+  for (const [status, retry] of [
+    [429, { retryAfterSeconds: 7 }],
+    [503, { retryAfterSeconds: 7 }],
+    [413, {}],
+  ] as const) {
+    const push = await sender(answering((_, response) => response.writeHead(status, { 'retry-after': '7' }).end()))
+    const error = `the push function answered ${status}`
+    assert.deepEqual(await push.send(MESSAGE), { outcome: 'failed', error, ...retry })
+  }
+})
+
 test('a push function that is dead, says something else or too much: failed, and no token in the error', async () => {
   const html = await sender(answering((_request, response) => response.end('<html>')))
   assert.deepEqual(await html.send(MESSAGE), { outcome: 'failed', error: 'the push function answered no JSON' })
@@ -71,8 +85,8 @@ test('a push function that is dead, says something else or too much: failed, and
     error: 'the push function answered something else than a result',
   })
   const endless = await sender(answering((_request, response) => response.end('x'.repeat(1_000_000))))
-  assert.deepEqual(await endless.send(MESSAGE), { outcome: 'failed', error: 'the push function cannot be reached' })
+  assert.deepEqual(await endless.send(MESSAGE), AWAY)
   const dead = createHttpPush({ url: 'http://127.0.0.1:1/push', clock: systemClock })
   closing.push(() => dead.close())
-  assert.deepEqual(await dead.send(MESSAGE), { outcome: 'failed', error: 'the push function cannot be reached' })
+  assert.deepEqual(await dead.send(MESSAGE), AWAY)
 })

@@ -133,7 +133,8 @@ describe('what SNS is asked to publish', () => {
       { PlatformApplicationArn: APNS.arn, Token: 'bb22' },
     ])
     const sent = service.published.map(({ Message, MessageAttributes }) => {
-      const [[platform, payload]] = Object.entries(JSON.parse(Message as string)) as [[string, string]]
+      const { default: _, ...platforms } = JSON.parse(Message as string)
+      const [[platform, payload]] = Object.entries(platforms) as [[string, string]]
       const attributes = Object.entries(MessageAttributes as Record<string, { StringValue: string }>)
       const values = Object.fromEntries(attributes.map(([name, { StringValue }]) => [name, StringValue]))
       assert.match(values['AWS.SNS.MOBILE.APNS.COLLAPSE_ID']!, /^[\w-]{32}$/)
@@ -172,7 +173,7 @@ describe('what SNS is asked to publish', () => {
     const { send, service } = sns([application('APNS_VOIP_SANDBOX')])
     assert.deepEqual(await send(pushOf({ prid: 'aa11', param: '' })), { outcome: 'accepted' })
     const { Message, MessageAttributes } = service.published[0]!
-    assert.deepEqual(Object.keys(JSON.parse(Message as string)), ['APNS_VOIP_SANDBOX'])
+    assert.deepEqual(Object.keys(JSON.parse(Message as string)), ['default', 'APNS_VOIP_SANDBOX'])
     assert.ok('AWS.SNS.MOBILE.APNS_VOIP_SANDBOX.TTL' in (MessageAttributes as object))
     assert.ok(!('AWS.SNS.MOBILE.APNS.TOPIC' in (MessageAttributes as object)))
   })
