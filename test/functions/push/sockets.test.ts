@@ -6,13 +6,18 @@ import { createSecureServer, type Http2SecureServer, type ServerHttp2Session, ty
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
+import { jwtVerify } from 'jose'
+import { apnsProvider } from '../../../functions/push/apns.ts'
 import { apnsHttp2 } from '../../../functions/push/apns-http2.ts'
+import { ApnsToken } from '../../../functions/push/apns-token.ts'
+import { webPushProvider } from '../../../functions/push/index.ts'
 import { publicFetch } from '../../../functions/push/public-fetch.ts'
 import { snsProvider } from '../../../functions/push/sns.ts'
 import { readApplicationArn } from '../../../functions/push/sns-application.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { withEnvironment } from '../../support/readme-example.ts'
-import { NOW, pushOf } from './pushes.ts'
+import { browser } from './browser.ts'
+import { ecKeys, NOW, pushOf, refreshOf } from './pushes.ts'
 
 /** What carries pushes, over real sockets. */
 
@@ -61,6 +66,35 @@ describe('HTTP/2 to Apple', () => {
     const answers = await Promise.all(Array.from({ length: 100 }, () => push()))
     assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]))
     assert.ok(sessions.length <= 2, `${sessions.length} connections`)
+  })
+
+  test('a call and a refresh as Apple gets them: who sends them, by which token, how urgent', async (t) => {
+    const heard: string[] = []
+    const { publicKey, pem } = ecKeys()
+    const server = createSecureServer({ cert, key })
+    server.on('stream', async (stream, headers) => {
+      let body = ''
+      for await (const chunk of stream) body += chunk
+      const bearer = String(headers.authorization).replace('bearer ', '')
+      const { payload } = await jwtVerify(bearer, publicKey)
+      const { ':path': path, 'apns-topic': topic, 'apns-push-type': type, 'apns-priority': priority } = headers
+      heard.push([path, topic, type, priority, payload.iss, body].join(' '))
+      stream.respond({ ':status': 200 })
+      stream.end()
+    })
+    const port = await listening(t, server)
+    const { send, close } = apnsHttp2(`https://127.0.0.1:${port}`, cert)
+    t.after(close)
+    const clock = new FakeClock(NOW)
+    const token = new ApnsToken({ key: pem, keyId: 'ABC123DEFG', teamId: 'DEF123GHIJ' }, clock)
+    const provider = apnsProvider({ token, send, clock })
+    const device = { prid: 'aa11:voip&bb22:remote', param: 'DEF123GHIJ.com.example.app.voip&remote' }
+    assert.deepEqual(await provider.send(pushOf(device)), { outcome: 'accepted' })
+    assert.deepEqual(await provider.send(refreshOf(device)), { outcome: 'accepted' })
+    assert.deepEqual(heard, [
+      '/3/device/aa11 com.example.app.voip voip 10 DEF123GHIJ {"call":"call-1","event":"call","aps":{}}',
+      '/3/device/bb22 com.example.app background 5 DEF123GHIJ {"event":"refresh","aps":{"content-available":1}}',
+    ])
   })
 
   test('what is refused comes with its reason and Retry-After', async (t) => {
@@ -163,6 +197,31 @@ describe('fetch for hosts that phones name', () => {
   async function pushService(t: TestContext, listener: RequestListener) {
     return `https://127.0.0.1:${await listening(t, createTlsServer({ cert, key }, listener))}/push`
   }
+
+  test('a Web Push arrives, and only the browser can read it', async (t) => {
+    const bodies: Buffer[] = []
+    const prid = await pushService(t, async (request, response) => {
+      const chunks: Buffer[] = []
+      for await (const chunk of request) chunks.push(chunk)
+      bodies.push(Buffer.concat(chunks))
+      response.writeHead(request.headers.ttl === '30' ? 201 : 400).end()
+    })
+    const { fetch, close } = publicFetch({ ca: cert, isAllowed: () => true })
+    t.after(close)
+    const vapid = { ...ecKeys().raw, subject: 'mailto:operator@example.com' }
+    const parts = { vapid, hosts: [new URL(prid).host], clock: new FakeClock(NOW) }
+    const phone = browser()
+    const push = pushOf({ prid, param: phone.param })
+    assert.deepEqual(await webPushProvider({ ...parts, fetch }).send(push), { outcome: 'accepted' })
+    assert.deepEqual(JSON.parse(phone.decrypt(bodies[0]!)), { call: 'call-1', event: 'call' })
+
+    const strict = publicFetch({ ca: cert })
+    t.after(strict.close)
+    const error = 'the push service could not be reached'
+    const refused = await webPushProvider({ ...parts, fetch: strict.fetch }).send(push)
+    assert.deepEqual(refused, { outcome: 'failed', error, retryAfterSeconds: 0 })
+    assert.equal(bodies.length, 1)
+  })
 
   test('asks, and follows no redirect', async (t) => {
     const paths: string[] = []
