@@ -89,6 +89,7 @@ export async function start(options: ApnsOptions = {}): Promise<Apns> {
   const { bundles = ['com.example.app'], teamId = 'DEF123GHIJ', keyId = 'ABC123DEFG', now = Date.now } = options
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const sessions = new Set<ServerHttp2Session>()
+  const trusted = new WeakSet<ServerHttp2Session>()
   const devices = new Map(Object.entries(options.devices ?? {}))
   const script: ApnsTrouble[] = []
   const received: ApnsPush[] = []
@@ -131,7 +132,7 @@ export async function start(options: ApnsOptions = {}): Promise<Apns> {
     if (token === undefined) return refuse('BadPath')
     const problem = hasDuplicates(raw) ? 'DuplicateHeaders' : tokenProblem(header('authorization'))
     if (problem) return refuse(problem)
-    stream.session?.settings({ maxConcurrentStreams: STREAMS })
+    trust(stream.session as ServerHttp2Session)
     const trouble = script.shift()
     if (trouble === 'hang') return
     if (trouble === 'reset') return void stream.session?.destroy()
@@ -151,6 +152,13 @@ export async function start(options: ApnsOptions = {}): Promise<Apns> {
     received.push({ token, headers, payload: payloadOf(body)!, id })
     stream.respond({ ':status': 200, 'apns-id': id })
     stream.end()
+  }
+
+  /** Once for a connection: a client that has much to do would not confirm as many settings as it makes requests. */
+  function trust(session: ServerHttp2Session): void {
+    if (trusted.has(session)) return
+    trusted.add(session)
+    session.settings({ maxConcurrentStreams: STREAMS })
   }
 
   function tokenProblem(authorization: string | undefined): Reason | undefined {
