@@ -1,3 +1,4 @@
+import { findSame, replaced } from './amend.ts'
 import { type Applied, applyRegister } from './apply-register.ts'
 import { ExpiryQueue } from './expiry-queue.ts'
 import type { Binding, RegisterChange } from './store.ts'
@@ -38,6 +39,17 @@ export class LocationTable {
     for (const binding of change.put) this.#expiry.add(binding)
     this.#write(change.aor, applied.bindings)
     return applied
+  }
+
+  /** Whether `known` was still exactly as it was read, and now is `amended`. */
+  amend(known: Binding, amended: Binding): boolean {
+    const stored = this.#bindings.get(known.aor) ?? []
+    const current = findSame(stored, known)
+    if (!current) return false
+    this.#expiry.remove(current)
+    this.#expiry.add(amended)
+    this.#write(known.aor, replaced(stored, current, amended))
+    return true
   }
 
   /** Takes out at most `limit` bindings that have expired by `now`. */

@@ -8,6 +8,7 @@ import { LocationTable } from './location.ts'
 import { Memos } from './memos.ts'
 import { RecentEvents } from './recent-events.ts'
 import type {
+  Binding,
   Delivery,
   LeaseStep,
   Location,
@@ -101,6 +102,12 @@ class MemoryStore implements Store {
     if (!applied.ok) return { ok: false, why: applied.why, bindings }
     for (const put of change.put) this.#sweep.notice(put.expiresAt + this.#limits.absentMs)
     return { ok: true, bindings, events: eventsOf(applied.happened, change, this.#ids) }
+  }
+
+  async amend(known: Binding, amended: Binding): Promise<boolean> {
+    const isAmended = this.#location.amend(known, amended)
+    if (isAmended) this.#sweep.notice(amended.expiresAt + this.#limits.absentMs)
+    return isAmended
   }
 
   async expire(now: number, limit: number): Promise<RouseEvent[]> {

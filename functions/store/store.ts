@@ -27,6 +27,8 @@ export interface PushParameters {
   provider: string
   prid: string
   param: string
+  /** Since when the provider does not know the token any more, milliseconds since the epoch: nothing is pushed until it registers again. */
+  invalidSince?: number
 }
 
 export interface Binding {
@@ -190,6 +192,11 @@ export interface Store {
   settle?(location: Location): void
   /** Applies a REGISTER as one step: all or nothing, in one order for all gateways. */
   register(change: RegisterChange): Promise<RegisterOutcome>
+  /**
+   * Writes `amended` in place of a binding that is still exactly what was read; both are of one AOR. No event comes of it.
+   * @returns false when it has changed since, or is gone: nothing was written
+   */
+  amend(known: Binding, amended: Binding): Promise<boolean>
   /** Takes out bindings that have expired by `now` and returns their `contact.expired` events (at most `limit` bindings). */
   expire(now: number, limit: number): Promise<RouseEvent[]>
   /**

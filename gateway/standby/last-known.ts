@@ -1,3 +1,4 @@
+import { findSame, replaced } from '../../functions/store/amend.ts'
 import type { Binding } from '../../functions/store/store.ts'
 
 /** Where users were when they were last looked up, or registered here: so many AORs, those that were not asked for longest go first. */
@@ -28,6 +29,13 @@ export class LastKnown {
     if (bindings.length === 0) return
     this.#bindings.set(aor, bindings)
     if (this.#bindings.size > this.#limit) this.#bindings.delete(this.#bindings.keys().next().value!)
+  }
+
+  /** A binding is another one in the store by now; nothing happens when it is not known as it was. */
+  amend(known: Binding, amended: Binding): void {
+    const bindings = this.#bindings.get(known.aor)
+    const current = bindings && findSame(bindings, known)
+    if (current) this.#bindings.set(known.aor, replaced(bindings, current, amended))
   }
 
   /** Of each AOR the live bindings that came by this gateway, where there are any. */

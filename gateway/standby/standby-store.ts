@@ -2,6 +2,7 @@ import type { Clock, IdSource } from '../../functions/contract/clock.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
 import { applyRegister, eventsOf } from '../../functions/store/apply-register.ts'
 import type {
+  Binding,
   Delivery,
   LeaseStep,
   Location,
@@ -97,6 +98,14 @@ export class StandbyStore implements Store {
     this.#owed.register(change)
     this.#parts.count('registrations without the store')
     return { ok: true, bindings: applied.bindings, events: eventsOf(applied.happened, change, this.#parts.ids) }
+  }
+
+  /** Rejects when the store is away, or has not heard yet where this user is. */
+  async amend(known: Binding, amended: Binding): Promise<boolean> {
+    if (this.#owed.hasChanges(known.aor)) throw new Error('store.amend: the store has not caught up with this user yet')
+    const isAmended = await this.#store.amend(known, amended)
+    if (isAmended) this.#known.amend(known, amended)
+    return isAmended
   }
 
   expire(now: number, limit: number): Promise<RouseEvent[]> {

@@ -218,6 +218,55 @@ export function locationConformance(create: CreateSubject): void {
     assert.equal((await contactsOf(subject)).length, 4)
   })
 
+  it('a binding is amended as long as it is what was read, with no event', async (subject) => {
+    const push = { provider: 'fcm', prid: 'secret', param: '' }
+    await subject.store.register(put(subject, binding(subject, 'phone', { push }), binding(subject, 'desk')))
+    const read = (await subject.store.lookup('sip:bob@example.com')).bindings.find(({ push }) => push)!
+    const amended = { ...read, push: { ...push, invalidSince: subject.now() } }
+    assert.equal(await subject.store.amend(read, amended), true)
+    assert.equal(await subject.store.amend(read, { ...read, q: 0.5 }), false, 'it is not what was read any more')
+    const stored = (await subject.store.lookup(read.aor)).bindings
+    assert.deepEqual(
+      stored.find(({ device }) => device === 'phone'),
+      amended,
+    )
+    assert.equal(stored.length, 2)
+  })
+
+  it('of those who amend one binding at once one does', async (subject) => {
+    await subject.store.register(put(subject, binding(subject, 'phone')))
+    const read = (await subject.store.lookup('sip:bob@example.com')).bindings[0]!
+    const done = await Promise.all([1, 2, 3].map((count) => subject.store.amend(read, { ...read, q: count / 10 })))
+    assert.deepEqual(done.sort(), [false, false, true])
+  })
+
+  it('a binding that registered again, or is gone, is not amended', async (subject) => {
+    await subject.store.register(put(subject, binding(subject, 'phone')))
+    const read = (await subject.store.lookup('sip:bob@example.com')).bindings[0]!
+    await subject.store.register(put(subject, binding(subject, 'phone', { cseq: 2 })))
+    assert.equal(await subject.store.amend(read, { ...read, q: 0.1 }), false)
+    const [newer] = (await subject.store.lookup(read.aor)).bindings
+    assert.deepEqual([newer!.q, newer!.cseq], [1, 2])
+    await subject.store.register({ ...put(subject, binding(subject, 'phone', { cseq: 3 })), put: [], remove: '*' })
+    assert.equal(await subject.store.amend(newer!, newer!), false)
+    assert.deepEqual(await contactsOf(subject), [])
+  })
+
+  it('a binding that is amended to expire earlier or later does', async (subject) => {
+    const [soon, late] = [subject.now() + 50, subject.now() + 60_000]
+    const both = [binding(subject, 'soon', { expiresAt: late }), binding(subject, 'late', { expiresAt: soon })] as const
+    await subject.store.register(put(subject, ...both))
+    for (const read of (await subject.store.lookup('sip:bob@example.com')).bindings)
+      await subject.store.amend(read, { ...read, expiresAt: read.device === 'soon' ? soon : late })
+    await subject.pass(100)
+    const expired = await subject.store.expire(subject.now(), 10)
+    assert.deepEqual(
+      expired.map(({ attributes }) => attributes.contact),
+      ['sip:bob@soon.example.net'],
+    )
+    assert.deepEqual(await contactsOf(subject), ['sip:bob@late.example.net'])
+  })
+
   it('an expired binding is not looked up, and expire takes it out with its event exactly once', async (subject) => {
     const short = binding(subject, 'short', { expiresAt: subject.now() + 100, instance: 'urn:uuid:1' })
     await subject.store.register(put(subject, short))

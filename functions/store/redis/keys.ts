@@ -6,7 +6,7 @@
  *
  * | key                            | type   | value                                                         | lives until                      | written by        |
  * | ------------------------------ | ------ | ------------------------------------------------------------- | -------------------------------- | ----------------- |
- * | `{l<part>}:aor:<aor>`          | string | one `Binding` as JSON on each line, in order of their coming  | last expiry + `ABSENT_MS`        | register, expire  |
+ * | `{l<part>}:aor:<aor>`          | string | one `Binding` as JSON on each line, in order of their coming  | last expiry + `ABSENT_MS`        | register, amend, expire |
  * | `{l<part>}:expiry`             | zset   | AOR by the expiry of its first binding to expire              | last expiry of any + `ABSENT_MS` | register, expire  |
  * | `{l<part>}:names`              | zset   | AOR, all with score 0: the listing in alphabetical order      | last expiry of any + `ABSENT_MS` | register, expire  |
  * | `{e<root>}:shapes:<pattern>`   | zset   | filter shape by the last expiry of a subscription that has it | last expiry + `GRACE_MS`         | subscribe         |

@@ -130,6 +130,22 @@ end
 return answer('ok', removed)
 `)
 
+/** KEYS: the part's base. ARGV: AOR, now, a binding's line as it was read, the line to write in its place. Gives whether it was still there. */
+export const AMEND = new Script(`
+${KEEP}${READ}${WRITE}
+local base, aor, now = KEYS[1], ARGV[1], tonumber(ARGV[2])
+local bindings = read(base .. '${SUFFIX.aor}' .. aor, now)
+for i, binding in ipairs(bindings) do
+  if binding.line == ARGV[3] then
+    bindings[i] = cjson.decode(ARGV[4])
+    bindings[i].line = ARGV[4]
+    write(base, aor, bindings, now)
+    return 1
+  end
+end
+return 0
+`)
+
 /** KEYS: the part's base. ARGV: now, how many bindings at most. Takes out and gives bindings that have expired. */
 export const EXPIRE = new Script(`
 ${KEEP}${READ}${WRITE}

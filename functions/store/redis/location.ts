@@ -5,7 +5,7 @@ import type { Binding, Location, RegisterChange, RegisterOutcome } from '../stor
 import type { Call, Commands, Run } from './commands.ts'
 import type { RedisEvents } from './events.ts'
 import { type Keys, PARTS, partOf, rootOf, SUFFIX } from './keys.ts'
-import { EXPIRE, LOOKUP, PAGE, REGISTER } from './location-scripts.ts'
+import { AMEND, EXPIRE, LOOKUP, PAGE, REGISTER } from './location-scripts.ts'
 import { REGISTER_AND_PUBLISH } from './register-script.ts'
 
 type Registered = [
@@ -84,6 +84,15 @@ export class RedisLocation {
     const whenThere = this.#events.publishArguments([expected.refreshed], change.now)
     const args = [this.#keys.events(rootOf(expected.new.type)), register.length, ...register, whenNew.length]
     return { script: REGISTER_AND_PUBLISH, key, args: [...args, ...whenNew, ...whenThere] }
+  }
+
+  amend(known: Binding, amended: Binding, now: number): Promise<boolean> {
+    const key = this.#keys.location(partOf(known.aor))
+    const args = [known.aor, now, JSON.stringify(known), JSON.stringify(amended)]
+    return this.#commands.operation('amend', async (run) => {
+      const [reply] = await run([{ script: AMEND, key, args }])
+      return reply === 1
+    })
   }
 
   /** Looks where something is due, then takes it out there, each part in a step of its own. */

@@ -1,6 +1,15 @@
 import type { Clock, IdSource } from '../../contract/clock.ts'
 import type { RouseEvent } from '../../contract/events.ts'
-import type { Delivery, LeaseStep, Location, Receive, RegisterChange, RegisterOutcome, Store } from '../store.ts'
+import type {
+  Binding,
+  Delivery,
+  LeaseStep,
+  Location,
+  Receive,
+  RegisterChange,
+  RegisterOutcome,
+  Store,
+} from '../store.ts'
 import { Commands } from './commands.ts'
 import { RedisEvents } from './events.ts'
 import type { Executor } from './executor.ts'
@@ -87,6 +96,10 @@ export class RedisStore implements Store {
 
   register(change: RegisterChange): Promise<RegisterOutcome> {
     return this.#location.register(change)
+  }
+
+  amend(known: Binding, amended: Binding): Promise<boolean> {
+    return this.#location.amend(known, amended, this.#clock.now())
   }
 
   expire(now: number, limit: number): Promise<RouseEvent[]> {

@@ -202,6 +202,21 @@ test('bindings that the store has lost are written again, those that it has newe
   await close()
 })
 
+test('what was amended in the store is known while it is away; then nothing is amended', async () => {
+  const { memory, fragile, store, close } = await standing()
+  await memory.register(put(binding(BOB, 'phone')))
+  const [read] = (await store.lookup(BOB)).bindings
+  const amended = { ...read!, q: 0.5 }
+  assert.equal(await store.amend(read!, amended), true)
+  fragile.isAway = true
+  assert.deepEqual((await store.lookup(BOB)).bindings, [amended])
+  await assert.rejects(store.amend(amended, read!))
+  await store.register(put(binding(BOB, 'phone', { cseq: 2 })))
+  fragile.isAway = false
+  await assert.rejects(store.amend(amended, read!), /has not caught up/)
+  await close()
+})
+
 test('of too many users those are forgotten who were not asked for longest', () => {
   const known = new LastKnown(2)
   known.remember('a', [binding('a', '1')])
