@@ -1,6 +1,7 @@
 import { type Clock, type IdSource, pause } from '../functions/contract/clock.ts'
 import type { RouseEvent } from '../functions/contract/events.ts'
 import type { Binding, Store } from '../functions/store/store.ts'
+import { everyBinding } from '../functions/store/whereabouts.ts'
 import { type CallKeeper, Cluster, type ClusterParts, joinCluster, socketsOf } from './cluster/cluster.ts'
 import { FlowTokens } from './cluster/flow-token.ts'
 import { HandOver } from './cluster/hand-over.ts'
@@ -251,7 +252,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     }),
     publish: (event) => store.publish([event]),
     registrations: (cursor, limit) => store.registrations(cursor, limit),
-    registration: async (aor) => (await store.lookup(aor)).bindings,
+    registration: async (aor) => everyBinding(await store.lookup(aor)),
     get unready() {
       return cluster?.isReplaced ? `another process has started as ${options.id}` : undefined
     },

@@ -9,14 +9,15 @@ export interface Happened {
 }
 
 export type Applied =
-  /** `removed` and `put` of the AOR's bindings, and what happened, in order. */
-  | { ok: true; bindings: Binding[]; removed: Binding[]; happened: Happened[] }
+  /** The AOR's bindings by then, which of the stored ones are gone, which are new, and what happened, in order. */
+  | { ok: true; bindings: Binding[]; removed: Binding[]; added: Binding[]; happened: Happened[] }
   | { ok: false; why: 'order' | 'too many contacts' }
 
 /**
  * What a REGISTER makes of the bindings of one AOR; decides all or nothing (RFC 3261 10.3 step 7).
  * A contact removes or replaces the binding of its device, or, when that has none, the binding of the same contact URI. Two devices
  * that name different instances never replace each other, however equal their private addresses look (RFC 5626 6).
+ * A binding that is kept falls asleep where it is, which means to those who wait that it was removed.
  * @param stored bindings of the AOR, those that have expired by `change.now` too
  */
 export function applyRegister(stored: readonly Binding[], change: RegisterChange): Applied {
@@ -27,15 +28,21 @@ export function applyRegister(stored: readonly Binding[], change: RegisterChange
   if (touched.some((binding) => isOutOfOrder(binding, change))) return { ok: false, why: 'order' }
 
   const replaced = new Set(replacedBy.flat())
-  const removed = leaving.filter((binding) => !replaced.has(binding))
-  const gone = new Set([...removed, ...replaced])
-  const bindings = [...stored.filter((binding) => !gone.has(binding)), ...change.put]
+  const left = leaving.filter((binding) => !replaced.has(binding))
+  const gone = new Set([...left, ...replaced])
+  const sleepers = new Map(left.flatMap((binding) => asSleeper(binding, change)))
+  const bindings = [
+    ...stored.flatMap((binding) => sleepers.get(binding) ?? (gone.has(binding) ? [] : binding)),
+    ...change.put,
+  ]
   const count = bindings.filter((binding) => binding.expiresAt > change.now).length
   if (count > change.maxContacts && count > live.length) return { ok: false, why: 'too many contacts' }
 
-  const isRefresh = replacedBy.map((some) => some.some((binding) => binding.expiresAt > change.now))
+  const isRefresh = replacedBy.map((some) => some.some((binding) => binding.expiresAt > change.now && !binding.asleep))
+  const removed = left.filter((binding) => !binding.asleep)
   const happened = happenedTo(removed, change.put, isRefresh, change.now)
-  return { ok: true, bindings: bindings.sort(byPreference), removed: [...gone], happened }
+  const added = [...sleepers.values(), ...change.put]
+  return { ok: true, bindings: bindings.sort(byPreference), removed: [...gone], added, happened }
 }
 
 /** What a change means to those who wait: `contact.removed` for what went, `contact.registered` for each binding that was put. */
@@ -82,6 +89,17 @@ export function contactAttributes(binding: Binding): Attributes {
 /** "If it agrees, the registrar compares the CSeq value": only a higher one may change the binding. */
 function isOutOfOrder(binding: Binding, change: RegisterChange): boolean {
   return binding.callId === change.callId && binding.cseq >= change.cseq
+}
+
+/** A binding that leaves and what becomes of it, when it may be woken and its device wants that. */
+function asSleeper(binding: Binding, { remove, callId, cseq }: RegisterChange): [Binding, Binding][] {
+  if (remove === '*' || !binding.push || binding.push.invalidSince !== undefined) return []
+  const keepUntil = remove.findLast(
+    (named) => named.keepUntil !== undefined && isSameContact(binding, named),
+  )?.keepUntil
+  if (keepUntil === undefined) return []
+  const order = binding.callId === callId ? { cseq } : {}
+  return [[binding, { ...binding, ...order, expiresAt: keepUntil, asleep: true }]]
 }
 
 function isNamedIn(remove: RegisterChange['remove'], binding: Binding): boolean {

@@ -50,6 +50,18 @@ export class ExpiryQueue<Item> {
     return due
   }
 
+  /** At most `limit` items that expire at `now` or before and are wanted, about the oldest first; they stay. */
+  due(now: number, limit: number, isWanted: (item: Item) => boolean): Item[] {
+    const due: Item[] = []
+    const passed = this.#heap.filter((bucket) => bucket <= bucketOf(now)).sort((a, b) => a - b)
+    for (const bucket of passed)
+      for (const item of this.#buckets.get(bucket)!) {
+        if (due.length >= limit) return due
+        if (this.#expiresAt(item) <= now && isWanted(item)) due.push(item)
+      }
+    return due
+  }
+
   /** When it is worth calling `takeDue` next; `Infinity` when nothing is there. */
   get nextDue(): number {
     while (this.#heap.length > 0 && this.#buckets.get(this.#heap[0]!)!.size === 0) {

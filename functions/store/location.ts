@@ -1,7 +1,8 @@
 import { findSame, replaced } from './amend.ts'
 import { type Applied, applyRegister } from './apply-register.ts'
 import { ExpiryQueue } from './expiry-queue.ts'
-import type { Binding, RegisterChange } from './store.ts'
+import type { Binding, RegisterChange, Whereabouts } from './store.ts'
+import { everyBinding, isRefreshable, whereabouts } from './whereabouts.ts'
 
 /** AORs are listed by this many parts, so that one page sorts only a part of them. */
 const PARTS = 256
@@ -10,6 +11,7 @@ const PARTS = 256
 export class LocationTable {
   readonly #bindings = new Map<string, Binding[]>()
   readonly #expiry = new ExpiryQueue<Binding>((binding) => binding.expiresAt)
+  readonly #refresh = new ExpiryQueue<Binding>((binding) => binding.refresh!.at)
   readonly #parts: Set<string>[] = Array.from({ length: PARTS }, () => new Set())
   readonly #limit: number
 
@@ -22,10 +24,9 @@ export class LocationTable {
     return this.#expiry.nextDue
   }
 
-  /** Live bindings of the AOR in order of preference; a new array. */
-  lookup(aor: string, now: number): Binding[] {
-    const bindings = this.#bindings.get(aor)
-    return bindings ? bindings.filter((binding) => binding.expiresAt > now) : []
+  /** Live bindings of the AOR in order of preference; new arrays. */
+  lookup(aor: string, now: number): Whereabouts {
+    return whereabouts(this.#bindings.get(aor) ?? [], now)
   }
 
   register(change: RegisterChange): Applied {
@@ -35,8 +36,8 @@ export class LocationTable {
     if (applied.bindings.length > stored.length && this.#expiry.size >= this.#limit) {
       return { ok: false, why: 'too many contacts' }
     }
-    for (const binding of applied.removed) this.#expiry.remove(binding)
-    for (const binding of change.put) this.#expiry.add(binding)
+    for (const binding of applied.removed) this.#unqueue(binding)
+    for (const binding of applied.added) this.#queue(binding)
     this.#write(change.aor, applied.bindings)
     return applied
   }
@@ -46,8 +47,8 @@ export class LocationTable {
     const stored = this.#bindings.get(known.aor) ?? []
     const current = findSame(stored, known)
     if (!current) return false
-    this.#expiry.remove(current)
-    this.#expiry.add(amended)
+    this.#unqueue(current)
+    this.#queue(amended)
     this.#write(known.aor, replaced(stored, current, amended))
     return true
   }
@@ -56,10 +57,15 @@ export class LocationTable {
   expire(now: number, limit: number): Binding[] {
     const expired = this.#expiry.takeDue(now, limit)
     for (const binding of expired) {
+      if (isRefreshable(binding)) this.#refresh.remove(binding)
       const rest = this.#bindings.get(binding.aor)!.filter((other) => other !== binding)
       this.#write(binding.aor, rest)
     }
     return expired
+  }
+
+  refreshDue(now: number, limit: number): Binding[] {
+    return this.#refresh.due(now, limit, (binding) => binding.expiresAt > now)
   }
 
   /** The live bindings after `cursor`: whole AORs, until there are `limit` bindings. */
@@ -69,11 +75,21 @@ export class LocationTable {
     for (; part < PARTS; part++, last = '') {
       for (const aor of [...this.#parts[part]!].sort()) {
         if (aor <= last) continue
-        bindings.push(...this.lookup(aor, now))
+        bindings.push(...everyBinding(this.lookup(aor, now)))
         if (bindings.length >= limit) return { bindings, cursor: `${part}:${aor}` }
       }
     }
     return { bindings, cursor: '' }
+  }
+
+  #queue(binding: Binding): void {
+    this.#expiry.add(binding)
+    if (isRefreshable(binding)) this.#refresh.add(binding)
+  }
+
+  #unqueue(binding: Binding): void {
+    this.#expiry.remove(binding)
+    if (isRefreshable(binding)) this.#refresh.remove(binding)
   }
 
   #write(aor: string, bindings: Binding[]): void {

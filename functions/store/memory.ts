@@ -88,8 +88,7 @@ class MemoryStore implements Store {
 
   async lookup(aor: string): Promise<Location> {
     const now = this.#clock.now()
-    const bindings = this.#location.lookup(aor, now)
-    return { bindings, at: String(this.#recent.position), snapshot: this.#recent.open(now) }
+    return { ...this.#location.lookup(aor, now), at: String(this.#recent.position), snapshot: this.#recent.open(now) }
   }
 
   settle({ snapshot }: Location): void {
@@ -98,10 +97,10 @@ class MemoryStore implements Store {
 
   async register(change: RegisterChange): Promise<RegisterOutcome> {
     const applied = this.#location.register(change)
-    const bindings = this.#location.lookup(change.aor, change.now)
-    if (!applied.ok) return { ok: false, why: applied.why, bindings }
-    for (const put of change.put) this.#sweep.notice(put.expiresAt + this.#limits.absentMs)
-    return { ok: true, bindings, events: eventsOf(applied.happened, change, this.#ids) }
+    const after = this.#location.lookup(change.aor, change.now)
+    if (!applied.ok) return { ok: false, why: applied.why, ...after }
+    for (const added of applied.added) this.#sweep.notice(added.expiresAt + this.#limits.absentMs)
+    return { ok: true, ...after, events: eventsOf(applied.happened, change, this.#ids) }
   }
 
   async amend(known: Binding, amended: Binding): Promise<boolean> {
@@ -111,8 +110,12 @@ class MemoryStore implements Store {
   }
 
   async expire(now: number, limit: number): Promise<RouseEvent[]> {
-    const expired = this.#location.expire(now, limit)
+    const expired = this.#location.expire(now, limit).filter(({ asleep }) => !asleep)
     return expired.map((binding) => this.#event('contact.expired', now, contactAttributes(binding)))
+  }
+
+  async refreshDue(now: number, limit: number): Promise<Binding[]> {
+    return this.#location.refreshDue(now, limit)
   }
 
   async registrations(cursor: string, limit: number): ReturnType<Store['registrations']> {

@@ -51,9 +51,22 @@ export interface Binding {
   path: string[]
   received: ReceivedFlow
   push?: PushParameters
+  /** When a push is to ask its device to refresh it, milliseconds since the epoch, and how often one has before; absent: none is to. */
+  refresh?: { at: number; tries: number }
+  /** Its device has unregistered and may only be woken: nothing is sent there until it registers again. */
+  asleep?: true
   userAgent?: string
   /** Header parameters of the Contact besides q and expires, as received, e.g. `;+sip.instance="<urn:…>";methods="INVITE"`. */
   parameters: string
+}
+
+export interface RemovedContact {
+  contact: string
+  device: string
+  /** When the contact named one. */
+  instance?: string
+  /** What can be woken falls asleep instead, until then; milliseconds since the epoch. */
+  keepUntil?: number
 }
 
 export interface RegisterChange {
@@ -66,8 +79,8 @@ export interface RegisterChange {
    * contact URI unless both name an instance and these differ (RFC 5626 6: two phones behind two NATs may have equal addresses).
    */
   put: Binding[]
-  /** Contacts to remove, matched as in `put`; `instance` when the contact named one. `'*'` removes all. */
-  remove: '*' | { contact: string; device: string; instance?: string }[]
+  /** Contacts to remove, matched as in `put`. `'*'` removes all. */
+  remove: '*' | RemovedContact[]
   /** A change after which there would be more bindings than this, and more than before, is refused whole. */
   maxContacts: number
   /** Id of the `contact.registered` of the first binding that is put, where the change may be applied twice; absent: a new one. */
@@ -78,13 +91,19 @@ export type RegisterOutcome =
    * Bindings after the change, and the contact.* events it causes: to be published once the 200 is decided. A subscription that is stored
    * before that may have them among what it has missed.
    */
-  | { ok: true; bindings: Binding[]; events: RouseEvent[] }
+  | ({ ok: true; events: RouseEvent[] } & Whereabouts)
   /** `order`: same Call-ID with a CSeq not above the stored one (RFC 3261 10.3 step 7); nothing was changed. */
-  | { ok: false; why: 'order' | 'too many contacts'; bindings: Binding[] }
+  | ({ ok: false; why: 'order' | 'too many contacts' } & Whereabouts)
 
-export interface Location {
-  /** Live bindings, highest q first, then most recently registered first. */
+/** Live bindings of an AOR, highest q first, then most recently registered first. */
+export interface Whereabouts {
+  /** Where its devices are. */
   bindings: Binding[]
+  /** Those of devices that have unregistered and may only be woken; absent when there are none. */
+  asleep?: Binding[]
+}
+
+export interface Location extends Whereabouts {
   at: Position
   /** Names this look-up for `Store.settle`; absent where that has no use. */
   snapshot?: number
@@ -197,10 +216,18 @@ export interface Store {
    * @returns false when it has changed since, or is gone: nothing was written
    */
   amend(known: Binding, amended: Binding): Promise<boolean>
-  /** Takes out bindings that have expired by `now` and returns their `contact.expired` events (at most `limit` bindings). */
+  /**
+   * Takes out bindings that have expired by `now` (at most `limit`) and returns their `contact.expired` events; one that was asleep is gone
+   * already for everybody who listens, and has none.
+   */
   expire(now: number, limit: number): Promise<RouseEvent[]>
   /**
-   * Every live binding, a page at a time; `cursor` '' begins, and ends. `limit` is a wish: the bindings of one AOR stay together.
+   * Live bindings, at most `limit`, whose `refresh` is due by `now`, unless they are asleep or their token is invalid. They stay due until
+   * they are amended: of several gateways the one whose `amend` is true may push.
+   */
+  refreshDue(now: number, limit: number): Promise<Binding[]>
+  /**
+   * Every live binding, those asleep too, a page at a time; `cursor` '' begins, and ends. `limit` is a wish: the bindings of one AOR stay together.
    * What is registered all the while is listed exactly once, whatever else comes and goes.
    */
   registrations(cursor: string, limit: number): Promise<{ bindings: Binding[]; cursor: string }>

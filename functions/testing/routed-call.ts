@@ -9,6 +9,7 @@ import { reasonPhrase } from '../contract/reason-phrases.ts'
 import { aorOf } from '../contract/uri/uri.ts'
 import { contactData } from '../store/contact-data.ts'
 import type { Binding, Location } from '../store/store.ts'
+import { everyBinding } from '../store/whereabouts.ts'
 import { type Branch, branchData, type Fork } from './branch.ts'
 import { invocation } from './invocation.ts'
 import { perform } from './perform.ts'
@@ -243,8 +244,8 @@ export class RoutedCall implements ContextOwner, Suspendable {
   async push({ aor, data }: ActionOf<'push'>): Promise<void> {
     if (!this.context.isOpen) return
     const own = aorOf(aor) === this.request.request.aor
-    const bindings = own ? this.bindings : (await this.simulation.store.lookup(aorOf(aor))).bindings
-    for (const binding of bindings) {
+    const location = own ? this.#location : await this.simulation.store.lookup(aorOf(aor))
+    for (const binding of everyBinding(location)) {
       const { device, contact } = binding
       const rings = this.context.branches.some((each) => each.target.device === device && each.state === 'ringing')
       if (!binding.push || this.#pushed.has(device) || rings) continue

@@ -12,12 +12,14 @@ export interface ShownRegistration {
   userAgent?: string
   /** Whether the device can be woken, and by which provider; never its token. */
   push: false | { provider: string }
+  /** It has unregistered and may only be woken: nothing is sent there until it registers again. */
+  asleep?: true
   path: string[]
   received: { transport: string; address: string; port: number; nat: boolean; gateway: string }
 }
 
 export function shownRegistration(binding: Binding, now: number): ShownRegistration {
-  const { aor, instance, q, expiresAt, registeredAt, userAgent, push, path, received } = binding
+  const { aor, instance, q, expiresAt, registeredAt, userAgent, push, asleep, path, received } = binding
   const { transport, address, port, nat, gateway } = received
   return {
     aor,
@@ -28,6 +30,7 @@ export function shownRegistration(binding: Binding, now: number): ShownRegistrat
     registeredAt: new Date(registeredAt).toISOString(),
     ...(userAgent === undefined ? {} : { userAgent }),
     push: push ? { provider: push.provider } : false,
+    ...(asleep ? { asleep } : {}),
     path,
     received: { transport, address, port, nat, gateway },
   }

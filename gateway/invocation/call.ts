@@ -8,6 +8,7 @@ import type { Problem } from '../../functions/contract/problem.ts'
 import { resolveFromEvent } from '../../functions/contract/reaction.ts'
 import { contactData } from '../../functions/store/contact-data.ts'
 import type { Binding, Delivery, Location } from '../../functions/store/store.ts'
+import { everyBinding } from '../../functions/store/whereabouts.ts'
 import { contactUri, type Dialog, type DialogOwner } from '../dialog/dialog.ts'
 import { ackOrphan, endOrphan, hangUp, reasonValue } from '../dialog/hangup.ts'
 import { redactedText } from '../observe/redact.ts'
@@ -463,9 +464,9 @@ export class Call implements ProxyOwner, DialogOwner {
     return true
   }
 
-  /** The contacts of an AOR: the callee's own as last read, others from the store. */
+  /** Whom a push may reach, those asleep too: the callee's own devices as last read, others from the store. */
   async bindingsOf(aor: string): Promise<readonly Binding[]> {
-    return aor === this.aor ? this.location.bindings : (await this.parts.store.lookup(aor)).bindings
+    return everyBinding(aor === this.aor ? this.location : await this.parts.store.lookup(aor))
   }
 
   /** Resumes at once with the contacts of an AOR. */
@@ -501,7 +502,7 @@ export class Call implements ProxyOwner, DialogOwner {
   #hear(event: RouseEvent, location: Location): void {
     if (event.attributes.aor !== this.aor || !(Number(location.at) > Number(this.location.at))) return
     if (Math.abs(this.parts.clock.now() - event.time) >= FRESH_MS) return
-    this.location = { bindings: location.bindings, at: this.location.at }
+    this.location = { ...location, at: this.location.at }
     this.#heard = { event: event.id, location }
   }
 

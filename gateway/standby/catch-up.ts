@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../../functions/contract/clock.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { Binding, RegisterChange, Store } from '../../functions/store/store.ts'
+import { everyBinding } from '../../functions/store/whereabouts.ts'
 import { restoreBindings } from './restore.ts'
 
 /** The store is tried again so often while it is owed something; milliseconds. */
@@ -130,13 +131,13 @@ export class CatchUp {
   async #registerAll(aor: string): Promise<void> {
     const changes = this.#changes.get(aor)!
     for (let change = changes[0]; change; change = changes[0]) {
-      const { ok, bindings } = await this.#parts.store.register(change)
+      const outcome = await this.#parts.store.register(change)
       changes.shift()
       this.#changeCount--
-      if (!ok) this.#parts.count('registrations superseded')
+      if (!outcome.ok) this.#parts.count('registrations superseded')
       if (changes.length > 0) continue
       this.#changes.delete(aor)
-      this.#parts.registered(aor, bindings)
+      this.#parts.registered(aor, everyBinding(outcome))
     }
   }
 

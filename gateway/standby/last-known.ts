@@ -18,7 +18,7 @@ export class LastKnown {
     return this.#bindings.has(aor)
   }
 
-  /** Those that have not expired. */
+  /** Those that have not expired, asleep or not. */
   lookup(aor: string, now: number): Binding[] {
     return (this.#bindings.get(aor) ?? []).filter((binding) => binding.expiresAt > now)
   }

@@ -1,4 +1,5 @@
 import type { Binding, Store } from '../../functions/store/store.ts'
+import { everyBinding } from '../../functions/store/whereabouts.ts'
 
 /**
  * Writes the bindings of one AOR again of which the store has none of the same device that is as new: it has lost them.
@@ -11,7 +12,7 @@ export async function restoreBindings(
   known: readonly Binding[],
   now: number,
 ): Promise<void> {
-  const { bindings } = await store.lookup(aor)
+  const bindings = everyBinding(await store.lookup(aor))
   const isThere = (lost: Binding) =>
     bindings.some(({ device, registeredAt }) => device === lost.device && registeredAt >= lost.registeredAt)
   for (const binding of known) {

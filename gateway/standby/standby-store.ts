@@ -12,6 +12,7 @@ import type {
   RegisterOutcome,
   Store,
 } from '../../functions/store/store.ts'
+import { everyBinding, whereabouts } from '../../functions/store/whereabouts.ts'
 import { CatchUp } from './catch-up.ts'
 import { LastKnown } from './last-known.ts'
 import { OwnInterests } from './own-interests.ts'
@@ -63,14 +64,15 @@ export class StandbyStore implements Store {
     if (!this.#owed.hasChanges(aor)) {
       try {
         const location = await this.#store.lookup(aor)
-        this.#known.remember(aor, location.bindings)
+        this.#known.remember(aor, everyBinding(location))
         this.#at = location.at
         return location
       } catch (error) {
         if (!this.#known.has(aor)) throw error
       }
     }
-    return { bindings: this.#known.lookup(aor, this.#parts.clock.now()), at: this.#at }
+    const now = this.#parts.clock.now()
+    return { ...whereabouts(this.#known.lookup(aor, now), now), at: this.#at }
   }
 
   /**
@@ -82,7 +84,7 @@ export class StandbyStore implements Store {
     if (this.#owed.hasChanges(change.aor)) return this.#registerHere(change)
     try {
       const outcome = await this.#store.register(change)
-      this.#known.remember(change.aor, outcome.bindings)
+      this.#known.remember(change.aor, everyBinding(outcome))
       return outcome
     } catch {
       return this.#registerHere(change)
@@ -93,11 +95,12 @@ export class StandbyStore implements Store {
     if (this.#owed.isFull) throw new Error('store.register: the store is away, and no more can be kept for it')
     const known = this.#known.lookup(change.aor, change.now)
     const applied = applyRegister(known, change)
-    if (!applied.ok) return { ok: false, why: applied.why, bindings: known }
+    if (!applied.ok) return { ok: false, why: applied.why, ...whereabouts(known, change.now) }
     this.#known.remember(change.aor, applied.bindings)
     this.#owed.register(change)
     this.#parts.count('registrations without the store')
-    return { ok: true, bindings: applied.bindings, events: eventsOf(applied.happened, change, this.#parts.ids) }
+    const events = eventsOf(applied.happened, change, this.#parts.ids)
+    return { ok: true, ...whereabouts(applied.bindings, change.now), events }
   }
 
   /** Rejects when the store is away, or has not heard yet where this user is. */
@@ -110,6 +113,10 @@ export class StandbyStore implements Store {
 
   expire(now: number, limit: number): Promise<RouseEvent[]> {
     return this.#store.expire(now, limit)
+  }
+
+  refreshDue(now: number, limit: number): Promise<Binding[]> {
+    return this.#store.refreshDue(now, limit)
   }
 
   registrations(cursor: string, limit: number): ReturnType<Store['registrations']> {

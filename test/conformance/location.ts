@@ -267,6 +267,117 @@ export function locationConformance(create: CreateSubject): void {
     assert.deepEqual(await contactsOf(subject), ['sip:bob@late.example.net'])
   })
 
+  const PUSH = { provider: 'fcm', prid: 'secret', param: '' }
+  const unregister = (subject: Subject, known: Binding, keepUntil?: number) => {
+    const { aor, callId, contact, device } = known
+    const named = { contact, device, ...(keepUntil === undefined ? {} : { keepUntil }) }
+    const change = { aor, callId, cseq: known.cseq + 1, now: subject.now(), put: [], remove: [named], maxContacts: 5 }
+    return subject.store.register(change)
+  }
+
+  it('a device that unregisters to be woken falls asleep: nobody finds it but who wakes it', async (subject) => {
+    const phone = binding(subject, 'phone', { push: PUSH, refresh: { at: subject.now(), tries: 0 } })
+    await subject.store.register(put(subject, phone, binding(subject, 'desk')))
+    const keepUntil = subject.now() + 3_600_000
+    const outcome = await unregister(subject, phone, keepUntil)
+    assert.deepEqual(outcome.ok && outcome.events.map(({ type, attributes }) => [type, attributes.contact]), [
+      ['contact.removed', phone.contact],
+    ])
+    const slept = { ...phone, expiresAt: keepUntil, cseq: 2, asleep: true }
+    assert.deepEqual(
+      outcome.bindings.map(({ device }) => device),
+      ['desk'],
+    )
+    const found = await subject.store.lookup(phone.aor)
+    assert.deepEqual(
+      found.bindings.map(({ device }) => device),
+      ['desk'],
+    )
+    assert.deepEqual(found.asleep, [slept])
+    assert.deepEqual(await subject.store.refreshDue(subject.now() + 10, 10), [], 'it shall sleep on')
+    const { bindings } = await subject.store.registrations('', 10)
+    assert.deepEqual(bindings.map(({ device }) => device).sort(), ['desk', 'phone'])
+  })
+
+  it('whoever is asleep wakes with the next REGISTER, as a new contact', async (subject) => {
+    const phone = binding(subject, 'phone', { push: PUSH })
+    await subject.store.register(put(subject, phone))
+    await unregister(subject, phone, subject.now() + 3_600_000)
+    const again = await unregister(subject, { ...phone, cseq: 2 }, subject.now() + 7_200_000)
+    assert.deepEqual(again.ok && again.events, [], 'to those who listen it is gone already')
+    const stale = await subject.store.register(put(subject, binding(subject, 'phone', { cseq: 3, push: PUSH })))
+    assert.equal(stale.ok, false, 'the REGISTER that came before is older (RFC 3261 10.3 step 7)')
+    const woken = await subject.store.register(put(subject, binding(subject, 'phone', { cseq: 4, push: PUSH })))
+    assert.deepEqual(woken.ok && woken.events.map(({ attributes }) => attributes.kind), ['new'])
+    assert.equal(woken.asleep, undefined)
+    assert.deepEqual(await contactsOf(subject), [phone.contact])
+  })
+
+  it('without push, with an invalid token, without that wish, or by * a device that unregisters is gone', async (subject) => {
+    const keepUntil = subject.now() + 3_600_000
+    const plain = binding(subject, 'plain')
+    const dead = binding(subject, 'dead', { push: { ...PUSH, invalidSince: 1 } })
+    const phone = binding(subject, 'phone', { push: PUSH })
+    const tablet = binding(subject, 'tablet', { push: PUSH })
+    await subject.store.register(put(subject, plain, dead, phone, tablet))
+    await unregister(subject, plain, keepUntil)
+    await unregister(subject, dead, keepUntil)
+    await unregister(subject, phone)
+    await unregister(subject, tablet, keepUntil)
+    assert.equal((await subject.store.lookup(phone.aor)).asleep?.length, 1)
+    const rest = await subject.store.register({ ...put(subject, { ...phone, cseq: 9 }), put: [], remove: '*' })
+    assert.deepEqual([rest.ok && rest.events, rest.bindings, rest.asleep], [[], [], undefined])
+  })
+
+  it('whoever is asleep is forgotten at its time, without another event', async (subject) => {
+    const phone = binding(subject, 'phone', { push: PUSH })
+    await subject.store.register(put(subject, phone))
+    await unregister(subject, phone, subject.now() + 100)
+    assert.equal((await subject.store.lookup(phone.aor)).asleep?.length, 1)
+    await subject.pass(150)
+    assert.equal((await subject.store.lookup(phone.aor)).asleep, undefined)
+    assert.deepEqual(await subject.store.expire(subject.now(), 10), [])
+    assert.deepEqual((await subject.store.registrations('', 10)).bindings, [])
+  })
+
+  it('a refresh is due from its time on, until the binding is amended', async (subject) => {
+    const [now, then] = [subject.now(), subject.now() + 10_000]
+    for (const [user, at] of [
+      ['a', now],
+      ['b', then],
+      ['c', now - 5],
+    ] as const) {
+      const aor = `sip:${user}@example.com`
+      await subject.store.register(put(subject, binding(subject, user, { aor, push: PUSH, refresh: { at, tries: 0 } })))
+    }
+    const dueAt = async (time: number, limit = 10) =>
+      (await subject.store.refreshDue(time, limit)).map(({ device }) => device).sort()
+    assert.deepEqual(await dueAt(now - 10), [])
+    assert.deepEqual(await dueAt(now), ['a', 'c'])
+    assert.equal((await dueAt(now, 1)).length, 1)
+    const [read] = (await subject.store.lookup('sip:a@example.com')).bindings
+    assert.equal(await subject.store.amend(read!, { ...read!, refresh: { at: then, tries: 1 } }), true)
+    assert.deepEqual(await dueAt(now), ['c'])
+    assert.deepEqual(await dueAt(then), ['a', 'b', 'c'])
+  })
+
+  it('what is refreshed, removed, expired or has an invalid token is due no more', async (subject) => {
+    const refresh = { at: subject.now(), tries: 0 }
+    const due = (device: string, more: Partial<Binding> = {}) =>
+      binding(subject, device, { aor: `sip:${device}@example.com`, push: PUSH, refresh, ...more })
+    const short = due('short', { expiresAt: subject.now() + 100 })
+    for (const one of [due('refreshed'), due('removed'), due('dead'), short])
+      await subject.store.register(put(subject, one))
+    assert.equal((await subject.store.refreshDue(subject.now(), 10)).length, 4)
+    const later = { cseq: 2, refresh: { at: subject.now() + 60_000, tries: 0 } }
+    await subject.store.register(put(subject, due('refreshed', later)))
+    await unregister(subject, due('removed'))
+    const dead = (await subject.store.lookup('sip:dead@example.com')).bindings[0]!
+    await subject.store.amend(dead, { ...dead, push: { ...PUSH, invalidSince: subject.now() } })
+    await subject.pass(150)
+    for (let times = 0; times < 2; times++) assert.deepEqual(await subject.store.refreshDue(subject.now(), 10), [])
+  })
+
   it('an expired binding is not looked up, and expire takes it out with its event exactly once', async (subject) => {
     const short = binding(subject, 'short', { expiresAt: subject.now() + 100, instance: 'urn:uuid:1' })
     await subject.store.register(put(subject, short))

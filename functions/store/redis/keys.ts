@@ -8,6 +8,7 @@
  * | ------------------------------ | ------ | ------------------------------------------------------------- | -------------------------------- | ----------------- |
  * | `{l<part>}:aor:<aor>`          | string | one `Binding` as JSON on each line, in order of their coming  | last expiry + `ABSENT_MS`        | register, amend, expire |
  * | `{l<part>}:expiry`             | zset   | AOR by the expiry of its first binding to expire              | last expiry of any + `ABSENT_MS` | register, expire  |
+ * | `{l<part>}:refresh`            | zset   | AOR by the first push that is to ask for a refresh            | last expiry of any + `ABSENT_MS` | register, amend   |
  * | `{l<part>}:names`              | zset   | AOR, all with score 0: the listing in alphabetical order      | last expiry of any + `ABSENT_MS` | register, expire  |
  * | `{e<root>}:shapes:<pattern>`   | zset   | filter shape by the last expiry of a subscription that has it | last expiry + `GRACE_MS`         | subscribe         |
  * | `{e<root>}:at:<pattern,…>`     | zset   | `[subscription, transaction, gateway, filter?]` by its expiry | last expiry + `GRACE_MS`         | subscribe         |
@@ -45,6 +46,7 @@ export const PARTS = 64
 export const SUFFIX = {
   aor: ':aor:',
   expiry: ':expiry',
+  refresh: ':refresh',
   names: ':names',
   shapes: ':shapes:',
   entries: ':at:',

@@ -1,11 +1,12 @@
 import type { IdSource } from '../../contract/clock.ts'
 import type { RouseEvent } from '../../contract/events.ts'
 import { byPreference, contactAttributes, eventsOf, type Happened, happenedTo } from '../apply-register.ts'
-import type { Binding, Location, RegisterChange, RegisterOutcome } from '../store.ts'
+import type { Binding, Location, RegisterChange, RegisterOutcome, Whereabouts } from '../store.ts'
+import { everyBinding, whereabouts } from '../whereabouts.ts'
 import type { Call, Commands, Run } from './commands.ts'
 import type { RedisEvents } from './events.ts'
 import { type Keys, PARTS, partOf, rootOf, SUFFIX } from './keys.ts'
-import { AMEND, EXPIRE, LOOKUP, PAGE, REGISTER } from './location-scripts.ts'
+import { AMEND, EXPIRE, LOOKUP, PAGE, REFRESH_DUE, REGISTER } from './location-scripts.ts'
 import { REGISTER_AND_PUBLISH } from './register-script.ts'
 
 type Registered = [
@@ -38,7 +39,7 @@ export class RedisLocation {
     return this.#commands.operation('lookup', async (run) => {
       const [reply] = await run([{ script: LOOKUP, key, args: [this.#skewMicroseconds] }])
       const [lines, at] = reply as [string, string]
-      return { bindings: liveOf(lines, now), at }
+      return { ...liveOf(lines, now), at }
     })
   }
 
@@ -49,16 +50,16 @@ export class RedisLocation {
     return this.#commands.operation('register', async (run) => {
       const [reply] = await run([this.#registerCall(key, change, expected)])
       const [what, lines, removed, flags, matches, at] = reply as Registered
-      const bindings = liveOf(lines, change.now)
-      if (what !== 'ok') return { ok: false, why: what, bindings }
+      const after = liveOf(lines, change.now)
+      if (what !== 'ok') return { ok: false, why: what, ...after }
       const isRefresh = flags.map((flag) => flag === 1)
       if (expected && matches) {
         const event = isRefresh[0] ? expected.refreshed : expected.new
-        this.#events.isRecorded(event, { entries: matches[0]!, location: { bindings, at: at! } })
-        return { ok: true, bindings, events: [event] }
+        this.#events.isRecorded(event, { entries: matches[0]!, location: { ...after, at: at! } })
+        return { ok: true, ...after, events: [event] }
       }
       const happened = happenedTo(read(removed).sort(byPreference), change.put, isRefresh, change.now)
-      return { ok: true, bindings, events: eventsOf(happened, change, this.#ids) }
+      return { ok: true, ...after, events: eventsOf(happened, change, this.#ids) }
     })
   }
 
@@ -98,13 +99,27 @@ export class RedisLocation {
   /** Looks where something is due, then takes it out there, each part in a step of its own. */
   expire(now: number, limit: number): Promise<RouseEvent[]> {
     return this.#commands.operation('expire', async (run) => {
-      const due = await this.#due(run, now, limit)
+      const due = await this.#due(run, SUFFIX.expiry, now, limit)
       const calls = due.map(({ part, count }) => {
         return { script: EXPIRE, key: this.#keys.location(part), args: [now, count] }
       })
       const taken = (await run(calls)) as string[][]
-      const bindings = taken.flat().map((line) => JSON.parse(line) as Binding)
+      const bindings = taken
+        .flat()
+        .map((line) => JSON.parse(line) as Binding)
+        .filter(({ asleep }) => !asleep)
       return bindings.map((one) => this.#event({ type: 'contact.expired', attributes: contactAttributes(one) }, now))
+    })
+  }
+
+  refreshDue(now: number, limit: number): Promise<Binding[]> {
+    return this.#commands.operation('refreshDue', async (run) => {
+      const due = await this.#due(run, SUFFIX.refresh, now, limit)
+      const calls = due.map(({ part, count }) => {
+        return { script: REFRESH_DUE, key: this.#keys.location(part), args: [now, count] }
+      })
+      const found = (await run(calls)) as string[][]
+      return found.flat().map((line) => JSON.parse(line) as Binding)
     })
   }
 
@@ -120,7 +135,7 @@ export class RedisLocation {
         const parts = Array.from({ length: Math.min(width, PARTS - part) }, (_, index) => part + index)
         for (const names of await this.#pages(run, parts, aor, limit)) {
           for (const [name, lines] of names) {
-            bindings.push(...liveOf(lines, now))
+            bindings.push(...everyBinding(liveOf(lines, now)))
             if (bindings.length >= limit) return { bindings, cursor: `${part}:${name}` }
           }
           // A full answer may have left AORs of this part out.
@@ -133,9 +148,10 @@ export class RedisLocation {
     })
   }
 
-  async #due(run: Run, now: number, limit: number): Promise<{ part: number; count: number }[]> {
+  /** Where an index says that something is due. */
+  async #due(run: Run, suffix: string, now: number, limit: number): Promise<{ part: number; count: number }[]> {
     const range = { byScore: true, offset: 0, count: limit } as const
-    const keys = Array.from({ length: PARTS }, (_, part) => this.#keys.location(part) + SUFFIX.expiry)
+    const keys = Array.from({ length: PARTS }, (_, part) => this.#keys.location(part) + suffix)
     const found = (await run(keys.map((key) => (p) => p.zrange(key, '-inf', now, range)))) as string[][]
     let left = limit
     return found.flatMap((aors, part) => {
@@ -161,7 +177,8 @@ export class RedisLocation {
 }
 
 function registerArguments({ aor, now, callId, cseq, maxContacts, remove, put }: RegisterChange): (string | number)[] {
-  const removals = remove === '*' ? ['*'] : [remove.length, ...remove.flatMap(named)]
+  const removals =
+    remove === '*' ? ['*'] : [remove.length, ...remove.flatMap((one) => [...named(one), one.keepUntil ?? ''])]
   const puts = put.flatMap((binding) => [...named(binding), JSON.stringify(binding)])
   return [aor, now, callId, cseq, maxContacts, ...removals, ...puts]
 }
@@ -170,10 +187,8 @@ function named({ contact, device, instance }: { contact: string; device: string;
   return [contact, device, instance === undefined ? '' : `i${instance}`]
 }
 
-function liveOf(lines: string, now: number): Binding[] {
-  return read(lines)
-    .filter((binding) => binding.expiresAt > now)
-    .sort(byPreference)
+function liveOf(lines: string, now: number): Whereabouts {
+  return whereabouts(read(lines).sort(byPreference), now)
 }
 
 function read(lines: string): Binding[] {

@@ -106,6 +106,10 @@ export class RedisStore implements Store {
     return this.#location.expire(now, limit)
   }
 
+  refreshDue(now: number, limit: number): Promise<Binding[]> {
+    return this.#location.refreshDue(now, limit)
+  }
+
   registrations(cursor: string, limit: number): ReturnType<Store['registrations']> {
     return this.#location.registrations(cursor, limit, this.#clock.now())
   }

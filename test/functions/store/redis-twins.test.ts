@@ -4,6 +4,7 @@ import type { Attributes, Filter } from '../../../functions/contract/events.ts'
 import { applyRegister } from '../../../functions/store/apply-register.ts'
 import { matches, patternsOf } from '../../../functions/store/filter.ts'
 import type { Binding, RegisterChange } from '../../../functions/store/store.ts'
+import { whereabouts } from '../../../functions/store/whereabouts.ts'
 import { type RedisSubject, redisSubject as subjectAt } from '../../conformance/redis-subject.ts'
 import { event, expectDeliveries, listen, positionNow, subscription, transaction } from '../../conformance/subject.ts'
 import { absent } from '../../peers.ts'
@@ -43,10 +44,11 @@ describe('what Redis decides is what the pure functions decide', { skip: absent(
         const expected = applyRegister(stored, change)
         const outcome = await subject.store.register(change)
         if (expected.ok) stored = expected.bindings
-        const live = stored.filter((one) => one.expiresAt > change.now)
+        const live = whereabouts(stored, change.now)
         const context = JSON.stringify({ aor, step, change }, null, 1)
         assert.equal(outcome.ok, expected.ok, context)
-        assert.deepEqual(outcome.bindings, JSON.parse(JSON.stringify(live)), context)
+        const { bindings, asleep } = outcome
+        assert.deepEqual({ bindings, ...(asleep ? { asleep } : {}) }, JSON.parse(JSON.stringify(live)), context)
         if (outcome.ok && expected.ok) {
           const happened = outcome.events.map(({ type, attributes }) => ({ type, attributes }))
           assert.deepEqual(happened, expected.happened, context)
@@ -116,6 +118,8 @@ function randomChange(random: () => number, aor: string, now: number): RegisterC
     const contact = pick('sip:bob@192.0.2.1', 'sip:bob@192.0.2.2', 'sip:15551234567@192.0.2.3')
     return { contact, device: pick('d1', 'd2', 'd3', 'd4'), ...(instance === undefined ? {} : { instance }) }
   }
+  const dead = { provider: 'p', prid: 'x', param: '', invalidSince: 1 }
+  const removed = () => ({ ...named(), ...pick({}, { keepUntil: now + 50_000 }) })
   const callId = pick('call 1', 'call 2')
   const cseq = Math.floor(random() * 6)
   const put = Array.from({ length: Math.floor(random() * 3) }, (): Binding => {
@@ -141,9 +145,11 @@ function randomChange(random: () => number, aor: string, now: number): RegisterC
       path: [],
       received,
       parameters: '',
+      ...pick({}, { push: { provider: 'p', prid: '"cseq":1,"expiresAt":2', param: '' } }, { push: dead }),
+      ...pick({}, { refresh: { at: now + 5, tries: 0 } }),
     }
   })
   const remove =
-    Math.floor(random() * 5) === 0 ? ('*' as const) : Array.from({ length: Math.floor(random() * 2) }, named)
+    Math.floor(random() * 5) === 0 ? ('*' as const) : Array.from({ length: Math.floor(random() * 2) }, removed)
   return { aor, callId, cseq, now, put, remove, maxContacts: pick(2, 3, 10) }
 }
