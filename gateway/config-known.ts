@@ -31,6 +31,8 @@ export const KNOWN_SETTINGS = [
   'DRAIN_SECONDS',
   'PUSH_URL',
   'PUSH_WEBHOOK_URL',
+  'PUSH_LIMIT_AOR',
+  'PUSH_LIMIT_CALLER',
   ...PUSH_SETTINGS,
   'LOG_LEVEL',
 ] as const

@@ -1,7 +1,9 @@
 import { isIP } from 'node:net'
 import type { Action } from '../functions/contract/actions.ts'
+import { durationMs } from '../functions/contract/duration.ts'
 import { validateAnswer } from '../functions/contract/validate.ts'
 import type { Read } from './config-read.ts'
+import type { Rate } from './push/limit.ts'
 
 /** A socket to listen on. */
 export interface ListenSetting {
@@ -235,4 +237,14 @@ function list(text: string): string[] {
     .split(',')
     .map((part) => part.trim())
     .filter(Boolean)
+}
+
+/** `10/1m`: so many in a row, and then as many in that time; `off`: no limit. */
+export function rateSetting(text: string): Read<{ rate: Rate | undefined }> {
+  if (text === 'off') return { ok: true, value: { rate: undefined } }
+  const [count = '', time = ''] = text.split('/')
+  const perMs = durationMs(time)
+  const isWhole = /^[1-9]\d{0,5}$/.test(count) && text.split('/').length === 2
+  if (isWhole && perMs !== undefined && perMs > 0) return { ok: true, value: { rate: { count: Number(count), perMs } } }
+  return { ok: false, expected: 'how many in what time', remedy: 'write for example 10/1m, or off for no limit' }
 }

@@ -20,6 +20,7 @@ import {
   type ListenSetting,
   listenSetting,
   nameSetting,
+  rateSetting,
   redisSetting,
   secondsSetting,
   secretSetting,
@@ -28,6 +29,7 @@ import {
   unsignedSetting,
 } from './config-values.ts'
 import { LOG_LEVELS, type LogLevel } from './observe/log.ts'
+import type { PushLimits } from './push/pusher.ts'
 
 export type { ConfigFault, ListenSetting }
 
@@ -82,6 +84,8 @@ export interface Config {
     webhookUrl: string | undefined
     /** What pushes go through in process; nothing and no webhook: `console`. */
     providers: PushSettings
+    /** `PUSH_LIMIT_AOR` and `PUSH_LIMIT_CALLER`, pushes to one AOR, and by one caller, at this gateway; default `10/1m` and `30/1m`. */
+    limits: PushLimits
   }
   /** `LOG_LEVEL`, default `info`; `debug`, `info`, `warn`, `error` or `silent`. */
   logLevel: LogLevel
@@ -147,6 +151,10 @@ function settings(read: Reader, host: string): Config {
       url: read.value('PUSH_URL', httpUrl),
       webhookUrl: read.value('PUSH_WEBHOOK_URL', httpUrl),
       providers: pushSettings(read, readTextFile),
+      limits: {
+        perAor: read.value('PUSH_LIMIT_AOR', rateSetting, '10/1m')?.rate,
+        perCaller: read.value('PUSH_LIMIT_CALLER', rateSetting, '30/1m')?.rate,
+      },
     },
     logLevel: read.value('LOG_LEVEL', logLevel, 'info') ?? 'info',
     notices: [],

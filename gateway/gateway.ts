@@ -12,6 +12,7 @@ import { DialogTable } from './dialog/table.ts'
 import { Ingress } from './ingress.ts'
 import { Calls } from './invocation/calls.ts'
 import { Nonces } from './invocation/credentials.ts'
+import { Farewells } from './invocation/farewells.ts'
 import type { Invoker } from './invocation/invoker.ts'
 import type { ManifestCache } from './invocation/invoker-manifest.ts'
 import type { CallParts } from './invocation/parts.ts'
@@ -22,6 +23,8 @@ import type { Log } from './observe/log.ts'
 import { createIdentity } from './proxy/identity.ts'
 import { type Locator, ProxyCore } from './proxy/proxy.ts'
 import { isOwnRoute } from './proxy/route.ts'
+import { PushMetrics } from './push/metrics.ts'
+import { createPusher, DEFAULT_PUSH_LIMITS, type PushLimits } from './push/pusher.ts'
 import type { PushSender } from './push/types.ts'
 import { createRegistrar, type Registrar, type RegistrarOptions } from './registrar/registrar.ts'
 import { createTransactionLayer } from './transaction/layer.ts'
@@ -49,6 +52,8 @@ export interface GatewayOptions {
   timerSlackMs?: number
   transport?: Partial<TransportOptions>
   registrar?: Partial<RegistrarOptions>
+  /** How many pushes one AOR gets, and one caller causes; default see DEFAULT_PUSH_LIMITS. */
+  pushLimits?: PushLimits
   /** Of several gateways that share a store; absent: this one is alone. */
   cluster?: {
     /** Whose calls it may adopt, and who its own: others of the same pool, behind the same address. */
@@ -72,6 +77,8 @@ export interface GatewayParts {
   invoker: Invoker
   manifest: ManifestCache
   push: PushSender
+  /** From 0 to 1; spreads what would else happen at once. */
+  random(): number
   /** Sees every message as it comes and goes; absent: nobody looks. */
   tap?: Tap
   counters: Counters
@@ -163,6 +170,11 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       .publish(events)
       .catch((error: unknown) => log.error('events could not be published', { error: String(error) }))
   }
+  const pushMetrics = new PushMetrics(counters)
+  const pusher = createPusher({
+    ...{ sender: parts.push, store, clock, ids, random: parts.random, publish, metrics: pushMetrics, log },
+    limits: options.pushLimits ?? DEFAULT_PUSH_LIMITS,
+  })
   const registrar: Registrar = createRegistrar({
     store,
     clock,
@@ -177,6 +189,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     ids,
     isOwnRoute: (route) => isOwnRoute(route, identity),
   }
+  const farewells = new Farewells({ store, ids, timers, proxy, hangup, pusher, count, log })
   const callParts: CallParts = {
     gatewayId: options.id,
     store,
@@ -189,7 +202,9 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     invoker: parts.invoker,
     manifest: parts.manifest,
     registrar,
-    push: parts.push,
+    pusher,
+    pushMetrics,
+    farewells,
     dialogs,
     hangup,
     nonces: new Nonces(clock, ids.next('nonce secret')),
@@ -268,6 +283,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       // What comes from now on is repeated, and finds whoever goes on with the calls.
       await transport.stop()
       await calls.stop()
+      farewells.stop()
       await cluster?.leave()
     },
   }

@@ -159,6 +159,12 @@ export const Push = z.object({
   aor: Uri,
   /** What the handler adds to the payload. */
   data: z.optional(z.record(z.string(), z.string())),
+  /** A device that rings by then is not pushed. One that registered a moment ago always gets a second to ring first. */
+  skipIfRingingWithin: z.optional(Duration),
+  /** What the caller of an INVITE hears while nobody rings yet: a provisional status, or `false` for nothing; default 182. */
+  progress: z.optional(z.union([z.literal(false), z.int().check(z.minimum(101), z.maximum(199))])),
+  /** Says in `Push-Status` how far the pushes are, in a provisional response for each change. */
+  reportStatus: z.optional(z.boolean()),
 })
 export const Hangup = z.object({
   action: z.literal('hangup'),

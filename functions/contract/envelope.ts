@@ -58,6 +58,8 @@ export const WaitOutcome = z.object({
   timedOut: z.boolean(),
   event: z.optional(EventData),
   fork: z.optional(z.object({ id: z.string(), answered: z.boolean(), status: z.number() })),
+  /** It ended before its time: of the devices that were pushed none can come, since their tokens are dead. */
+  noDevice: z.optional(z.literal(true)),
   contacts: z.optional(z.array(Contact)),
 })
 export type WaitOutcome = z.infer<typeof WaitOutcome>

@@ -33,6 +33,7 @@ export type SendOptions<Value extends Text = string> = {
   contentType?: Value
   body?: Value
 }
+export type PushOptions = Pick<ActionOf<'push'>, 'skipIfRingingWithin' | 'progress' | 'reportStatus'>
 export type HangupOptions = Pick<ActionOf<'hangup'>, 'status'>
 export type Values = Readonly<Record<string, string | number | boolean>>
 
@@ -92,8 +93,8 @@ export function publish(type: string, attributes?: Readonly<Record<string, strin
 }
 
 /** Wakes the sleeping devices of the AOR that are not ringing already. */
-export function push(aor: Text, data?: Readonly<Record<string, Text>>) {
-  return extended({ action: 'push', aor }, { data })
+export function push(aor: Text, data?: Readonly<Record<string, Text>>, options?: PushOptions) {
+  return extended({ action: 'push', aor }, { data, ...options })
 }
 
 /** Ends the call: BYE both ways when it is answered, else a final response (default 480). */

@@ -13,6 +13,7 @@ import {
   type HangupOptions,
   halt,
   hangup,
+  type PushOptions,
   publish,
   push,
   type ReactionAction,
@@ -142,9 +143,9 @@ export class Call<
     this.#record(publish(type, attributes))
   }
 
-  /** Wakes the sleeping devices of an AOR (default: the one that is called). */
-  push(aor: string = this.aor, data?: Readonly<Record<string, string>>): void {
-    this.#record(push(aor, data))
+  /** Wakes the sleeping devices of an AOR (default: the one that is called). `data` is added to the payload. */
+  push(aor: string = this.aor, data?: Readonly<Record<string, string>>, options?: PushOptions): void {
+    this.#record(push(aor, data, options))
   }
 
   /** Ends the call: BYE both ways when it is answered, else a final response (default 480). */
@@ -232,6 +233,11 @@ export class Call<
    */
   run<T>(name: string, task: (key: string) => T | Promise<T>): Promise<T> {
     return this.parts.execution.task(name, task)
+  }
+
+  /** Whether the newest `call.wait` ended before its time, since none of the devices that were pushed can come: their tokens are dead. */
+  get noDevice(): boolean {
+    return this.parts.execution.noDevice
   }
 
   /** Milliseconds since the epoch when the handler came back from its newest await, as the gateway has it. The same on replay. */

@@ -108,6 +108,9 @@ export class Execution {
     return current
   }
 
+  /** The newest result: none of the devices that were pushed can come. */
+  noDevice = false
+
   /** When the newest result came that the handler has got, before any when it began: milliseconds since the epoch. */
   get now(): number {
     this.#now ??= Date.parse(this.journal.start.time)
@@ -225,6 +228,7 @@ export class Execution {
     if (result.at !== undefined && result.at > this.now) this.#now = result.at
     this.context.at(this.#delivered)
     if (this.#delivered === this.#replayedResults) this.context.goLive(this.#delivered)
+    this.noDevice = result.noDevice === true
     if (durable.onTimeout && result.timedOut) this.record(durable.onTimeout.action)
     durable.settle(result)
   }

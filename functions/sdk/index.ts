@@ -16,6 +16,7 @@ export {
   type HangupOptions,
   halt,
   hangup,
+  type PushOptions,
   publish,
   push,
   type ReactionAction,

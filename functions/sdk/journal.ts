@@ -30,6 +30,8 @@ export interface StepResult {
   value?: unknown
   error?: StepError
   timedOut?: true
+  /** See WaitOutcome. */
+  noDevice?: true
   /** When the function heard of it, milliseconds since the epoch. Absent: in the invocation of the result before. */
   at?: number
 }
@@ -81,7 +83,7 @@ export function handlerOf(instance: string): string | undefined {
 export function resultOf(wait: WaitOutcome, time: string): StepResult {
   const at = Date.parse(time)
   const result: StepResult = { of: wait.name, value: wait.contacts ?? wait.fork ?? wait.event ?? null }
-  if (wait.timedOut) Object.assign(result, { value: null, timedOut: true })
+  if (wait.timedOut) Object.assign(result, { value: null, timedOut: true }, wait.noDevice && { noDevice: true })
   return Number.isNaN(at) ? result : { ...result, at }
 }
 

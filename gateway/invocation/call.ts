@@ -13,8 +13,8 @@ import { contactUri, type Dialog, type DialogOwner } from '../dialog/dialog.ts'
 import { ackOrphan, endOrphan, hangUp, reasonValue } from '../dialog/hangup.ts'
 import { redactedText } from '../observe/redact.ts'
 import type { Branch } from '../proxy/branch.ts'
-import { ProxyContext, type ProxyOwner } from '../proxy/context.ts'
-import type { Fork } from '../proxy/fork.ts'
+import { COMPLETED_ELSEWHERE, ProxyContext, type ProxyOwner } from '../proxy/context.ts'
+import type { Fork, ForkPolicy } from '../proxy/fork.ts'
 import { ProxyCore } from '../proxy/proxy.ts'
 import type { RouteDecision } from '../proxy/route.ts'
 import { GRACE_MS, takeUpContext } from '../proxy/state.ts'
@@ -34,6 +34,7 @@ import { perform, performStored } from './perform.ts'
 import type { CallRecord, WorkRecord } from './record.ts'
 import { latin1 } from './request-data.ts'
 import { Suspension } from './suspension.ts'
+import { type Over, pushedCall, type WakeRecord, Wakes } from './wakes.ts'
 
 /** What was found out about a request before it became a call. */
 export interface CallFacts {
@@ -91,8 +92,6 @@ export class Call implements ProxyOwner, DialogOwner {
   /** What handlers noted about the call; undefined while they have not. */
   annotations: Map<string, string> | undefined
   readonly timeline: TimelineEntry[] = []
-  /** Devices that were sent a push for this call. */
-  readonly pushed: string[] = []
   /** The location of the callee as it was before the last invocation. */
   location: Location = NOWHERE
   /** That was read: when it is empty, nobody is registered. */
@@ -102,6 +101,7 @@ export class Call implements ProxyOwner, DialogOwner {
   readonly invocations: Invocations
   readonly #onFinished: (call: Call) => void
   #suspension: Suspension | undefined
+  #wakes: Wakes | undefined
   #haltTimer: TimerHandle | undefined
   #answeredAt = 0
   #hasRung = false
@@ -155,7 +155,7 @@ export class Call implements ProxyOwner, DialogOwner {
     this.note('taken up after a restart')
     this.location = { bindings: [], at }
     this.functionContext = context
-    this.pushed.push(...record.pushed)
+    if (record.wakes) this.wakes.takeUp(record.wakes)
     if (record.annotations) this.annotations = new Map(Object.entries(record.annotations))
     this.#hasRung = record.hasRung
     this.context.hold()
@@ -264,6 +264,7 @@ export class Call implements ProxyOwner, DialogOwner {
     this.context.abandon()
     this.invocations.cancel()
     this.#endHalt()
+    this.#wakes?.stop()
     for (const wait of [...this.suspension.interests.waits.values()]) this.suspension.interests.dropWait(wait)
     this.#onFinished(this)
   }
@@ -286,6 +287,16 @@ export class Call implements ProxyOwner, DialogOwner {
   get suspension(): Suspension {
     this.#suspension ??= new Suspension(this)
     return this.#suspension
+  }
+
+  /** The devices that are woken for it; undefined while there are none. */
+  get woken(): Wakes | undefined {
+    return this.#wakes
+  }
+
+  get wakes(): Wakes {
+    this.#wakes ??= new Wakes(this)
+    return this.#wakes
   }
 
   /** It still rings, or is talked on: something can come of an event. */
@@ -320,6 +331,7 @@ export class Call implements ProxyOwner, DialogOwner {
   }
 
   onRinging(branch: Branch, response: SipMessage): void {
+    this.#wakes?.rang(branch.target)
     if (this.#hasRung) return
     this.#hasRung = true
     this.note(`${branch.target.uri} rings (${response.status})`)
@@ -360,7 +372,7 @@ export class Call implements ProxyOwner, DialogOwner {
         path: handlerPath(onFailed),
         branch: branchData(branch),
       })
-    if (this.#haltTimer && this.pushed.length > 0 && this.#everyPushedDeviceSaidNo()) this.#endHalt()
+    if (this.#haltTimer && this.#everyPushedDeviceSaidNo()) this.#endHalt()
   }
 
   onForkEnded(fork: Fork, answered: boolean, status: number): void {
@@ -381,6 +393,7 @@ export class Call implements ProxyOwner, DialogOwner {
     if (this.parts.manifest.wantsCancelled)
       this.invocations.enqueue({ id: this.#newJobId(), type: 'transaction.cancelled', path: this.path })
     this.#dropWhatWaits()
+    this.#wakes?.over('caller_gone')
     this.#publishCall('call.cancelled', 487, 'Request Terminated')
   }
 
@@ -393,6 +406,7 @@ export class Call implements ProxyOwner, DialogOwner {
     }
     log.info('request answered', { method: this.request.method, callId: this.request.callId, uri: this.uri, status })
     this.#dropWhatWaits()
+    this.#wakes?.over(isAnswer ? 'answered_elsewhere' : 'ended')
     this.finishIfDone()
   }
 
@@ -417,6 +431,36 @@ export class Call implements ProxyOwner, DialogOwner {
   }
 
   // What actions ask for
+
+  /** Forks, and tells who is woken by it which call that is. */
+  fork(targets: readonly Target[], policy: ForkPolicy): void {
+    if (!this.#wakes?.size) return void this.context.fork(targets, policy)
+    const set = { ...policy.headers?.set, 'Push-Call-ID': this.id }
+    this.context.fork(targets, { ...policy, headers: { ...policy.headers, set } })
+    this.#wakes.reached(targets)
+  }
+
+  /** All devices that were pushed are gone: nothing is left to wait for, and who waits is told. */
+  nobodyCanCome(aor: string): void {
+    this.note('no device is left that a push could wake')
+    this.#suspension?.nobodyCanCome(aor)
+    this.#endHalt()
+  }
+
+  farewell(binding: Binding, { aor, device, at, until }: WakeRecord, reason: Over): void {
+    const { request, context, location } = this
+    const { routes, digest, received } = context
+    const invite = { request, routes, digest, received }
+    const cancelReason = this.#cancelReason(reason)
+    const since = location.at
+    const told = { call: pushedCall(this), reason, aor, device, pushedAt: at, until, since, cancelReason, invite }
+    this.parts.farewells.say({ ...told, gateway: this.gateway }, binding).catch(this.parts.onBug)
+  }
+
+  #cancelReason(reason: Over): string {
+    if (reason === 'answered_elsewhere') return COMPLETED_ELSEWHERE
+    return reason === 'caller_gone' ? 'SIP;cause=487;text="Request Terminated"' : 'SIP;cause=408;text="No answer"'
+  }
 
   /** BYE to both ends of an answered call; a final response and CANCEL while it still rings. */
   hangUp(action: ActionOf<'hangup'>): void {
@@ -458,15 +502,16 @@ export class Call implements ProxyOwner, DialogOwner {
 
   /** Every device that was pushed has come, and its user has said no: nothing is left to wait for. */
   #everyPushedDeviceSaidNo(): boolean {
-    for (const device of this.pushed) {
+    if (!this.#wakes?.size) return false
+    for (const device of this.#wakes.devices) {
       if (!this.context.branches.some((branch) => branch.target.device === device && branch.wasRefused)) return false
     }
     return true
   }
 
   /** Whom a push may reach, those asleep too: the callee's own devices as last read, others from the store. */
-  async bindingsOf(aor: string): Promise<readonly Binding[]> {
-    return everyBinding(aor === this.aor ? this.location : await this.parts.store.lookup(aor))
+  async bindingsOf(aor: string, isAskedAgain = false): Promise<readonly Binding[]> {
+    return everyBinding(aor === this.aor && !isAskedAgain ? this.location : await this.parts.store.lookup(aor))
   }
 
   /** Resumes at once with the contacts of an AOR. */

@@ -54,7 +54,7 @@ export class Calls {
    */
   takeUp(suspended: readonly SuspendedTransaction[], lastSeen: number): void {
     for (const stored of suspended) {
-      if (this.#live.has(stored.id)) continue
+      if (this.#live.has(stored.id) || this.#parts.farewells.takeUp(stored)) continue
       const read = readRecord(stored.state)
       try {
         if (read.ok) this.#takeUpOne(stored, read.record, lastSeen)
@@ -224,7 +224,9 @@ export class Calls {
   /** A bug that one delivery meets must not cost the others theirs. */
   #deliverOne(delivery: Delivery): void {
     try {
-      this.#live.get(delivery.transaction)?.deliver(delivery)
+      const call = this.#live.get(delivery.transaction)
+      if (call) call.deliver(delivery)
+      else this.#parts.farewells.deliver(delivery)
     } catch (error) {
       this.#parts.onBug(error)
     }

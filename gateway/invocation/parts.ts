@@ -7,10 +7,12 @@ import type { DialogTable } from '../dialog/table.ts'
 import type { Log } from '../observe/log.ts'
 import type { Identity } from '../proxy/identity.ts'
 import type { ProxyCore } from '../proxy/proxy.ts'
-import type { PushSender } from '../push/types.ts'
+import type { PushMetrics } from '../push/metrics.ts'
+import type { Pusher } from '../push/types.ts'
 import type { Registrar } from '../registrar/registrar.ts'
 import type { TimerQueue } from '../transaction/timer-queue.ts'
 import type { Nonces } from './credentials.ts'
+import type { Farewells } from './farewells.ts'
 import type { Invoker } from './invoker.ts'
 import type { ManifestCache } from './invoker-manifest.ts'
 import type { Writing } from './writing.ts'
@@ -28,7 +30,9 @@ export interface CallParts {
   invoker: Invoker
   manifest: ManifestCache
   registrar: Registrar
-  push: PushSender
+  pusher: Pusher
+  pushMetrics: PushMetrics
+  farewells: Farewells
   dialogs: DialogTable
   hangup: HangupParts
   nonces: Nonces

@@ -8,7 +8,6 @@ import type { Target } from '../proxy/target.ts'
 import { canonicalAor } from '../sip/uri.ts'
 import type { Call } from './call.ts'
 import { challengeHeaders } from './credentials.ts'
-import { pushDevices } from './push-devices.ts'
 import { latin1 } from './request-data.ts'
 import { saveBindings } from './save.ts'
 import { sendRequest } from './send-request.ts'
@@ -38,7 +37,7 @@ const PERFORM: Performers = {
   subscribe: () => {},
   unsubscribe: (call, action) => call.suspension.unsubscribe(action.name),
   publish: (call, action) => publish(call, action),
-  push: (call, action, { wasSent }) => pushDevices(call, action, wasSent),
+  push: (call, action, { wasSent }) => call.wakes.push(action, wasSent),
   hangup: (call, action) => call.hangUp(action),
   send: (call, action, { event }) => sendRequest(call, action, event),
   annotate: (call, action) => {
@@ -149,7 +148,7 @@ function fork(call: Call, action: ActionOf<'fork'>, event: RouseEvent | undefine
   return withTargets(call, action.targets, event, (targets) => {
     // Without the store no contacts are known, which is not to say that nobody is registered.
     if (targets.length === 0 && !call.isLocated) throw new Error(`where ${call.aor} is registered cannot be read now`)
-    call.context.fork(targets, forkPolicy(call, action))
+    call.fork(targets, forkPolicy(call, action))
   })
 }
 

@@ -6,6 +6,7 @@ import { ContextState, contextState, Place, placeOf } from '../proxy/state.ts'
 import type { Call, CallFacts } from './call.ts'
 import { type Interests, MAX_LIFE_MS, type Wait } from './interests.ts'
 import type { Job } from './invocations.ts'
+import { WakeRecord } from './wakes.ts'
 
 /**
  * A suspended call as JSON: all that another process needs to go on with it. Times are milliseconds since the epoch. The request is as
@@ -72,7 +73,7 @@ const CallRecord = z.extend(Beginning, {
   /** Answers that were not performed to their end. */
   works: z.array(WorkRecord),
   hasRung: z.boolean(),
-  pushed: names,
+  wakes: z.optional(z.array(WakeRecord)),
   annotations: z.optional(z.record(z.string(), z.string())),
   /** When the halt is over. */
   haltUntil: z.optional(z.number()),
@@ -150,8 +151,8 @@ export class SuspendedCall implements SuspendedTransaction {
 }
 
 function recordOf(call: Call, { interests, armed, resumptions, works }: SuspensionRecord): CallRecord {
-  const { request, flow, context, functionContext, invocations, pushed, annotations, haltUntil } = call
-  const { aor, path, isLocal, startedAt, location, hasRung } = call
+  const { request, flow, context, functionContext, invocations, annotations, haltUntil } = call
+  const { aor, path, isLocal, startedAt, location, hasRung, woken } = call
   const { routes, digest, received } = context
   return {
     v: VERSION,
@@ -166,7 +167,7 @@ function recordOf(call: Call, { interests, armed, resumptions, works }: Suspensi
     jobs: [...invocations.pending, ...resumptions],
     works: [...works],
     hasRung,
-    pushed,
+    wakes: woken?.records,
     annotations: annotations && Object.fromEntries(annotations),
     haltUntil,
     armed,

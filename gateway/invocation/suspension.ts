@@ -1,8 +1,9 @@
 import type { Action } from '../../functions/contract/actions.ts'
 import { durationMs } from '../../functions/contract/duration.ts'
 import type { WaitOutcome } from '../../functions/contract/envelope.ts'
-import type { RouseEvent } from '../../functions/contract/events.ts'
+import type { Filter, RouseEvent } from '../../functions/contract/events.ts'
 import type { Delivery, DroppedSubscription, StoredSubscription } from '../../functions/store/store.ts'
+import { canonicalAor } from '../sip/uri.ts'
 import type { TimerHandle } from '../transaction/timer-queue.ts'
 import type { Call } from './call.ts'
 import { Interests, type Subscription, Wait } from './interests.ts'
@@ -305,6 +306,15 @@ export class Suspension implements SuspensionRecord, Unwritten {
     return false
   }
 
+  /** None of the devices of that AOR that were pushed can come: whoever waits for nothing but their registration waits no longer. */
+  nobodyCanCome(aor: string): void {
+    for (const wait of [...this.interests.waits.values()]) {
+      if (wait.forks.length > 0 || wait.filters.length === 0) continue
+      if (wait.filters.every((filter, index) => isRegistration(wait.events[index]!) && isJust(filter.aor, aor)))
+        this.#resolve(wait, { name: wait.name, timedOut: true, noDevice: true })
+    }
+  }
+
   /** A fork has come to its end: resumes who awaits it. */
   forkEnded(id: string, answered: boolean, status: number): void {
     for (const wait of [...this.interests.waits.values()]) {
@@ -397,4 +407,13 @@ export class Suspension implements SuspensionRecord, Unwritten {
     if (this.interests.isEmpty && this.#call.context.finalStatus !== 0) this.#release()
     else this.changed()
   }
+}
+
+function isRegistration(event: string): boolean {
+  return event === 'contact.registered' || event === 'contact.*'
+}
+
+function isJust(value: Filter[string] | undefined, aor: string): boolean {
+  const values = Array.isArray(value) ? value : [value]
+  return values.length === 1 && typeof values[0] === 'string' && canonicalAor(values[0]) === aor
 }

@@ -1,9 +1,9 @@
-import type { Counters } from './counters.ts'
+import { BUCKETS, type Counters, type Histogram } from './counters.ts'
 
 /** Content-Type of the text exposition format. */
 export const PROMETHEUS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
-/** All counters and gauges in Prometheus' text format, sorted by name: `rouse_<name>_total` for counters, `rouse_<name>` for gauges. */
+/** All counters and gauges in Prometheus' text format, sorted by name: `rouse_<name>_total` for counters, `rouse_<name>` for gauges and histograms. */
 export function renderPrometheus(counters: Counters): string {
   const lines = [
     ...family([...counters.counts()], 'counter', '_total'),
@@ -12,6 +12,7 @@ export function renderPrometheus(counters: Counters): string {
       'gauge',
       '',
     ),
+    ...histograms([...counters.histograms()]),
   ]
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`
 }
@@ -24,6 +25,26 @@ function family(samples: [string, number][], type: string, suffix: string): stri
     if (full !== last) lines.push(`# TYPE ${full} ${type}`)
     last = full
     lines.push(`${full}${labels} ${value}`)
+  }
+  return lines
+}
+
+function histograms(all: [string, Histogram][]): string[] {
+  const lines: string[] = []
+  let last = ''
+  const sorted = all.map(([series, histogram]) => ({ name: split([series, 0]), histogram }))
+  for (const { name, histogram } of sorted.sort((a, b) => byName(a.name, b.name))) {
+    const full = `rouse_${name[0]}`
+    if (full !== last) lines.push(`# TYPE ${full} histogram`)
+    last = full
+    const labels = name[1] === '' ? '' : `${name[1].slice(1, -1)},`
+    let below = 0
+    for (const [index, bound] of BUCKETS.entries()) {
+      below += histogram.buckets[index]!
+      lines.push(`${full}_bucket{${labels}le="${bound}"} ${below}`)
+    }
+    lines.push(`${full}_bucket{${labels}le="+Inf"} ${histogram.count}`)
+    lines.push(`${full}_sum${name[1]} ${histogram.sum}`, `${full}_count${name[1]} ${histogram.count}`)
   }
   return lines
 }

@@ -58,7 +58,7 @@ export interface LocalResponse {
 }
 
 /** Reason header values of the CANCELs we send (RFC 3326). */
-const COMPLETED_ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
+export const COMPLETED_ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
 
 /** Nobody is told of anything any more. */
 const RETIRED: ProxyOwner = {

@@ -1,3 +1,4 @@
+import type { HeaderEdits } from '../../functions/contract/actions.ts'
 import type { Clock, IdSource } from '../../functions/contract/clock.ts'
 import { GATEWAY_PARAM, type Peers } from '../cluster/peers.ts'
 import type { SipMessage } from '../sip/message.ts'
@@ -152,6 +153,32 @@ export class ProxyCore implements ClientUser {
     if (!destination || !listener) return
     const branch = branchWithDigest(this.ids.next('branch'), source.digest)
     this.#parts.transport.send(spliceRequest(source.request, this.#edits(source, hop, listener, branch)), destination)
+  }
+
+  /**
+   * Sends a request on once more, on a transaction of its own that belongs to no response context.
+   * @param sent gets that transaction, unless the target cannot be reached
+   */
+  sendAside(
+    source: Forwarded,
+    target: Target,
+    headers: HeaderEdits,
+    user: ClientUser,
+    sent: (transaction: ClientTransaction) => void,
+  ): void {
+    const hop = this.#nextHop(source, target)
+    const go = (destination: Destination | undefined): void => {
+      const listener = destination && this.#parts.transport.listenerFor(destination)
+      if (!destination || !listener) return
+      const branch = branchWithDigest(this.ids.next('branch'), source.digest)
+      const text = spliceRequest(source.request, { ...this.#edits(source, hop, listener, branch), headers })
+      const { method } = source.request
+      sent(this.#parts.transactions.request({ text, method, branch, destination, context: undefined }, user))
+    }
+    const uri = hop.to ? undefined : parseUri(hop.locateUri)
+    const now = hop.to ? [hop.to] : uri && this.#parts.locator.locateNow(uri)
+    if (now) go(now[0])
+    else if (uri) void this.#parts.locator.locate(uri).then((found) => go(found[0]))
   }
 
   #nextHop(source: Forwarded, target: Target): NextHop {

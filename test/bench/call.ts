@@ -54,6 +54,7 @@ const manifest = createManifest({ host: primary, ...common })
 await manifest.start()
 const ids = createRandomIds()
 const gateway = await startGateway({
+  random: Math.random,
   options: {
     id: 'bench',
     domains: ['example.com'],

@@ -56,6 +56,7 @@ test('a call wakes the phone that sleeps, and hears 480 when it does not come', 
     0 gw -> alice 100
     0 gw -> function /invite/example.com/carol
     0 gw -> push urn:uuid:carol
+    0 gw -> alice 182
     1000 carol -> gw REGISTER
     1000 gw -> carol 200 REGISTER
     1000 gw -> function /on/late-fork subscription.matched

@@ -31,6 +31,7 @@ test('REGISTER sets off the late INVITE with no invocation at all', async () => 
     0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
+    0 gw -> alice 182
     1000 phone -> gw REGISTER
     1000 gw -> phone 200 REGISTER
     1000 gw -> phone INVITE bob

@@ -168,6 +168,7 @@ test('the caller gives up while the call waits for the phone: 487 at once, and n
   await phone.wakes()
   w.ladder.assert(`
     20000 alice -> gw CANCEL
+    20000 gw -> push urn:uuid:phone cancel
     20000 gw -> alice 200 CANCEL
     20000 gw -> alice 487 INVITE
     20000 alice -> gw ACK

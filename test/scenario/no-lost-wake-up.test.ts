@@ -70,6 +70,7 @@ test('a REGISTER between the snapshot and the moment the wait is stored resumes 
     600 phone -> gw REGISTER
     600 gw -> phone 200 REGISTER
     1000 gw -> push urn:uuid:phone
+    1000 gw -> alice 182
     1000 gw -> function /invite/example.com/bob wait.resumed
     2000 gw -> phone INVITE bob
     2000 phone -> gw 180

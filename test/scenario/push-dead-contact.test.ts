@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import pushWakeUp from '../../functions/examples/push-wake-up.ts'
 import { world } from '../support/world.ts'
-import { pushable, sleepingPhone } from './cast.ts'
+import { pushable, registeredLongAgo, sleepingPhone } from './cast.ts'
 
 test('the old contact refuses: nothing is final before the wake, and the phone is rung where it is now (RFC 3261 16.9)', async () => {
   const w = await world({ app: pushWakeUp })
@@ -10,6 +10,7 @@ test('the old contact refuses: nothing is final before the wake, and the phone i
   const phone = await w.phone('phone', { user: 'bob', ...pushable('phone') })
   await phone.registers()
   w.network.refuses(phone.options.address, 5060)
+  await registeredLongAgo(w)
   w.ladder.clear()
   await alice.invites('bob')
   await w.advance(100)
@@ -21,6 +22,7 @@ test('the old contact refuses: nothing is final before the wake, and the phone i
     0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
+    0 gw -> alice 182
     100 phone -> gw REGISTER
     100 gw -> phone 200 REGISTER
     100 gw -> function /on/late-fork subscription.matched
@@ -43,6 +45,7 @@ test('the old contact is a black hole: its branch is given up when the phone reg
   const phone = await w.phone('phone', { user: 'bob', ...pushable('phone') })
   await phone.registers()
   w.network.silent(phone.options.address, 5060)
+  await registeredLongAgo(w)
   w.ladder.clear()
   await alice.invites('bob')
   await w.advance(2000)
@@ -54,6 +57,7 @@ test('the old contact is a black hole: its branch is given up when the phone reg
     0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
+    0 gw -> alice 182
     2000 phone -> gw REGISTER
     2000 gw -> phone 200 REGISTER
     2000 gw -> function /on/late-fork subscription.matched
@@ -76,6 +80,7 @@ test('the old contact is a black hole and the phone never comes: 480 at the dead
   const phone = await w.phone('phone', { user: 'bob', ...pushable('phone') })
   await phone.registers()
   w.network.silent(phone.options.address, 5060)
+  await registeredLongAgo(w)
   w.ladder.clear()
   await alice.invites('bob')
   await w.advance(30_000)
@@ -84,6 +89,7 @@ test('the old contact is a black hole and the phone never comes: 480 at the dead
     0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
+    0 gw -> alice 182
     30000 gw -> alice 480 INVITE
     30000 alice -> gw ACK
   `)
@@ -106,6 +112,7 @@ test('the TCP connection of the old contact is dead: nothing is final before the
     0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
+    0 gw -> alice 182
     1500 phone -> gw REGISTER
     1500 gw -> phone 200 REGISTER
     1500 gw -> function /on/late-fork subscription.matched
@@ -134,6 +141,7 @@ test('the TCP connection of the old contact is dead and the phone never comes: 4
     0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
+    0 gw -> alice 182
     30000 gw -> alice 480 INVITE
     30000 alice -> gw ACK
   `)

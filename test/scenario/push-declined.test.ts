@@ -24,6 +24,7 @@ test('the woken phone is the only one and declines: the caller hears 486 at once
     0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
+    0 gw -> alice 182
     1000 phone -> gw REGISTER
     1000 gw -> phone 200 REGISTER
     1000 gw -> function /on/late-fork subscription.matched

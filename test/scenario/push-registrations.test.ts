@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { SipRouter } from 'rouse'
 import pushWakeUp, { pushWakeUp as addPushWakeUp } from '../../functions/examples/push-wake-up.ts'
 import { world } from '../support/world.ts'
-import { pushable, sleepingPhone } from './cast.ts'
+import { pushable, registeredLongAgo, sleepingPhone } from './cast.ts'
 import { authorization } from './digest.ts'
 
 /** The push wake-up for phones that have to show who they are. */
@@ -26,6 +26,7 @@ test('a REGISTER that only refreshes wakes the call as well as a new one (RFC 85
   const phone = await w.phone('phone', { user: 'bob', ...pushable('phone') })
   await phone.registers()
   w.network.silent(phone.options.address, 5060)
+  await registeredLongAgo(w)
   w.ladder.clear()
   await alice.invites('bob')
   await w.advance(700)
@@ -37,6 +38,7 @@ test('a REGISTER that only refreshes wakes the call as well as a new one (RFC 85
     0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
+    0 gw -> alice 182
     700 phone -> gw REGISTER
     700 gw -> phone 200 REGISTER
     700 gw -> function /on/late-fork subscription.matched

@@ -27,8 +27,9 @@ test('two phones wake: the first answers, the second is cancelled with a Reason 
     0 alice -> gw INVITE bob
     0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
-    0 gw -> push urn:uuid:one
     0 gw -> push urn:uuid:two
+    0 gw -> alice 182
+    0 gw -> push urn:uuid:one
     1000 one -> gw REGISTER
     1000 gw -> one 200 REGISTER
     1000 gw -> function /on/late-fork subscription.matched
@@ -121,8 +122,9 @@ test('the first phone declines while the second sleeps: the call goes on, and th
     0 alice -> gw INVITE bob
     0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
-    0 gw -> push urn:uuid:one
     0 gw -> push urn:uuid:two
+    0 gw -> alice 182
+    0 gw -> push urn:uuid:one
     0 one -> gw REGISTER
     0 gw -> one 200 REGISTER
     0 gw -> function /on/late-fork subscription.matched

@@ -35,6 +35,7 @@ test('the tablet rings at once, the sleeping phone joins when it registers and a
     0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
+    0 gw -> alice 182
     0 gw -> tablet INVITE bob
     0 tablet -> gw 180
     0 gw -> alice 180
@@ -141,6 +142,7 @@ test('the phone never comes: 480 exactly at the deadline, and a REGISTER after i
     0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
+    0 gw -> alice 182
     30000 gw -> alice 480 INVITE
     30000 alice -> gw ACK
     30000 phone -> gw REGISTER
@@ -162,7 +164,9 @@ test('the caller hangs up first: 200 to CANCEL, 487 at once, and a later REGISTE
     0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
+    0 gw -> alice 182
     4000 alice -> gw CANCEL
+    4000 gw -> push urn:uuid:phone cancel
     4000 gw -> alice 200 CANCEL
     4000 gw -> alice 487 INVITE
     4000 alice -> gw ACK
@@ -215,10 +219,11 @@ test('an INVITE that is repeated while the call waits is absorbed: no second inv
     0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
+    0 gw -> alice 182
     500 alice -> gw INVITE bob
-    500 gw -> alice 100
+    500 gw -> alice 182
     1500 alice -> gw INVITE bob
-    1500 gw -> alice 100
+    1500 gw -> alice 182
     1500 phone -> gw REGISTER
     1500 gw -> phone 200 REGISTER
     1500 gw -> function /on/late-fork subscription.matched

@@ -6,7 +6,7 @@ import pushWakeUp from '../../functions/examples/push-wake-up.ts'
 import type { FunctionApp } from '../../gateway/invocation/in-process.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { type World, world } from '../support/world.ts'
-import { pushable, sleepingPhone } from './cast.ts'
+import { pushable, registeredLongAgo, sleepingPhone } from './cast.ts'
 
 /** What happens at once, in an unexpected order, or many times. */
 
@@ -54,6 +54,7 @@ test('the phone wakes over TCP: the late INVITE comes on the connection of its R
   const phone = await w.phone('phone', { user: 'bob', transport: 'tcp', ...pushable('phone') })
   await phone.registers()
   await phone.vanish()
+  await registeredLongAgo(w)
   w.ladder.clear()
   await alice.invites('bob')
   await w.advance(800)
@@ -65,6 +66,7 @@ test('the phone wakes over TCP: the late INVITE comes on the connection of its R
     0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
+    0 gw -> alice 182
     800 phone -> gw REGISTER
     800 gw -> phone 200 REGISTER
     800 gw -> function /on/late-fork subscription.matched
@@ -120,6 +122,7 @@ test("the caller's connection dies while the call waits: what the phone answers 
     0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
+    0 gw -> alice 182
     1000 phone -> gw REGISTER
     1000 gw -> phone 200 REGISTER
     1000 gw -> function /on/late-fork subscription.matched

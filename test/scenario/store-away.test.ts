@@ -6,7 +6,7 @@ import { Counters } from '../../gateway/observe/counters.ts'
 import { StandbyStore } from '../../gateway/standby/standby-store.ts'
 import { FragileLink } from '../support/fragile-link.ts'
 import { type World, type WorldOptions, world } from '../support/world.ts'
-import { sleepingPhone } from './cast.ts'
+import { ASLEEP_SINCE_MS, sleepingPhone } from './cast.ts'
 
 /** The store is away, for seconds and for minutes, or slow: calls go on by what their gateway knows, and the store is told when it is back. */
 
@@ -102,7 +102,7 @@ for (const minutes of [0, 5]) {
     await w.advance(2000)
     assert.equal(owed(), 0)
     const [registered] = (await w.store.lookup('sip:bob@example.com')).bindings
-    assert.equal(registered?.registeredAt, at + 5000, 'the store knows where the phone is')
+    assert.equal(registered?.registeredAt, ASLEEP_SINCE_MS + at + 5000, 'the store knows where the phone is')
     assert.deepEqual(await w.store.suspended('gw'), [])
     await alice.hangsUp()
     await end(w)
@@ -121,6 +121,7 @@ test('a call that comes while the store is away waits in memory: its phone is pu
     0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
+    0 gw -> alice 182
     4000 phone -> gw REGISTER
     4000 gw -> phone 200 REGISTER
     4000 gw -> function /invite/example.com/bob wait.resumed
@@ -342,6 +343,7 @@ test('each answer of the store takes 300 ms: every step of a call is later by th
     0 gw -> alice 100
     300 gw -> function /invite/example.com/bob
     600 gw -> push urn:uuid:phone
+    600 gw -> alice 182
     4000 phone -> gw REGISTER
     4300 gw -> phone 200 REGISTER
     4900 gw -> function /invite/example.com/bob wait.resumed

@@ -65,6 +65,7 @@ export class GatewayProcess {
       invoker,
       manifest,
       push: life.push(around.push),
+      random: () => 0.5,
       counters,
       log: { ...silentLog, error: (message) => around.onError(message) },
     })

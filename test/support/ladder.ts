@@ -5,13 +5,14 @@ import { type Arrow, arrowText } from '../../gateway/observe/ladder.ts'
 export class Ladder {
   readonly arrows: Arrow[] = []
   readonly #now: () => number
+  #zero = 0
 
   constructor(now: () => number) {
     this.#now = now
   }
 
   add(from: string, to: string, label: string): void {
-    this.arrows.push({ at: this.#now(), from, to, label })
+    this.arrows.push({ at: this.#now() - this.#zero, from, to, label })
   }
 
   /** How many arrows have this text: `gw -> alice 480 INVITE`, or a part of it. */
@@ -43,6 +44,11 @@ export class Ladder {
       .split('\n')
       .map((line) => line.trim().replace(/\s+/g, ' '))
     assert.deepEqual(actual, wanted)
+  }
+
+  /** From now on times count from this moment. */
+  beginsNow(): void {
+    this.#zero = this.#now()
   }
 
   clear(): void {

@@ -183,7 +183,8 @@ export class World {
 
   async #push(message: PushMessage): Promise<PushResult> {
     this.pushes.push(message)
-    this.ladder.add('gw', 'push', message.device)
+    const { device, purpose } = message
+    this.ladder.add('gw', 'push', purpose === 'call' || purpose === 'request' ? device : `${device} ${purpose}`)
     return (await this.#options.push?.(message)) ?? { outcome: 'accepted' }
   }
 

@@ -85,6 +85,11 @@ export const ANSWER_WORDS: Readonly<Record<string, string>> = {
     'Wakes the sleeping devices of an AOR: each that can be pushed, does not ring, and was not pushed for this call.',
   'Push.aor': 'Whose devices.',
   'Push.data': 'Added to the payload.',
+  'Push.skipIfRingingWithin':
+    'A device that rings by then is not pushed. One that registered a moment ago always gets a second to ring first.',
+  'Push.progress':
+    'What the caller of an INVITE hears while nobody rings yet: a provisional status, or `false` for nothing; default 182.',
+  'Push.reportStatus': 'Says in `Push-Status` how far the pushes are, in a provisional response for each change.',
   'Hangup': 'Ends the call: BYE to both ends, or a final response while it rings.',
   'Hangup.reason': 'Text of the Reason header (RFC 3326).',
   'Hangup.status': 'Status code for a caller whose call still rings; default 480.',

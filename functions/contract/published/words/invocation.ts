@@ -93,6 +93,8 @@ export const INVOCATION_WORDS: Readonly<Record<string, string>> = {
   'WaitOutcome.fork.id': 'The `id` of the fork.',
   'WaitOutcome.fork.answered': 'Whether a branch was answered with 2xx.',
   'WaitOutcome.fork.status': 'Status code of its best response (RFC 3261 16.7).',
+  'WaitOutcome.noDevice':
+    'It ended before its time: of the devices that were pushed none can come, since their tokens are dead.',
   'WaitOutcome.contacts': 'What a `lookup` has found, by falling q.',
   'Manifest':
     'What a function serves: the answer to `GET /.well-known/rouse`. Read when the gateway starts, and every 30 seconds. Without one (404) the function is asked about every method.',
