@@ -180,6 +180,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     clock,
     publish,
     options: { gateway: options.id, isLocalDomain: identity.isLocalDomain, ...options.registrar },
+    refreshes: { pusher, ids },
     onSweepFailure: (error) => log.error('expired bindings could not be taken out', { error: String(error) }),
   })
   const hangup: HangupParts = {

@@ -3,6 +3,8 @@ import { nextParam, param, paramName } from '../sip/params.ts'
 import { isPushName } from './push-parameters.ts'
 
 const DOT = 46
+/** A device's claim that it refreshes its binding without a push (RFC 8599 4.1.4). */
+export const WAKES_ITSELF = '+sip.pnsreg'
 
 /**
  * Header parameters of a Contact as received, `''` or `;…`: without q and expires, which the registrar writes itself, and without pn-*,
@@ -19,6 +21,16 @@ export function headerParameters(raw: string): string {
     kept += `;${raw.slice(param.nameStart, end)}`
   }
   return kept
+}
+
+/** Whether a device says so among the header parameters of its Contact. */
+export function wakesItself(parameters: string): boolean {
+  for (let at = 0; at < parameters.length; ) {
+    at = nextParam(parameters, at, parameters.length)
+    if (at < 0) return false
+    if (paramName(parameters) === WAKES_ITSELF) return true
+  }
+  return false
 }
 
 /** q of RFC 3261 20.10; 1 when absent or no number from 0 to 1. */

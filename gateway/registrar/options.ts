@@ -18,6 +18,19 @@ export interface RegistrarOptions {
   maxLength: number
   /** Values of pn-provider that this router can push through, `'*'` for any (RFC 8599); default `'*'`. Others are refused with 555. */
   pushProviders: '*' | readonly string[]
+  /** Those of them that cannot push without a pn-param: a contact that lacks it is refused with 555; default `apns`, whose topic it is. */
+  paramNeededBy: readonly string[]
+  /** Public key by which web push services know this router, base64url (RFC 8292): `+sip.vapid`; absent: none is announced. */
+  vapidKey?: string
+  /**
+   * How long before its expiry the binding of a device that cannot wake by itself is refreshed by a push at the latest; default 600, and no
+   * more than a third of its interval. Others are told to refresh twice as long before. 0: no push asks for a refresh.
+   */
+  refreshLead: number
+  /** Such pushes that this gateway sends in a second at most; default 100. */
+  refreshPerSecond: number
+  /** The name by which requests within a dialog wake a device again: `+sip.pnspurr`; absent: they wake nobody (RFC 8599 6). */
+  purr?(aor: string, device: string): string
   /** How often expired bindings are taken out while there are bindings; milliseconds, default 1000. */
   sweepMs: number
 }
@@ -30,6 +43,9 @@ export const REGISTRAR_DEFAULTS = {
   maxContacts: 10,
   maxLength: 2048,
   pushProviders: '*',
+  paramNeededBy: ['apns'],
+  refreshLead: 600,
+  refreshPerSecond: 100,
   sweepMs: 1000,
 } as const satisfies Partial<RegistrarOptions>
 

@@ -5,10 +5,12 @@ import { parseNameAddr } from '../sip/name-addr.ts'
 import { canonicalAor, parseUri, type SipUri } from '../sip/uri.ts'
 import type { Flow } from '../transport/types.ts'
 import { type Device, deviceOf } from './device.ts'
-import { headerParameters, readQ } from './header-parameters.ts'
+import { headerParameters, readQ, WAKES_ITSELF } from './header-parameters.ts'
 import { isReachedByFlow } from './nat.ts'
 import type { RegistrarOptions } from './options.ts'
-import { contactWithoutPush, pushParameters, pushProvider } from './push-parameters.ts'
+import { contactWithoutPush, keepsPush, pushParameters, pushProvider } from './push-parameters.ts'
+import { announcedServices, decidePush, featureCap } from './push-service.ts'
+import { announcedRefresh, firstRefresh } from './refresh-schedule.ts'
 
 /** Extensions a REGISTER may require of this registrar. */
 const SUPPORTED = ['path']
@@ -98,12 +100,11 @@ function planContacts(common: Common): Planned {
   if (parsed.star) return planRemoveAll(common)
   if (parsed.contacts.length > common.options.maxContacts) return refuse(403, 'Too Many Contacts')
   const plan = emptyPlan(common)
-  const providers: string[] = []
   for (const contact of parsed.contacts) {
-    const refusal = planContact(common, contact, plan, providers)
+    const refusal = planContact(common, contact, plan)
     if (refusal) return refusal
   }
-  plan.featureCaps = [...new Set(providers)].map((provider) => `*;+sip.pns="${provider}"`)
+  plan.featureCaps = [...new Set(plan.featureCaps)]
   return plan
 }
 
@@ -115,12 +116,7 @@ function planRemoveAll(common: Common): Planned {
   return plan
 }
 
-function planContact(
-  common: Common,
-  contact: Contact,
-  plan: RegisterPlan,
-  providers: string[],
-): { refuse: Refusal } | undefined {
+function planContact(common: Common, contact: Contact, plan: RegisterPlan): { refuse: Refusal } | undefined {
   const { options } = common
   const { uri, nameAddr, raw } = contact
   if (!uri || uri.scheme === 'tel') return refuse(400, 'Contact Is No SIP URI')
@@ -133,16 +129,44 @@ function planContact(
   const expires = wantedExpires(common, params)
   plan.written.set(device.key, nameAddr.uri)
   if (expires === 0) {
-    takeOut(plan, contactWithoutPush(nameAddr.uri, uri), device)
+    const keepUntil = keepsPush(uri) ? common.now + options.maxPushExpires * 1000 : undefined
+    takeOut(plan, contactWithoutPush(nameAddr.uri, uri), device, keepUntil)
     return undefined
   }
+  const decision = decidePush(uri, common.request, options)
   const min = Math.min(options.minExpires, NEVER_TOO_BRIEF)
-  if (expires < min) return refuse(423, 'Interval Too Brief', ['Min-Expires', String(min)])
-  const provider = pushProvider(uri)
-  if (provider && !isSupported(provider, options)) return refuse(555, 'Push Notification Service Not Supported')
-  if (provider !== undefined) providers.push(...offered(provider, options))
-  putIn(plan, bindingOf(common, { contact, uri, device, params, push, expires }))
+  if (expires < min)
+    return refuse(
+      423,
+      'Interval Too Brief',
+      ['Min-Expires', String(min)],
+      ...(decision === 'none' ? [] : allServices(options)),
+    )
+  if (decision === 'unsupported') return refuse(555, 'Push Notification Service Not Supported', ...allServices(options))
+  const served = decision === 'served' ? push : undefined
+  const granted = Math.min(expires, served ? options.maxPushExpires : options.maxExpires)
+  putIn(plan, bindingOf(common, { contact, uri, device, params, push: served, granted }))
+  if (decision === 'none') return undefined
+  const services = announcedServices(pushProvider(uri) ?? '', options)
+  const more = served ? indicators(common, device, params, granted) : {}
+  plan.featureCaps.push(...featureCap(services, more, options))
   return undefined
+}
+
+/** Told to whoever asked for what there is not (RFC 8599 5.6.1.1). */
+function allServices(options: RegistrarOptions): [string, string][] {
+  return featureCap(announcedServices('', options), {}, options).map((value) => ['Feature-Caps', value])
+}
+
+/** What a device that is pushed is told besides. */
+function indicators(
+  { aor, options }: Common,
+  device: Device,
+  params: Map<string, string | undefined>,
+  granted: number,
+) {
+  const refresh = params.has(WAKES_ITSELF) ? announcedRefresh(granted, options) : undefined
+  return { refresh, purr: options.purr?.(aor, device.key) }
 }
 
 /** A malformed interval counts as 3600: RFC 3261 20.10 and 20.19. */
@@ -152,33 +176,19 @@ function wantedExpires(common: Common, params: Map<string, string | undefined>):
   return header === undefined ? common.options.defaultExpires : (parseDeltaSeconds(header) ?? 3600)
 }
 
-function isSupported(provider: string, options: RegistrarOptions): boolean {
-  return options.pushProviders === '*' || options.pushProviders.includes(provider)
-}
-
-/** What to announce: the provider asked about, or, to an empty question, each one there is (RFC 8599 5.3.1). */
-function offered(provider: string, options: RegistrarOptions): readonly string[] {
-  if (provider === '') return options.pushProviders === '*' ? [] : options.pushProviders
-  return isQuotable(provider) ? [provider] : []
-}
-
-function isQuotable(text: string): boolean {
-  return !text.includes('"') && !text.includes('\\')
-}
-
 interface WantedContact {
   contact: Contact
   uri: SipUri
   device: Device
   params: Map<string, string | undefined>
   push: Binding['push']
-  expires: number
+  /** Seconds. */
+  granted: number
 }
 
 function bindingOf(common: Common, wanted: WantedContact): Binding {
   const { request, options, now, aor, path } = common
-  const { contact, uri, device, params, push } = wanted
-  const granted = Math.min(wanted.expires, push ? options.maxPushExpires : options.maxExpires)
+  const { contact, uri, device, params, push, granted } = wanted
   const binding: Binding = {
     aor,
     contact: ownCopy(contactWithoutPush(contact.nameAddr.uri, uri)),
@@ -195,6 +205,10 @@ function bindingOf(common: Common, wanted: WantedContact): Binding {
   if (device.instance !== undefined) binding.instance = ownCopy(device.instance)
   if (device.regId !== undefined) binding.regId = device.regId
   if (push) binding.push = { provider: ownCopy(push.provider), prid: ownCopy(push.prid), param: ownCopy(push.param) }
+  const refreshAt = push
+    ? firstRefresh({ aor, device: device.key, wakesItself: params.has(WAKES_ITSELF) }, granted, now, options)
+    : undefined
+  if (refreshAt !== undefined) binding.refresh = { at: refreshAt, tries: 0 }
   const userAgent = request.header('user-agent')
   if (userAgent) binding.userAgent = ownCopy(userAgent.slice(0, MAX_USER_AGENT))
   return binding
@@ -225,10 +239,15 @@ function putIn(plan: RegisterPlan, binding: Binding): void {
   plan.change.put = [...others, binding]
 }
 
-function takeOut(plan: RegisterPlan, contact: string, device: Device): void {
-  const named = { contact, device: device.key }
+function takeOut(plan: RegisterPlan, contact: string, device: Device, keepUntil: number | undefined): void {
   const { remove } = plan.change
-  if (remove !== '*') remove.push(device.instance === undefined ? named : { ...named, instance: device.instance })
+  if (remove === '*') return
+  remove.push({
+    contact,
+    device: device.key,
+    ...(device.instance === undefined ? {} : { instance: device.instance }),
+    ...(keepUntil === undefined ? {} : { keepUntil }),
+  })
 }
 
 function emptyPlan(common: Common): RegisterPlan {

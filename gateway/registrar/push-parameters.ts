@@ -9,6 +9,11 @@ export function pushProvider(uri: SipUri): string | undefined {
   return provider === undefined ? undefined : unescaped(provider)
 }
 
+/** An unregistering device asks to be woken all the same: our own, no part of RFC 8599. */
+export function keepsPush(uri: SipUri): boolean {
+  return uri.params.has('pn-keep')
+}
+
 /** What a push needs, escapes of the URI resolved; undefined unless the contact names a provider and a prid: without it, it only asks. */
 export function pushParameters(uri: SipUri): PushParameters | undefined {
   const provider = pushProvider(uri)

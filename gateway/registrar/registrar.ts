@@ -1,6 +1,7 @@
-import type { Clock, Timer } from '../../functions/contract/clock.ts'
+import type { Clock, IdSource, Timer } from '../../functions/contract/clock.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { RegisterChange, Store } from '../../functions/store/store.ts'
+import type { Pusher } from '../push/types.ts'
 import type { SipMessage } from '../sip/message.ts'
 import { canonicalAor, parseUri } from '../sip/uri.ts'
 import type { Flow } from '../transport/types.ts'
@@ -9,6 +10,7 @@ import { contactKey } from './device.ts'
 import { REGISTRAR_DEFAULTS, type RegisterOverrides, type RegistrarOptions, withOverrides } from './options.ts'
 import { planRegister } from './plan.ts'
 import { contactWithoutPush } from './push-parameters.ts'
+import { Refresher } from './refresher.ts'
 
 export { answer, type RegisterAnswer } from './answer.ts'
 export { REGISTRAR_DEFAULTS, type RegisterOverrides, type RegistrarOptions } from './options.ts'
@@ -23,6 +25,8 @@ export interface RegistrarParts {
   options: Pick<RegistrarOptions, 'gateway' | 'isLocalDomain'> & Partial<RegistrarOptions>
   /** Takes the events of expired bindings. What a REGISTER causes is handed to its caller instead. */
   publish(events: RouseEvent[]): unknown
+  /** Asks devices to refresh their bindings in time; absent: nobody is asked. */
+  refreshes?: { pusher: Pusher; ids: IdSource }
   /** A sweep failed, as when the store is away; the next one makes up for it. */
   onSweepFailure?(error: unknown): void
 }
@@ -46,12 +50,14 @@ export interface Registrar {
 /** The registrar and location service's writer: RFC 3261 10.3. Decisions are in `plan.ts` and `answer.ts`. */
 export function createRegistrar(parts: RegistrarParts): Registrar {
   const options: RegistrarOptions = { ...REGISTRAR_DEFAULTS, ...parts.options }
+  if (!parts.refreshes) options.refreshLead = 0
   return new StoreRegistrar(parts, options)
 }
 
 class StoreRegistrar implements Registrar {
   readonly #parts: RegistrarParts
   readonly #options: RegistrarOptions
+  readonly #refresher: Refresher | undefined
   #timer: Timer | undefined
   #isStopped = false
   #isSweeping = false
@@ -61,6 +67,8 @@ class StoreRegistrar implements Registrar {
   constructor(parts: RegistrarParts, options: RegistrarOptions) {
     this.#parts = parts
     this.#options = options
+    const { store, clock, publish, refreshes } = parts
+    this.#refresher = refreshes && new Refresher({ store, clock, publish, ...refreshes, options })
   }
 
   async register(request: SipMessage, flow: Flow, overrides: RegisterOverrides = {}): Promise<RegisterAnswer> {
@@ -68,7 +76,7 @@ class StoreRegistrar implements Registrar {
     const planned = planRegister(request, flow, options, this.#parts.clock.now(), overrides.aor)
     if ('refuse' in planned) return refusal(planned)
     const outcome = await this.#parts.store.register(planned.change)
-    if (outcome.bindings.length > 0) this.#arm()
+    if (outcome.bindings.length > 0 || outcome.asleep) this.#arm()
     return answer(planned, outcome)
   }
 
@@ -110,6 +118,7 @@ class StoreRegistrar implements Registrar {
     this.#isWanted = false
     try {
       await this.sweep()
+      await this.#refresher?.step()
       this.#isWanted ||= await this.#hasBindings()
     } catch (error) {
       this.#isWanted = true

@@ -28,8 +28,8 @@ test('two phones wake: the first answers, the second is cancelled with a Reason 
     0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:two
-    0 gw -> alice 182
     0 gw -> push urn:uuid:one
+    0 gw -> alice 182
     1000 one -> gw REGISTER
     1000 gw -> one 200 REGISTER
     1000 gw -> function /on/late-fork subscription.matched
@@ -123,8 +123,8 @@ test('the first phone declines while the second sleeps: the call goes on, and th
     0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:two
-    0 gw -> alice 182
     0 gw -> push urn:uuid:one
+    0 gw -> alice 182
     0 one -> gw REGISTER
     0 gw -> one 200 REGISTER
     0 gw -> function /on/late-fork subscription.matched

@@ -235,7 +235,8 @@ describe('push parameters (RFC 8599)', () => {
 
   test('RG8: a provider nobody can push through is refused with 555, but not when its contact is removed', () => {
     const options = { pushProviders: ['apns'] }
-    assert.equal(verdict(plan([contact], {}, options)), '555 Push Notification Service Not Supported')
+    const refusal = '555 Push Notification Service Not Supported (Feature-Caps: *;+sip.pns="apns")'
+    assert.equal(verdict(plan([contact], {}, options)), refusal)
     assert.equal(verdict(plan([`${contact};expires=0`], {}, options)), 'accepted')
     assert.equal(verdict(plan([contact], {}, { pushProviders: ['apns', 'fcm'] })), 'accepted')
   })
@@ -248,7 +249,99 @@ describe('push parameters (RFC 8599)', () => {
 
   test('RG8: a provider without value asks which there are', () => {
     const planned = accepted(plan(['<sip:bob@192.0.2.1;pn-provider>'], {}, { pushProviders: ['apns', 'fcm'] }))
-    assert.deepEqual(planned.featureCaps, ['*;+sip.pns="apns"', '*;+sip.pns="fcm"'])
+    assert.deepEqual(planned.featureCaps, ['*;+sip.pns="apns,fcm"'])
+    const any = accepted(plan(['<sip:bob@192.0.2.1;pn-provider=>'], {}, { vapidKey: 'BKey_-1' }))
+    assert.deepEqual(any.featureCaps, ['*;+sip.pns="apns,fcm,webpush";+sip.vapid="BKey_-1"'])
+  })
+
+  test('a service that lacks the pn-param it needs is refused with 555 (RFC 8599 5.6.1.1)', () => {
+    const apns = '<sip:bob@192.0.2.1;pn-provider=apns;pn-prid=t'
+    assert.match(verdict(plan([`${apns}>`])), /^555 .*apns,fcm,webpush/)
+    assert.equal(put(`${apns};pn-param=TEAM.app>`).push?.param, 'TEAM.app')
+    assert.equal(put(`${apns}>`, {}, { paramNeededBy: [] }).push?.prid, 't')
+  })
+
+  test('a prid without a provider, and a REGISTER that gives its prid up, are not pushed (4.1.2)', () => {
+    for (const parameters of [
+      'pn-prid=t',
+      'pn-prid=t;pn-param=p',
+      'pn-provider=fcm;pn-param=p',
+      'pn-provider=fcm;pn-prid=',
+    ]) {
+      const binding = put(`<sip:bob@192.0.2.1;${parameters}>`)
+      assert.deepEqual([binding.push, binding.refresh], [undefined, undefined], parameters)
+    }
+    assert.deepEqual(accepted(plan(['<sip:bob@192.0.2.1;pn-prid=t>'])).featureCaps, [])
+  })
+
+  test('what a proxy on the way has said it pushes is neither pushed, announced nor refused here (5.6.1)', () => {
+    for (const caps of ['*;+sip.pns="apns,fcm"', '<sip:proxy.example>;+sip.pns="FCM";+sip.pnsreg="130"']) {
+      const options = { pushProviders: ['apns'] }
+      const planned = accepted(plan([contact], { headers: [`Feature-Caps: ${caps}`] }, options))
+      assert.deepEqual([planned.featureCaps, planned.change.put[0]!.push], [[], undefined], caps)
+      assert.ok(!planned.change.put[0]!.contact.includes('pn-'))
+    }
+    const other = accepted(plan([contact], { headers: ['Feature-Caps: *;+sip.pns="apns"', 'Feature-Caps: *'] }))
+    assert.deepEqual(other.change.put[0]!.push?.provider, 'fcm')
+  })
+
+  test('an interval too brief is answered with the services there are (5.6.1)', () => {
+    assert.equal(
+      verdict(plan([contact], EXPIRES('5'), { pushProviders: ['fcm'] })),
+      '423 Interval Too Brief (Min-Expires: 60) (Feature-Caps: *;+sip.pns="fcm")',
+    )
+  })
+
+  test('web push is announced with the public key it needs (RFC 8292), other services without', () => {
+    const options = { vapidKey: 'BKey' }
+    const web = '<sip:bob@192.0.2.1;pn-provider=webpush;pn-prid=https%3A%2F%2Fpush.example%2F1>'
+    assert.deepEqual(accepted(plan([web], {}, options)).featureCaps, ['*;+sip.pns="webpush";+sip.vapid="BKey"'])
+    assert.deepEqual(accepted(plan([contact], {}, options)).featureCaps, ['*;+sip.pns="fcm"'])
+  })
+
+  test('a device that wakes by itself is told when to, more than 120 s before its expiry (4.1.4)', () => {
+    const caps = (expires: string, written = `${contact};+sip.pnsreg`) =>
+      accepted(plan([written], EXPIRES(expires))).featureCaps
+    assert.deepEqual(caps('3600'), ['*;+sip.pns="fcm";+sip.pnsreg="1200"'])
+    assert.deepEqual(caps('240'), ['*;+sip.pns="fcm";+sip.pnsreg="160"'])
+    assert.deepEqual(caps('180'), ['*;+sip.pns="fcm"'], 'there is no time for that: it is pushed')
+    assert.deepEqual(caps('3600', contact), ['*;+sip.pns="fcm"'])
+    assert.deepEqual(caps('3600', `${PHONE};+sip.pnsreg`), [])
+  })
+
+  test('a device is told the name that wakes it within a dialog, one of its own (6)', () => {
+    const purr = (aor: string, device: string) => `${aor.length}-${device.slice(-3)}`
+    const two = ['1', '2'].map((id) => `${contact};+sip.instance="<urn:uuid:00${id}>"`)
+    assert.deepEqual(accepted(plan(two, {}, { purr })).featureCaps, [
+      '*;+sip.pns="fcm";+sip.pnspurr="19-001"',
+      '*;+sip.pns="fcm";+sip.pnspurr="19-002"',
+    ])
+  })
+
+  test('a push is due some time before the expiry, what wakes by itself has time until then', () => {
+    const refreshOf = (expires: string, more = '') => {
+      const { refresh, expiresAt } = put(contact + more, EXPIRES(expires))
+      return (expiresAt - refresh!.at) / 1000
+    }
+    for (const [expires, least, most] of [
+      ['3600', 600, 960],
+      ['600', 200, 260],
+      ['60', 20, 26],
+    ] as const) {
+      const before = refreshOf(expires)
+      assert.ok(before >= least && before <= most, `${before} s before the expiry of ${expires} s`)
+    }
+    const late = refreshOf('604800', ';+sip.pnsreg')
+    assert.ok(late >= 600 && late < 1200, `${late} s`)
+    assert.equal(put(contact, {}, { refreshLead: 0 }).refresh, undefined)
+  })
+
+  test('a device that unregisters with pn-keep is to be kept for as long as a push contact may stay', () => {
+    const uri = contact.replace('>', ';pn-keep>')
+    const { change } = accepted(plan([uri], EXPIRES('0')))
+    const kept = { contact: 'sip:bob@192.0.2.1:5060;transport=udp', keepUntil: START + 604_800_000 }
+    assert.deepEqual(change.remove, [{ ...kept, device: put(contact).device }])
+    assert.ok(!JSON.stringify(accepted(plan([contact], EXPIRES('0'))).change.remove).includes('keepUntil'))
   })
 
   test('a token is in nothing but `push`, however the contact is written', () => {
