@@ -24,8 +24,10 @@ import { createIdentity } from './proxy/identity.ts'
 import { type Locator, ProxyCore } from './proxy/proxy.ts'
 import { isOwnRoute } from './proxy/route.ts'
 import { PushMetrics } from './push/metrics.ts'
+import { Purrs } from './push/purr.ts'
 import { createPusher, DEFAULT_PUSH_LIMITS, type PushLimits } from './push/pusher.ts'
 import type { PushSender } from './push/types.ts'
+import { Waker } from './push/waker.ts'
 import { createRegistrar, type Registrar, type RegistrarOptions } from './registrar/registrar.ts'
 import { createTransactionLayer } from './transaction/layer.ts'
 import { createTimerQueue } from './transaction/timer-queue.ts'
@@ -166,6 +168,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const dialogs = new DialogTable(timers, { maxDialogMs: options.maxDialogMs ?? 12 * 3_600_000 })
   const publish = (events: RouseEvent[]) => {
     if (events.length === 0) return
+    waker.heard(events)
     store
       .publish(events)
       .catch((error: unknown) => log.error('events could not be published', { error: String(error) }))
@@ -175,11 +178,18 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     ...{ sender: parts.push, store, clock, ids, random: parts.random, publish, metrics: pushMetrics, log },
     limits: options.pushLimits ?? DEFAULT_PUSH_LIMITS,
   })
+  const waker = new Waker({ store, clock, pusher, newId: () => ids.next('push') })
+  const purrs = new Purrs(membership?.secret ?? ids.next('purr secret'))
   const registrar: Registrar = createRegistrar({
     store,
     clock,
     publish,
-    options: { gateway: options.id, isLocalDomain: identity.isLocalDomain, ...options.registrar },
+    options: {
+      gateway: options.id,
+      isLocalDomain: identity.isLocalDomain,
+      purr: (aor, device) => purrs.write(aor, device),
+      ...options.registrar,
+    },
     refreshes: { pusher, ids },
     onSweepFailure: (error) => log.error('expired bindings could not be taken out', { error: String(error) }),
   })
@@ -206,6 +216,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     pusher,
     pushMetrics,
     farewells,
+    waker,
     dialogs,
     hangup,
     nonces: new Nonces(clock, ids.next('nonce secret')),
@@ -223,6 +234,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     transport,
     tokens: membership?.tokens,
     newTag: () => ids.next('tag'),
+    gateway: options.id,
+    store,
+    purrs,
+    waker,
     acknowledge: (invite, answer) => void ackOrphan({ invite, answer, flow: undefined }, hangup),
   })
   const router = new RequestRouter(callParts, calls, relay, handOver)
@@ -303,8 +318,9 @@ async function join({ options, clock, ids, store, counters, log }: GatewayParts)
     count: counters.count,
     log,
   }
-  const tokens = new FlowTokens(await joinCluster(parts))
-  return { parts, tokens, peers: new LivePeers(pool, options.listeners, tokens) }
+  const secret = await joinCluster(parts)
+  const tokens = new FlowTokens(secret)
+  return { parts, tokens, secret, peers: new LivePeers(pool, options.listeners, tokens) }
 }
 
 /** The start line and Call-ID of a message; bodies and credentials stay out. */

@@ -1,3 +1,4 @@
+import type { Binding, Store } from '../../functions/store/store.ts'
 import type { FlowTokens } from '../cluster/flow-token.ts'
 import type { Branch } from '../proxy/branch.ts'
 import { ProxyContext, type ProxyOwner } from '../proxy/context.ts'
@@ -6,7 +7,9 @@ import { isLoop, loopDigest } from '../proxy/loop.ts'
 import { flowNamed } from '../proxy/next-hop.ts'
 import { ProxyCore } from '../proxy/proxy.ts'
 import { type RouteDecision, readRoutes, routeUri } from '../proxy/route.ts'
-import type { Target } from '../proxy/target.ts'
+import { bindingTarget, type Target } from '../proxy/target.ts'
+import { isNamed, type NamedDevice, type Purrs } from '../push/purr.ts'
+import { deviceAmong, type Waker } from '../push/waker.ts'
 import { buildResponse, reasonPhrase, receivedOf } from '../sip/build.ts'
 import type { SipMessage } from '../sip/message.ts'
 import { parseUri } from '../sip/uri.ts'
@@ -24,9 +27,16 @@ export interface RelayParts {
   /** Of several gateways: reads the flows that they name to each other. */
   tokens?: FlowTokens | undefined
   newTag(): string
+  /** Name of this gateway, as bindings have it. */
+  gateway: string
+  store: Store
+  purrs: Purrs
+  waker: Waker
   /** A 2xx to a re-INVITE whose sender has given up: its repeats are to end, the call goes on. */
   acknowledge(invite: SipMessage, answer: SipMessage): void
 }
+
+const HAS_PURR = /;pn-purr=/i
 
 /**
  * Requests within a dialog: passed along their route set without asking anybody (RFC 3261 16.4, 16.6), watched for what ends or
@@ -61,7 +71,36 @@ export class DialogRelay {
     const context = new ProxyContext(proxy, server, watch, { routes, digest, received, recordRoutes })
     server.context = context
     watch.seen(context)
-    context.fork([target], { mode: 'parallel' })
+    const named = routes.edge === undefined && routes.peer === undefined ? this.#deviceNamedBy(target.uri) : undefined
+    if (named) void this.#forkAndWake(context, target, named)
+    else context.fork([target], { mode: 'parallel' })
+  }
+
+  /** The Contact of a device that wants to be woken for requests of its dialogs has its PURR in it (RFC 8599 6). */
+  #deviceNamedBy(uri: string): NamedDevice | undefined {
+    const purr = HAS_PURR.test(uri) ? parseUri(uri)?.params.get('pn-purr') : undefined
+    return purr === undefined ? undefined : this.#parts.purrs.read(purr)
+  }
+
+  /** Tries the device where it was, unless nobody can be there, and has it woken when it is silent. */
+  async #forkAndWake(context: ProxyContext, target: Target, named: NamedDevice): Promise<void> {
+    const { store, waker } = this.#parts
+    context.hold()
+    const binding = await deviceAmong(store, named.aor, (device) => isNamed(named, device)).catch(() => undefined)
+    const first = binding ? this.#firstTarget(target, binding) : target
+    if (first) context.fork([first], { mode: 'parallel' })
+    if (binding) void waker.wake([binding], { context, target: (made) => sameDialogTarget(target.uri, made) })
+    context.release()
+  }
+
+  /** @returns undefined when the device sleeps for certain */
+  #firstTarget(target: Target, binding: Binding): Target | undefined {
+    const { device, received, asleep } = binding
+    if (asleep) return undefined
+    if (target.flow || received.transport === 'udp') return { ...target, device }
+    const flow = flowNamed(received, this.#parts.transport)
+    const isOurs = received.gateway === this.#parts.gateway
+    return isOurs && !(flow && this.#parts.transport.isAlive(flow)) ? undefined : sameDialogTarget(target.uri, binding)
   }
 
   /**
@@ -108,6 +147,13 @@ export class DialogRelay {
     const { identity } = this.#parts
     return uri !== undefined && (identity.isLocalDomain(uri.host, uri.port) || identity.isSelf(uri.host, uri.port))
   }
+}
+
+/** A registered device as a dialog knows it: by the address in its Contact while it is still there. */
+function sameDialogTarget(uri: string, binding: Binding): Target {
+  const [known, now] = [parseUri(uri), parseUri(binding.contact)]
+  const isThere = known && now && known.host === now.host && known.port === now.port && known.user === now.user
+  return { ...bindingTarget(binding), uri: isThere ? uri : binding.contact }
 }
 
 function plainTarget(uri: string, flow: Flow | undefined): Target {

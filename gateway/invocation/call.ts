@@ -201,12 +201,18 @@ export class Call implements ProxyOwner, DialogOwner {
     }
   }
 
-  /** Without a function: the registered contacts of the callee ring (RFC 3261 16.5). */
+  /**
+   * Without a function: the registered contacts of the callee ring (RFC 3261 16.5), and for what is no call those that sleep are woken (RFC
+   * 8599 5.6.2), but not to be asked what they can do.
+   */
   async startWithoutFunction(): Promise<void> {
     this.context.hold()
     await this.locate()
     this.parts.store.settle?.(this.location)
     this.routeByLocation()
+    const { method } = this.request
+    if (this.isLocal && method !== 'INVITE' && method !== 'OPTIONS')
+      void this.parts.waker.wake(everyBinding(this.location), { context: this.context })
     this.context.release()
   }
 

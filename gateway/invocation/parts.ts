@@ -9,6 +9,7 @@ import type { Identity } from '../proxy/identity.ts'
 import type { ProxyCore } from '../proxy/proxy.ts'
 import type { PushMetrics } from '../push/metrics.ts'
 import type { Pusher } from '../push/types.ts'
+import type { Waker } from '../push/waker.ts'
 import type { Registrar } from '../registrar/registrar.ts'
 import type { TimerQueue } from '../transaction/timer-queue.ts'
 import type { Nonces } from './credentials.ts'
@@ -33,6 +34,7 @@ export interface CallParts {
   pusher: Pusher
   pushMetrics: PushMetrics
   farewells: Farewells
+  waker: Waker
   dialogs: DialogTable
   hangup: HangupParts
   nonces: Nonces

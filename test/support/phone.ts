@@ -45,6 +45,8 @@ export class Phone {
     | { invite: WireMessage; final?: WireMessage; toTag: string; routes: string[]; target: string; cseq: number }
     | undefined
   port: number
+  /** What its Contact has besides in requests and responses other than REGISTER, such as `pn-purr=…`. */
+  dialogParams = ''
   /** Answers to INVITE with a status instead of ringing. */
   autoFinal: number | undefined
   #send: (octets: Buffer) => void = () => {}
@@ -77,6 +79,11 @@ export class Phone {
   get shownContact(): string {
     const { address, transport } = this.options
     return `sip:${this.user}@${address}:${this.port}${transport === 'tcp' ? ';transport=tcp' : ''}`
+  }
+
+  /** The contact as its dialogs have it. */
+  get dialogContact(): string {
+    return this.dialogParams === '' ? this.shownContact : `${this.shownContact};${this.dialogParams}`
   }
 
   async connect(): Promise<this> {
@@ -163,7 +170,7 @@ export class Phone {
         ['To', `<${uri}>`],
         ['Call-ID', `call-${this.options.name}-${++counter}`],
         ['CSeq', '1 INVITE'],
-        ['Contact', `<${this.shownContact}>`],
+        ['Contact', `<${this.dialogContact}>`],
         ...(options.headers ?? []),
         ['Content-Type', 'application/sdp'],
       ],
@@ -235,7 +242,7 @@ export class Phone {
           ['To', options.tag && !to.includes(';tag=') ? `${to};tag=${options.tag}` : to],
           ['Call-ID', request.header('Call-ID')],
           ['CSeq', request.header('CSeq')],
-          ['Contact', `<${this.shownContact}>`],
+          ['Contact', `<${this.dialogContact}>`],
           ...(options.headers ?? []),
           ...(options.body ? [['Content-Type', 'application/sdp'] as [string, string]] : []),
         ],
@@ -258,7 +265,7 @@ export class Phone {
           ['To', side.to],
           ['Call-ID', side.callId],
           ['CSeq', `${side.cseq} ${method}`],
-          ['Contact', `<${this.shownContact}>`],
+          ['Contact', `<${this.dialogContact}>`],
           ...(options.headers ?? []),
         ],
         body: options.body ?? '',
@@ -298,7 +305,7 @@ export class Phone {
           ['To', `<${uri}>`],
           ['Call-ID', `request-${++counter}`],
           ['CSeq', `1 ${method}`],
-          ['Contact', `<${this.shownContact}>`],
+          ['Contact', `<${this.dialogContact}>`],
           ...headers,
         ],
         body,
