@@ -398,8 +398,9 @@ export class Call implements ProxyOwner, DialogOwner {
     this.invocations.cancel()
     if (this.parts.manifest.wantsCancelled)
       this.invocations.enqueue({ id: this.#newJobId(), type: 'transaction.cancelled', path: this.path })
-    this.#dropWhatWaits()
+    // What waits holds the final response back, which is another reason.
     this.#wakes?.over('caller_gone')
+    this.#dropWhatWaits()
     this.#publishCall('call.cancelled', 487, 'Request Terminated')
   }
 
@@ -450,7 +451,9 @@ export class Call implements ProxyOwner, DialogOwner {
   nobodyCanCome(aor: string): void {
     this.note('no device is left that a push could wake')
     this.#suspension?.nobodyCanCome(aor)
-    this.#endHalt()
+    if (!this.#haltTimer) return
+    this.parts.timers.stop(this.#haltTimer)
+    this.onTimer()
   }
 
   farewell(binding: Binding, { aor, device, at, until }: WakeRecord, reason: Over): void {

@@ -49,6 +49,7 @@ describe('defaults', () => {
         url: undefined,
         webhookUrl: undefined,
         providers: { sns: new Map(), fcm: undefined, apns: undefined, webPush: undefined, vapidPublicKey: undefined },
+        limits: { perAor: { count: 10, perMs: 60_000 }, perCaller: { count: 30, perMs: 60_000 } },
       },
       logLevel: 'info',
       notices: [],
