@@ -405,3 +405,46 @@ test('a thousand calls that wait are taken up at once, and all of them go on', a
   assert.equal(new Set(answered.map((response) => response.header('Call-ID'))).size, 1000)
   await end(w)
 })
+
+test('who was pushed for a call that is over is told so also by the process that comes next, and by one that was not there when it was pushed', async () => {
+  const push: NonNullable<WorldOptions['push']> = ({ purpose }) => ({
+    outcome: purpose === 'cancel' ? 'unsupported' : 'accepted',
+  })
+  for (const order of ['pushed, restarted, cancelled', 'pushed, cancelled, restarted']) {
+    const { w, alice, phone } = await started(waiting, { push })
+    await alice.invites('bob')
+    await w.advance(4000)
+    if (order.endsWith('cancelled')) await w.restart()
+    await alice.cancels()
+    await w.advance(1000)
+    if (order.endsWith('restarted')) await w.restart()
+    assert.deepEqual(
+      w.pushes.map(({ purpose, reason }) => reason ?? purpose),
+      ['call', 'caller_gone'],
+      order,
+    )
+    w.ladder.clear()
+    await phone.wakes()
+    await w.advance(100)
+    assert.deepEqual([w.ladder.count('gw -> phone INVITE'), w.ladder.count('gw -> phone CANCEL')], [1, 1], order)
+    await end(w)
+  }
+})
+
+test('a push that is due is sent by the process that comes next, once', async () => {
+  const { w, alice } = await started(
+    routed(async (call) => {
+      const registered = call.wait('contact.registered', { aor: call.aor }, '25s')
+      call.push(call.aor, {}, { skipIfRingingWithin: '3s' })
+      await registered
+    }),
+  )
+  await alice.invites('bob')
+  await w.advance(1000)
+  await w.restart()
+  assert.equal(w.pushes.length, 0)
+  await w.advance(5000)
+  assert.equal(w.pushes.length, 1)
+  await alice.cancels()
+  await end(w)
+})

@@ -222,3 +222,24 @@ test('a phone that was sent for by one gateway and comes to the other is called 
   await alice.hangsUp()
   await end(both)
 })
+
+test('a phone that was pushed by one gateway and registers at the other, when the call is over, is told so there (RFC 3326)', async () => {
+  const both = await two(waiting, {
+    push: ({ purpose }) => ({ outcome: purpose === 'cancel' ? 'unsupported' : 'accepted' }),
+  })
+  const { w, alice } = both
+  const bob = await phoneAtB(w)
+  await bob.registers()
+  await bob.vanish()
+  await w.advance(10_000)
+  await alice.invites('bob')
+  await w.advance(2000)
+  await alice.cancels()
+  await w.advance(1000)
+  w.ladder.clear()
+  await bob.wakes()
+  await w.advance(100)
+  assert.deepEqual([w.ladder.count('gw-b -> bob INVITE bob'), w.ladder.count('gw-b -> bob CANCEL')], [1, 1])
+  assert.match(bob.last(({ method }) => method === 'CANCEL').header('Reason'), /cause=487/)
+  await end(both)
+})
