@@ -1,4 +1,5 @@
 import type { Binding } from '../../functions/store/store.ts'
+import { withoutPush } from '../sip/push-params.ts'
 
 /** A binding as people see it. What is not named here is not shown: no push token, no header parameters as received. */
 export interface ShownRegistration {
@@ -31,12 +32,7 @@ export function shownRegistration(binding: Binding, now: number): ShownRegistrat
     ...(userAgent === undefined ? {} : { userAgent }),
     push: push ? { provider: push.provider } : false,
     ...(asleep ? { asleep } : {}),
-    path,
+    path: path.map(withoutPush),
     received: { transport, address, port, nat, gateway },
   }
-}
-
-/** The registrar stores contacts without them; a second look costs nothing here. */
-function withoutPush(contact: string): string {
-  return contact.replaceAll(/;pn-[^;>?]*/gi, '')
 }

@@ -12,6 +12,7 @@ import { isNamed, type NamedDevice, type Purrs } from '../push/purr.ts'
 import { deviceAmong, type Waker } from '../push/waker.ts'
 import { buildResponse, reasonPhrase, receivedOf } from '../sip/build.ts'
 import type { SipMessage } from '../sip/message.ts'
+import { withoutPush } from '../sip/push-params.ts'
 import { parseUri } from '../sip/uri.ts'
 import type { ServerTransaction } from '../transaction/types.ts'
 import type { Flow, TransportLayer } from '../transport/types.ts'
@@ -203,7 +204,7 @@ class RelayedRequest implements ProxyOwner {
       refreshTarget(dialog.other(sender), response)
       this.#watchHold(sender)
     } else if (method === 'REFER') {
-      dialog.owner.onDialogEvent(dialog, 'call.transferred', this.#request.header('Refer-To') ?? '')
+      dialog.owner.onDialogEvent(dialog, 'call.transferred', withoutPush(this.#request.header('Refer-To') ?? ''))
     }
   }
 

@@ -1,4 +1,5 @@
 import type { CallDetail, CallSummary } from '../api/types.ts'
+import { withoutPush } from '../sip/push-params.ts'
 import { branchData, type Call } from './call.ts'
 import type { Subscription, Wait } from './interests.ts'
 
@@ -10,8 +11,8 @@ export function callSummary(call: Call): CallSummary & Record<string, unknown> {
     id: call.id,
     callId: call.request.callId,
     method: call.request.method,
-    from: call.request.from?.uri ?? '',
-    to: call.uri,
+    from: withoutPush(call.request.from?.uri ?? ''),
+    to: withoutPush(call.uri),
     state: stateOf(call),
     startedAt: new Date(call.startedAt).toISOString(),
     status: call.context.finalStatus,

@@ -23,6 +23,7 @@ import { isReachedByFlow } from '../registrar/nat.ts'
 import { reasonPhrase } from '../sip/build.ts'
 import type { SipMessage } from '../sip/message.ts'
 import { ownText } from '../sip/own-text.ts'
+import { withoutPush } from '../sip/push-params.ts'
 import { parseUri } from '../sip/uri.ts'
 import type { TimerHandle } from '../transaction/timer-queue.ts'
 import type { ServerTransaction } from '../transaction/types.ts'
@@ -680,7 +681,7 @@ export class Call implements ProxyOwner, DialogOwner {
   }
 
   note(what: string): void {
-    this.timeline.push({ at: this.parts.clock.now(), what })
+    this.timeline.push({ at: this.parts.clock.now(), what: withoutPush(what) })
   }
 
   #publishCall(type: string, code: number, reason: string): void {
@@ -691,8 +692,8 @@ export class Call implements ProxyOwner, DialogOwner {
   #attributes(code: number, reason: string): Attributes {
     this.#names ??= {
       callId: ownText(this.request.callId),
-      from: ownText(this.request.from?.uri ?? ''),
-      to: ownText(this.uri),
+      from: ownText(withoutPush(this.request.from?.uri ?? '')),
+      to: ownText(withoutPush(this.uri)),
     }
     const { callId, from, to } = this.#names
     const usual = reasonPhrase(code)
@@ -726,7 +727,7 @@ export function branchData(branch: Branch): BranchData {
   const { state, status } = branch
   const data: BranchData = {
     id: branch.id,
-    uri: branch.target.uri,
+    uri: withoutPush(branch.target.uri),
     state: state === 'cancelling' ? 'cancelled' : state,
     status,
   }

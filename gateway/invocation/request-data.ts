@@ -2,6 +2,7 @@ import type { EventData, InvocationData } from '../../functions/contract/envelop
 import type { RouseEvent } from '../../functions/contract/events.ts'
 import { contactUri } from '../dialog/dialog.ts'
 import type { SipMessage } from '../sip/message.ts'
+import { withoutPush } from '../sip/push-params.ts'
 import type { Flow } from '../transport/types.ts'
 import { isoTime } from './iso-time.ts'
 
@@ -17,7 +18,7 @@ export function requestData(
   const body = isAscii ? request.body : utf8(request.body)
   return {
     method: request.method,
-    uri: isAscii ? uri : (utf8(uri) ?? uri),
+    uri: withoutPush(isAscii ? uri : (utf8(uri) ?? uri)),
     aor,
     isLocal,
     from: headerText(request, 'From', isAscii),
@@ -31,11 +32,11 @@ export function requestData(
   }
 }
 
-/** Every header in order; credentials stay with the gateway, and a Contact is shown without its push parameters. */
+/** Every header in order; credentials stay with the gateway, and nothing is shown with the push parameters of a phone. */
 function shownHeaders(request: SipMessage, isAscii: boolean): [string, string][] {
   const headers = request.all()
   const hasSecrets =
-    request.text.includes('pn-') ||
+    /;\s*pn-/i.test(request.text) ||
     request.header('Authorization') !== undefined ||
     request.header('Proxy-Authorization') !== undefined
   if (!hasSecrets) return isAscii ? headers : headers.map(([name, value]) => [name, utf8(value) ?? value])
@@ -43,15 +44,10 @@ function shownHeaders(request: SipMessage, isAscii: boolean): [string, string][]
   for (const [name, value] of headers) {
     const lower = name.toLowerCase()
     if (lower === 'authorization' || lower === 'proxy-authorization') continue
-    const plain = lower === 'contact' || lower === 'm' ? withoutPush(value) : value
+    const plain = withoutPush(value)
     shown.push([name, isAscii ? plain : (utf8(plain) ?? plain)])
   }
   return shown
-}
-
-/** Takes the RFC 8599 parameters out of a URI or a Contact value. */
-export function withoutPush(text: string): string {
-  return text.includes('pn-') ? text.replace(/;pn-[a-z]+(=[^;>?,\s]*)?/gi, '') : text
 }
 
 export function receivedData(flow: Flow, nat: boolean): InvocationData['received'] {
@@ -89,6 +85,6 @@ function onlyAscii(text: string): boolean {
 }
 
 function headerText(request: SipMessage, name: string, isAscii: boolean): string {
-  const value = request.header(name) ?? ''
+  const value = withoutPush(request.header(name) ?? '')
   return isAscii ? value : (utf8(value) ?? value)
 }

@@ -1,3 +1,5 @@
+import { redactedText } from './redact.ts'
+
 /** Calls as ladders: one arrow per message, drawn the same way in tests, in the demonstration and while developing. */
 
 /** One arrow: when, from whom, to whom, what. */
@@ -31,6 +33,6 @@ export function messageLabel(message: {
   reason: string
 }): string {
   return message.isRequest
-    ? `${message.method} ${message.uri}`
+    ? redactedText(`${message.method} ${message.uri}`)
     : `${message.status} ${message.reason} (${message.method})`
 }

@@ -21,7 +21,7 @@ const SECRET_FIELDS = new Set([
 
 /** Inside strings: a SIP line, a URI, JSON text or an HTTP header may carry a secret along. Each pattern is linear. */
 const SECRET_TEXT: readonly [RegExp, string][] = [
-  [/(pn-[a-z-]{1,32})(?:"?\s{0,4}(?:=|:|%3D)\s{0,4})(?:"[^"]*"?|[^\s;,>&"]*)/gi, `$1=${HIDDEN}`],
+  [/(pn-[a-z-]{1,32})(?:"?\s{0,4}(?:=|:|%3D)\s{0,4})(?:"[^"]*"?|[^\s;,>"]*)/gi, `$1=${HIDDEN}`],
   [/\b((?:proxy-)?authorization|authentication-info|cookie)("?\s{0,4}[:=]\s{0,4})[^\r\n]*/gi, `$1$2${HIDDEN}`],
   [/\b(bearer|digest|basic)(\s{1,4})[^\r\n]*/gi, `$1$2${HIDDEN}`],
   [/\b(whsec_)[A-Za-z0-9+/=_-]*/g, `$1${HIDDEN}`],

@@ -12,6 +12,8 @@ export const RECORD_ROUTE = 7
 export const CONTACT = 8
 export const CONTENT_LENGTH = 9
 export const TIMESTAMP = 10
+export const REFER_TO = 17
+export const REFERRED_BY = 18
 export const PROXY_REQUIRE = 26
 /** Any header without a number of its own. */
 export const OTHER = 31

@@ -1,9 +1,10 @@
 import { COMMA } from '../../functions/contract/uri/chars.ts'
 import { LINE_START, NUMBER, NUMBER_MASK, STRIDE, VALUE_START } from './header-index.ts'
 import { assertName, assertOneLine, headerLine } from './header-line.ts'
-import { MAX_FORWARDS, ROUTE, VIA } from './header-names.ts'
+import { CONTACT, MAX_FORWARDS, REFER_TO, REFERRED_BY, ROUTE, VIA } from './header-names.ts'
 import type { SipMessage } from './message.ts'
 import { elementEnd, skipLws, trimLwsEnd } from './params.ts'
+import { withoutPushTokens } from './push-params.ts'
 import { fillReceived, type Received } from './received.ts'
 import { Splicer } from './splicer.ts'
 
@@ -37,7 +38,7 @@ export interface HeaderEdits {
   add?: [string, string][]
 }
 
-/** The request as sent on. Header lines that no edit names, and the body, stay byte for byte. */
+/** The request as sent on, without tokens of push services. Header lines that no edit names, and the body, stay byte for byte. */
 export function spliceRequest(request: SipMessage, edits: RequestEdits): string {
   const firstLine = request.index.table[LINE_START] ?? request.index.end
   const splicer = new Splicer(request.text, firstLine)
@@ -84,6 +85,11 @@ function spliceLines(
     } else if (number === ROUTE) {
       routes ??= { toDrop: edits.dropRoutes ?? 0, lastLine: lastRouteLine(request) }
       spliceRoute(request, line, edits, routes, splicer)
+    } else if (mayHoldTokens(number) && request.method !== 'REGISTER') {
+      const start = table[line + VALUE_START]!
+      const end = request.valueEnd(line)
+      const plain = plainValue(request.text, start, end)
+      if (plain !== undefined) splicer.replace(start, end, plain)
     }
   }
 }
@@ -176,21 +182,67 @@ function headerLines(name: string, values: string[]): string {
   return lines
 }
 
+/** Where phones put their own address. A REGISTER has to have the tokens, and its 200 shows a phone its own. */
+function mayHoldTokens(number: number): boolean {
+  return number === CONTACT || number === REFER_TO || number === REFERRED_BY
+}
+
+/** @returns undefined when there is nothing to take away */
+function plainValue(text: string, start: number, end: number): string | undefined {
+  const value = text.slice(start, end)
+  const plain = withoutPushTokens(value)
+  return plain === value ? undefined : plain
+}
+
+interface Edit {
+  start: number
+  end: number
+  text: string
+}
+
 /**
- * The response as sent on: topmost Via value removed (RFC 3261 16.7 step 3), everything else byte for byte.
+ * The response as sent on: topmost Via value removed (RFC 3261 16.7 step 3), no tokens of push services, everything else byte for byte.
  * @returns undefined when it was the only one: the response is for this element
  */
 export function spliceResponse(response: SipMessage): string | undefined {
+  const via = topmostVia(response)
+  if (!via) return undefined
+  const { text } = response
+  const tokens = tokenEdits(response)
+  if (tokens.length === 0) return text.slice(0, via.start) + text.slice(via.end)
+  const splicer = new Splicer(text, 0)
+  for (const edit of [via, ...tokens].sort((a, b) => a.start - b.start))
+    splicer.replace(edit.start, edit.end, edit.text)
+  return splicer.finish(text.length)
+}
+
+function topmostVia(response: SipMessage): Edit | undefined {
   const line = response.lineOf(VIA)
   if (line < 0) return undefined
-  const table = response.index.table
-  const text = response.text
-  const valueStart = table[line + VALUE_START]!
+  const { table } = response.index
+  const { text } = response
+  const start = table[line + VALUE_START]!
   const valueEnd = response.valueEnd(line)
-  const next = skipSeparators(text, elementEnd(text, skipSeparators(text, valueStart, valueEnd), valueEnd), valueEnd)
-  if (next < valueEnd) return text.slice(0, valueStart) + text.slice(next)
-  if (!hasViaAfter(response, line)) return undefined
-  return text.slice(0, table[line + LINE_START]!) + text.slice(response.lineEnd(line))
+  const end = skipSeparators(text, elementEnd(text, skipSeparators(text, start, valueEnd), valueEnd), valueEnd)
+  if (end < valueEnd) return { start, end, text: '' }
+  return hasViaAfter(response, line)
+    ? { start: table[line + LINE_START]!, end: response.lineEnd(line), text: '' }
+    : undefined
+}
+
+const NO_EDITS: readonly Edit[] = []
+
+function tokenEdits(response: SipMessage): readonly Edit[] {
+  const { table } = response.index
+  let edits = NO_EDITS
+  for (let line = 0; line < table.length; line += STRIDE) {
+    if (!mayHoldTokens(table[line + NUMBER]! & NUMBER_MASK)) continue
+    const start = table[line + VALUE_START]!
+    const end = response.valueEnd(line)
+    const text = plainValue(response.text, start, end)
+    if (text !== undefined) edits = [...edits, { start, end, text }]
+  }
+  return edits.length > 0 && response.method === 'REGISTER' ? NO_EDITS : edits
 }
 
 function hasViaAfter(response: SipMessage, line: number): boolean {

@@ -145,7 +145,7 @@ test('RG8 push parameters are kept, told to nobody else, and the 200 announces t
   const alice = await peer(w, 'alice', { address: ALICE })
   const contact = `<sip:bob@${BOB};pn-provider=fcm;pn-param=app;pn-prid=secret>`
   const ok = await registers(bob, 1, contact)
-  assert.deepEqual(ok.headers('Feature-Caps'), ['*;+sip.pns="fcm"'])
+  assert.match(ok.headers('Feature-Caps').join(), /^\*;\+sip\.pns="fcm";\+sip\.pnspurr="[\w-]{40,}"$/)
   assert.deepEqual(contacts(ok), [`${contact};expires=3600`])
   const fetched = await registers(bob, 2, '')
   assert.ok(!fetched.text.includes('secret'))

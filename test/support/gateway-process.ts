@@ -6,7 +6,7 @@ import type { FunctionHost } from '../../gateway/invocation/host.ts'
 import { createInvoker, type InvokerOptions } from '../../gateway/invocation/invoker.ts'
 import { createManifest } from '../../gateway/invocation/invoker-manifest.ts'
 import type { Counters } from '../../gateway/observe/counters.ts'
-import { silentLog } from '../../gateway/observe/log.ts'
+import { type Log, silentLog } from '../../gateway/observe/log.ts'
 import type { PushSender } from '../../gateway/push/types.ts'
 import { locate, locateNow } from '../../gateway/transport/locate.ts'
 import type { Resolver } from '../../gateway/transport/resolver.ts'
@@ -29,6 +29,8 @@ export interface Surroundings {
   invoker?: Partial<InvokerOptions> | undefined
   push: PushSender
   counters: Counters
+  /** Where lines below an error go; absent: nowhere. */
+  log?: Log | undefined
   onError(message: string): void
 }
 
@@ -67,7 +69,7 @@ export class GatewayProcess {
       push: life.push(around.push),
       random: () => 0.5,
       counters,
-      log: { ...silentLog, error: (message) => around.onError(message) },
+      log: { ...(around.log ?? silentLog), error: (message) => around.onError(message) },
     })
     return new GatewayProcess(gateway, life, manifest)
   }

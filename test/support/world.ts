@@ -10,6 +10,7 @@ import type { FunctionHost } from '../../gateway/invocation/host.ts'
 import { createInProcessHost, type FunctionApp } from '../../gateway/invocation/in-process.ts'
 import type { InvokerOptions } from '../../gateway/invocation/invoker.ts'
 import { Counters } from '../../gateway/observe/counters.ts'
+import type { Log } from '../../gateway/observe/log.ts'
 import type { Resolver } from '../../gateway/transport/resolver.ts'
 import { CountingIds, FakeClock, settled } from './fake-clock.ts'
 import { GatewayProcess } from './gateway-process.ts'
@@ -36,6 +37,8 @@ export interface WorldOptions {
   /** How the gateway reaches the store; what else does, reaches it as it is. Made anew for each process. */
   link?: (store: Store, clock: Clock) => Store
   resolver?: Resolver
+  /** Takes what the gateway logs, errors excepted: these are in `errors`. */
+  log?: Log
   /** For functions that take their time. */
   clock?: FakeClock
   /** What the push provider says; default accepted. */
@@ -107,6 +110,7 @@ export class World {
         invoker: this.#options.invoker,
         push: { send: (message) => this.#push(message) },
         counters: this.counters,
+        log: this.#options.log,
         onError: (message) => void this.errors.push(message),
       },
     )

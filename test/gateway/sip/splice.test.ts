@@ -167,3 +167,46 @@ test('a response with one Via only is for this element (RFC 3261 16.7 step 3)', 
   assert.equal(spliceResponse(response('Via: SIP/2.0/UDP p , ')), undefined)
   assert.equal(spliceResponse(response('X: y')), undefined)
 })
+
+const TOKENS =
+  ';pn-provider=apns;PN-PRID=SECRET%3A1;pn-param="SECRET;x"; pn-timeout=0;pn-silent=1;pn-msg-str=SECRET;pn-purr=aB_-'
+
+test('tokens of push services stay here, wherever a phone has put them; its PURR goes on (RFC 8599 4.1, 6)', () => {
+  const request = invite(
+    'Max-Forwards: 70',
+    `Contact: "B;x" <sip:bob@192.0.2.1:5060;transport=udp${TOKENS};ob>;+sip.instance="<urn:1>"${TOKENS}`,
+    `r: <sip:bob@192.0.2.1;pn-prid=SECRET?Replaces=1>`,
+    `Referred-By: <sip:bob@192.0.2.1;pn-tok=SECRET>;cid="1"`,
+    `m: <sip:a@h;pn-tok>,<sip:b@h;pn-tok=SECRET>`,
+  )
+  assert.deepEqual(spliced(request, { maxForwards: 70 }), [
+    'Max-Forwards: 70',
+    'Contact: "B;x" <sip:bob@192.0.2.1:5060;transport=udp;pn-purr=aB_-;ob>;+sip.instance="<urn:1>";pn-purr=aB_-',
+    'r: <sip:bob@192.0.2.1?Replaces=1>',
+    'Referred-By: <sip:bob@192.0.2.1>;cid="1"',
+    'm: <sip:a@h>,<sip:b@h>',
+  ])
+})
+
+test('a response is rid of them too; a REGISTER and its 200 are not: a registrar and the phone itself need them', () => {
+  const response = (method: string, ...more: string[]) =>
+    spliceResponse(
+      read(
+        ['SIP/2.0 200 OK', ...more, 'Via: SIP/2.0/UDP a', 'Via: SIP/2.0/UDP b', `CSeq: 1 ${method}`, '', ''].join(
+          '\r\n',
+        ),
+      ),
+    )!.split('\r\n')
+  const contact = `Contact: <sip:bob@h${TOKENS}>`
+  assert.deepEqual(response('INVITE', contact), [
+    'SIP/2.0 200 OK',
+    'Contact: <sip:bob@h;pn-purr=aB_->',
+    'Via: SIP/2.0/UDP b',
+    'CSeq: 1 INVITE',
+    '',
+    '',
+  ])
+  assert.ok(response('REGISTER', contact).includes(contact))
+  const register = read(['REGISTER sip:h SIP/2.0', 'Max-Forwards: 9', contact, '', ''].join('\r\n'))
+  assert.ok(spliceRequest(register, PLAIN).includes(contact))
+})
