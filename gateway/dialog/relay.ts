@@ -90,7 +90,8 @@ export class DialogRelay {
     const binding = await deviceAmong(store, named.aor, (device) => isNamed(named, device)).catch(() => undefined)
     const first = binding ? this.#firstTarget(target, binding) : target
     if (first) context.fork([first], { mode: 'parallel' })
-    if (binding) void waker.wake([binding], { context, target: (made) => sameDialogTarget(target.uri, made) })
+    if (binding)
+      void waker.wake([binding], { context, isAway: !first, target: (made) => sameDialogTarget(target.uri, made) })
     context.release()
   }
 

@@ -27,6 +27,8 @@ export interface WakerParts {
 /** What is to reach a device that may sleep. */
 export interface Wanted {
   context: ProxyContext
+  /** Nobody can be where the device was: nothing was sent there, and it is pushed at once. */
+  isAway?: boolean
   /** The target of a device once it has registered; default its binding as it is. */
   target?(binding: Binding): Target
 }
@@ -40,7 +42,7 @@ export class Waker {
   /** Who waits for a REGISTER, by address-of-record. */
   readonly #waiting = new Map<string, Set<() => void>>()
   /** Devices that were pushed lately, and what became of that. */
-  readonly #pushed = new Map<string, Promise<boolean>>()
+  readonly #pushed = new Map<string, { result: Promise<boolean>; wantedBy: ProxyContext[] }>()
 
   constructor(parts: WakerParts) {
     this.#parts = parts
@@ -68,8 +70,7 @@ export class Waker {
   /** @returns whether it is awake: it has made a sound, or has come */
   async #wakeOne(binding: Binding, wanted: Wanted, until: number): Promise<boolean> {
     const { context } = wanted
-    const isTried = context.branches.some(({ target, isLive }) => target.device === binding.device && isLive)
-    if (isTried) await pause(this.#parts.clock, SILENT_MS)
+    if (!wanted.isAway && !binding.asleep && !hasFailed(context, binding)) await pause(this.#parts.clock, SILENT_MS)
     if (!context.isOpen || hasAnswered(context, binding)) return true
     const come = this.#comes(binding, context, until)
     const found = await Promise.race([come, this.#push(binding, context, until).then((ok) => (ok ? come : undefined))])
@@ -114,17 +115,20 @@ export class Waker {
     const { clock, pusher, newId } = this.#parts
     const key = `${binding.aor} ${binding.device}`
     const before = this.#pushed.get(key)
-    if (before) return before
+    if (before) {
+      before.wantedBy.push(context)
+      return before.result
+    }
     const { request } = context
     const ttlSeconds = Math.ceil((until - clock.now()) / 1000)
     const call = { id: newId(), from: request.from?.uri ?? '', to: binding.aor }
-    const isWanted = () => context.isOpen
-    const pushing = pusher
-      .push({ binding, purpose: 'request', call, ttlSeconds, until, isWanted })
-      .then(({ outcome }) => outcome === 'accepted')
-    this.#pushed.set(key, pushing)
+    const wantedBy = [context]
+    const isWanted = () => wantedBy.some(({ isOpen }) => isOpen)
+    const pushing = pusher.push({ binding, purpose: 'request', call, ttlSeconds, until, isWanted })
+    const result = pushing.then(({ outcome }) => outcome === 'accepted')
+    this.#pushed.set(key, { result, wantedBy })
     clock.after(PUSHED_MS, () => this.#pushed.delete(key))
-    return pushing
+    return result
   }
 }
 
@@ -142,6 +146,12 @@ function hasAnswered(context: ProxyContext, { device }: Binding): boolean {
   return context.branches.some(({ target, final, isLive, status }) => {
     return target.device === device && (final ? status !== 430 : isLive && status > 0)
   })
+}
+
+/** It was tried, and nothing is left to try. */
+function hasFailed(context: ProxyContext, { device }: Binding): boolean {
+  const tried = context.branches.filter(({ target }) => target.device === device)
+  return tried.length > 0 && !tried.some(({ isLive }) => isLive)
 }
 
 function isMadeAnew(known: Binding, now: Binding): boolean {

@@ -9,7 +9,7 @@ import { headerParameters, readQ, WAKES_ITSELF } from './header-parameters.ts'
 import { isReachedByFlow } from './nat.ts'
 import type { RegistrarOptions } from './options.ts'
 import { contactWithoutPush, keepsPush, pushParameters, pushProvider } from './push-parameters.ts'
-import { announcedServices, decidePush, featureCap } from './push-service.ts'
+import { allServices, announcedServices, decidePush, featureCap } from './push-service.ts'
 import { announcedRefresh, firstRefresh } from './refresh-schedule.ts'
 
 /** Extensions a REGISTER may require of this registrar. */
@@ -151,11 +151,6 @@ function planContact(common: Common, contact: Contact, plan: RegisterPlan): { re
   const more = served ? indicators(common, device, params, granted) : {}
   plan.featureCaps.push(...featureCap(services, more, options))
   return undefined
-}
-
-/** Told to whoever asked for what there is not (RFC 8599 5.6.1.1). */
-function allServices(options: RegistrarOptions): [string, string][] {
-  return featureCap(announcedServices('', options), {}, options).map((value) => ['Feature-Caps', value])
 }
 
 /** What a device that is pushed is told besides. */

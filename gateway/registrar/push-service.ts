@@ -47,6 +47,11 @@ export function featureCap(
   return [`*;+sip.pns="${services.join(',')}"${vapid}${refresh}${purr}`]
 }
 
+/** Told to whoever asked for what there is not (RFC 8599 5.6.1.1). */
+export function allServices(options: RegistrarOptions): [string, string][] {
+  return featureCap(announcedServices('', options), {}, options).map((value) => ['Feature-Caps', value])
+}
+
 /** A proxy on the way has said that it pushes: then nobody else may. */
 function isServedElsewhere(request: SipMessage, provider: string): boolean {
   return request.values('feature-caps').some((value) => {

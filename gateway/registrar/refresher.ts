@@ -36,7 +36,8 @@ export class Refresher {
     const { store, clock, pusher, options } = this.#parts
     const now = clock.now()
     const binding = afterRefreshPush(due, now, options)
-    if (!(await store.amend(due, binding))) return
+    // What the store cannot take now stays due.
+    if (!(await store.amend(due, binding).catch(() => false))) return
     this.#tell(due, now)
     const until = binding.refresh?.at ?? binding.expiresAt
     const ttlSeconds = Math.max(1, Math.floor((binding.expiresAt - now) / 1000))
