@@ -9,6 +9,7 @@ import { binding, positionNow, put, subscribe, subscription } from './conformanc
 import { event } from './functions/invocations.ts'
 import { byDispatch, Session } from './functions/session.ts'
 import { absent } from './peers.ts'
+import { registeredLongAgo } from './scenario/cast.ts'
 import { readmeExample, withEnvironment } from './support/readme-example.ts'
 import { startRedisRest } from './support/redis-rest.ts'
 import { world } from './support/world.ts'
@@ -29,6 +30,7 @@ test('the route of the README wakes a sleeping phone and forks to it', async () 
   })
   await phone.registers()
   await phone.vanish()
+  await registeredLongAgo(w)
   await alice.invites('bob')
   assert.equal(w.pushes.length, 1)
   await phone.moveTo(5070)

@@ -16,15 +16,15 @@ export const USAGES: readonly Usage[] = [
     call: 'waits for a pushed phone, which an inline reaction calls',
     invocations: 1,
     requests: 11,
-    commands: 91,
+    commands: 94,
     pushes: 1,
   },
   {
     call: 'waits for a pushed phone, which a named handler calls',
     invocations: 2,
     requests: 11,
-    commands: 91,
+    commands: 94,
     pushes: 1,
   },
-  { call: 'waits once in a linear handler', invocations: 2, requests: 11, commands: 92, pushes: 1 },
+  { call: 'waits once in a linear handler', invocations: 2, requests: 11, commands: 95, pushes: 1 },
 ]

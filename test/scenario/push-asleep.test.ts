@@ -36,6 +36,7 @@ test('the function that calls it finds no contact, its push wakes it, and it rin
     0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:bob
+    0 gw -> alice 182
     2000 bob -> gw REGISTER
     2000 gw -> bob 200 REGISTER
     2000 gw -> function /on/late-fork subscription.matched

@@ -7,6 +7,7 @@ import { messageLabel } from '../../gateway/observe/ladder.ts'
 import { createLog } from '../../gateway/observe/log.ts'
 import type { WireMessage } from '../support/wire.ts'
 import { world } from '../support/world.ts'
+import { registeredLongAgo } from './cast.ts'
 
 /** What each phone puts into every Contact it writes, as some do; each value is to be found nowhere but at its registrar and its provider. */
 const PHONES: Record<string, string> = {
@@ -63,6 +64,7 @@ for (const [phone, parameters] of Object.entries(PHONES))
     await bob.sendsInDialog('REFER', { headers: refer })
     await alice.sendsInDialog('INFO')
     await bob.hangsUp()
+    await registeredLongAgo(w)
     await alice.invites('bob')
     await w.advance(100)
     await bob.answers()

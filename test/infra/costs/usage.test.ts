@@ -18,7 +18,17 @@ import { type World, world } from '../../support/world.ts'
 
 const REDIS_PORT = 27_320
 /** What does not come with a call, since the gateway asks it once or by the clock, or is nothing to Redis. */
-const NOT_OF_A_CALL = ['inbox', 'close', 'leases', 'lastSeen', 'suspended', 'expire', 'registrations', 'settle']
+const NOT_OF_A_CALL = [
+  'inbox',
+  'close',
+  'leases',
+  'lastSeen',
+  'suspended',
+  'expire',
+  'refreshDue',
+  'registrations',
+  'settle',
+]
 
 type Asked = { method: keyof Store; args: unknown[]; answer?: unknown }
 
