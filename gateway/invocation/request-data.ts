@@ -36,7 +36,7 @@ export function requestData(
 function shownHeaders(request: SipMessage, isAscii: boolean): [string, string][] {
   const headers = request.all()
   const hasSecrets =
-    /;\s*pn-/i.test(request.text) ||
+    withoutPush(request.text) !== request.text ||
     request.header('Authorization') !== undefined ||
     request.header('Proxy-Authorization') !== undefined
   if (!hasSecrets) return isAscii ? headers : headers.map(([name, value]) => [name, utf8(value) ?? value])
