@@ -82,6 +82,7 @@ export async function openGateway(
   await manifest.start()
   stops.push(() => manifest.stop())
 
+  const { vapidPublicKey } = settings.push.providers
   const resolver = cachedResolver(createNodeResolver(), clock)
   const network = createNodeNetwork()
   const gateway = await startGateway({
@@ -91,7 +92,10 @@ export async function openGateway(
       domains: settings.sip.domains,
       timerSlackMs: TIMER_SLACK_MS,
       pushLimits: settings.push.limits,
-      registrar: { pushProviders: supportedProviders(settings) },
+      registrar: {
+        pushProviders: supportedProviders(settings),
+        ...(vapidPublicKey === undefined ? {} : { vapidKey: vapidPublicKey }),
+      },
       ...(settings.redisUrl === undefined ? {} : { cluster: settings.gateway }),
     },
     network,

@@ -241,7 +241,7 @@ export class RoutedCall implements ContextOwner, Suspendable {
   }
 
   /** Devices that can be pushed and do not ring already, each once for a call. */
-  async push({ aor, data }: ActionOf<'push'>): Promise<void> {
+  async push({ aor, data, progress = 182 }: ActionOf<'push'>): Promise<void> {
     if (!this.context.isOpen) return
     const own = aorOf(aor) === this.request.request.aor
     const location = own ? this.#location : await this.simulation.store.lookup(aorOf(aor))
@@ -251,8 +251,11 @@ export class RoutedCall implements ContextOwner, Suspendable {
       if (!binding.push || this.#pushed.has(device) || rings) continue
       this.#pushed.add(device)
       this.pushes.push({ aor: binding.aor, contact, ...(data ? { data } : {}) })
-      const attributes = { aor: binding.aor, contact, provider: binding.push.provider, error: '' }
+      const purpose = this.request.request.method === 'INVITE' ? 'call' : 'request'
+      const attributes = { aor: binding.aor, contact, provider: binding.push.provider, purpose, error: '' }
       this.#raise('push.accepted', attributes)
+      const hears = this.context.responses.length > 0
+      if (purpose === 'call' && progress !== false && !hears) this.context.respond(progress)
     }
   }
 

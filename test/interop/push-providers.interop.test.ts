@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -87,4 +88,25 @@ test('a phone that has registered for FCM is woken by Firebase; one that asks fo
   assert.deepEqual([token, data.event, android.priority], ['token-of-bob', 'call', 'HIGH'])
   assert.doesNotMatch(body, /sip:|INVITE-1/)
   assert.doesNotMatch(gateway.program.output, /token-of-bob|access-1|PRIVATE KEY/)
+})
+
+test('a browser learns by which key the router pushes, and how it is woken within a call (RFC 8599 5.3, RFC 8292 3)', async (t) => {
+  const {
+    x = '',
+    y = '',
+    d = '',
+  } = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })
+  const point = Buffer.concat([Buffer.from([4]), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')])
+  const key = point.toString('base64url')
+  const env = { VAPID_PUBLIC_KEY: key, VAPID_PRIVATE_KEY: d, VAPID_SUBJECT: 'mailto:operator@example.com' }
+  const gateway = await Gateway.start({ env })
+  t.after(() => gateway.program.stop())
+  const push = 'pn-provider=webpush;pn-prid=https%3A%2F%2Ffcm.googleapis.com%2Ffcm%2Fsend%2Fx'
+  const taken = await (await phone(t, gateway))('REGISTER', 'sip:example.com', [
+    'To: <sip:carol@example.com>',
+    `Contact: <sip:carol@OWN;${push}>;+sip.instance="<urn:uuid:carol>"`,
+  ])
+  assert.match(taken, /^SIP\/2\.0 200 /)
+  assert.ok(taken.includes(`+sip.pns="webpush";+sip.vapid="${key}"`), taken)
+  assert.match(taken, /\+sip\.pnspurr="[^"]{16,}"/)
 })

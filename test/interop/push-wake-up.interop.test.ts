@@ -112,6 +112,8 @@ for (const transport of ['udp', 'tcp'] as const) {
       const { alice, user, device } = cast()
       const phone = device('phone')
       await phone.registers({ push: 'token-6' })
+      // Who registered a moment ago has a second to ring before it is pushed.
+      await new Promise((resolve) => setTimeout(resolve, 5_000))
       const calling = alice.calls(user, [step.invite(), PROGRESS, ...TALKS])
       await pushes.next(user)
       const woken = await phone.plays([...RINGS, step.pauses(700), ...ANSWERS])

@@ -76,12 +76,15 @@ function eventWords(event: Invocation['data']['event']) {
   return { type: event.type, attributes }
 }
 
+/** Phones have registered so long before the call: who has a moment ago is not taken for asleep. */
+const LONG_AGO_MS = 10_000
+
 export async function onTheGateway(sip: SipRouter, cast: Cast, story: Story): Promise<Told> {
   const app = new Recorder(sip)
   const w = await world({ app, resolver: await mediaOnly() })
   const stage = new GatewayStage(w)
   await stage.enters(cast)
-  await w.advance(1000)
+  await w.advance(LONG_AGO_MS)
   app.asked.length = 0
   await story(stage)
   const told = { asked: app.asked, ...stage.told }
@@ -128,7 +131,7 @@ class GatewayStage implements Stage {
     )
     return {
       responses: responses.map(({ status }) => status),
-      pushes: this.#w.pushes.map(({ aor, device }) => ({ aor, device })),
+      pushes: this.#w.pushes.filter(({ purpose }) => purpose !== 'cancel').map(({ aor, device }) => ({ aor, device })),
       annotations: this.#w.newestCall.annotations,
     }
   }
@@ -209,7 +212,6 @@ class KitStage implements Stage {
       const aor = `sip:${user}@example.com`
       contacts[aor] = [...(contacts[aor] ?? []), phone]
     }
-    // The gateway's stage has taken a second to register its phones.
     this.#simulation = simulate(app, { contacts, domains: ['example.com'], now: new Date(0) })
   }
 
@@ -224,11 +226,11 @@ class KitStage implements Stage {
   }
 
   async invites(uri: string): Promise<void> {
-    await this.#simulation.advance(1000)
+    await this.#simulation.advance(LONG_AGO_MS)
     this.#call = await this.#simulation.invite(uri, { contact: CALLER.uri })
   }
   async messages(uri: string): Promise<void> {
-    await this.#simulation.advance(1000)
+    await this.#simulation.advance(LONG_AGO_MS)
     this.#call = await this.#simulation.message(uri, { contact: CALLER.uri })
     // Phones take a message at once.
     if (this.#call.state === 'ringing') await this.#call.answers().catch(() => {})
