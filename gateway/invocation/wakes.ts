@@ -109,7 +109,7 @@ export class Wakes {
       else if (pauseMs > 0) this.#later(wake, pauseMs)
       else this.#send(wake, binding)
     }
-    if (pushable.length > 0) this.#endIfNobodyCanCome(aor)
+    if (pushable.some(({ push }) => push!.invalidSince !== undefined)) this.#endIfNobodyCanCome(aor)
   }
 
   #add(record: WakeRecord, action: Wake['action'], binding: Binding | undefined): Wake {
@@ -209,9 +209,10 @@ export class Wakes {
     return `waking;sent=${count('sent') + accepted + failed + count('token_invalid')};accepted=${accepted};failed=${failed};invalid=${count('token_invalid')}`
   }
 
-  /** All that was pushed has turned out to be gone, and there was nobody else to push. */
+  /** All that was pushed, or was to be, has turned out to be gone, and nobody rings. */
   #endIfNobodyCanCome(aor: string): void {
-    if (this.#isOver || ![...this.#wakes.values()].every(({ state }) => state === 'token_invalid')) return
+    if (this.#isOver || this.#call.context.branches.some(({ state }) => state === 'ringing')) return
+    if (![...this.#wakes.values()].every(({ state }) => state === 'token_invalid')) return
     this.#call.nobodyCanCome(aor)
   }
 

@@ -121,10 +121,11 @@ export class Waker {
     }
     const { request } = context
     const ttlSeconds = Math.ceil((until - clock.now()) / 1000)
-    const call = { id: newId(), from: request.from?.uri ?? '', to: binding.aor }
+    const caller = request.from?.uri ?? ''
+    const call = { id: newId(), from: caller, to: binding.aor }
     const wantedBy = [context]
     const isWanted = () => wantedBy.some(({ isOpen }) => isOpen)
-    const pushing = pusher.push({ binding, purpose: 'request', call, ttlSeconds, until, isWanted })
+    const pushing = pusher.push({ binding, purpose: 'request', call, caller, ttlSeconds, until, isWanted })
     const result = pushing.then(({ outcome }) => outcome === 'accepted')
     this.#pushed.set(key, { result, wantedBy })
     clock.after(PUSHED_MS, () => this.#pushed.delete(key))

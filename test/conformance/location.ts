@@ -365,7 +365,7 @@ export function locationConformance(create: CreateSubject): void {
     const refresh = { at: subject.now(), tries: 0 }
     const due = (device: string, more: Partial<Binding> = {}) =>
       binding(subject, device, { aor: `sip:${device}@example.com`, push: PUSH, refresh, ...more })
-    const short = due('short', { expiresAt: subject.now() + 100 })
+    const short = due('short', { expiresAt: subject.now() + 600 })
     for (const one of [due('refreshed'), due('removed'), due('dead'), short])
       await subject.store.register(put(subject, one))
     assert.equal((await subject.store.refreshDue(subject.now(), 10)).length, 4)
@@ -374,7 +374,7 @@ export function locationConformance(create: CreateSubject): void {
     await unregister(subject, due('removed'))
     const dead = (await subject.store.lookup('sip:dead@example.com')).bindings[0]!
     await subject.store.amend(dead, { ...dead, push: { ...PUSH, invalidSince: subject.now() } })
-    await subject.pass(150)
+    await subject.pass(650)
     for (let times = 0; times < 2; times++) assert.deepEqual(await subject.store.refreshDue(subject.now(), 10), [])
   })
 

@@ -250,3 +250,32 @@ test('the INVITE that a woken phone gets has the name that its push had; other c
   await w.assertQuiet()
   await w.stop()
 })
+
+test('a phone that rings is not pushed, and the call stays open for who comes late, also when another token is dead', async () => {
+  const app = new SipRouter()
+  app.invite('/:domain/:user', async (call) => {
+    call.subscribe('contact.registered', { aor: call.aor }, 'late-fork', { for: '30s' })
+    call.fork(call.contacts)
+    call.halt('30s')
+    await call.wait('never', {}, '2s')
+    call.push(call.aor)
+  })
+  app.on('late-fork', (call, event) => call.fork(event.contact))
+  const { w, alice } = await sleeping({ app, push: () => dead }, ['gone'])
+  const awake = await w.phone('awake', { user: 'bob', ...pushable('awake') })
+  await awake.registers()
+  await alice.invites('bob')
+  await w.advance(3000)
+  assert.deepEqual(
+    w.pushes.map(({ device }) => device),
+    ['urn:uuid:gone'],
+  )
+  await awake.declines(480)
+  const late = await w.phone('late', { user: 'bob', instance: 'urn:uuid:late' })
+  await late.registers()
+  await late.answers()
+  assert.equal(alice.finalStatus, 200)
+  await alice.hangsUp()
+  await w.assertQuiet()
+  await w.stop()
+})
