@@ -8,6 +8,7 @@ import { phone } from '../../../gateway/cli/commands/phone.ts'
 import { Performance } from '../../../gateway/cli/phone/performance.ts'
 import { readPlan } from '../../../gateway/cli/phone/plan.ts'
 import { messageLabel } from '../../../gateway/observe/ladder.ts'
+import { registeredLongAgo } from '../../scenario/cast.ts'
 import { settled } from '../../support/fake-clock.ts'
 import { type World, world } from '../../support/world.ts'
 
@@ -54,6 +55,7 @@ test('a phone that sleeps is woken by its push, rings, answers, and sleeps again
   const w = await world({ app: pushWakeUp })
   const bob = await play(w, 'bob --asleep --wake after 1s --answer after 2s')
   assert.equal((await w.gateway.registration('sip:bob@example.com')).length, 1)
+  await registeredLongAgo(w)
   const alice = await play(w, 'alice --call bob --hangup after 1s')
   assert.equal(w.pushes.length, 1)
   bob.performance.wakeUp()

@@ -43,15 +43,19 @@ describe('refresh pushes of several gateways that share a Redis', { skip: absent
       await first.store.register(put(first, binding(first, 'phone', one)))
     }
     const step = () => Promise.all(refreshers.map((refresher) => refresher.step()))
+    // What a busy Redis does not answer in time stays due.
+    const stepsUntil = async (count: number) => {
+      for (let steps = 0; steps < 20 && pushes.length < count; steps++) await step().catch(() => {})
+    }
     await step()
     assert.equal(pushes.length, 0)
     await first.pass(600_000)
-    await step()
-    await step()
+    await stepsUntil(300)
+    await step().catch(() => {})
     assert.equal(pushes.length, 300)
     assert.equal(new Set(pushes).size, 300)
     await first.pass(61_000)
-    await step()
+    await stepsUntil(600)
     assert.equal(pushes.length, 600)
   })
 })
