@@ -29,6 +29,11 @@ export function hangUp(dialog: Dialog, reason: string | undefined, parts: Hangup
   }
 }
 
+/** A destination that is a flow: it was chosen because the address alone would not do. */
+export function flowTo(destination: Destination): Flow | undefined {
+  return destination.connection === undefined ? undefined : (destination as Flow)
+}
+
 /** A 2xx that nobody takes any more, and the way back to who sent it. */
 export interface Orphan {
   /** The INVITE as the caller sent it. */

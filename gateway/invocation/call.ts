@@ -10,7 +10,7 @@ import { contactData } from '../../functions/store/contact-data.ts'
 import type { Binding, Delivery, Location } from '../../functions/store/store.ts'
 import { everyBinding } from '../../functions/store/whereabouts.ts'
 import { contactUri, type Dialog, type DialogOwner } from '../dialog/dialog.ts'
-import { ackOrphan, endOrphan, hangUp, reasonValue } from '../dialog/hangup.ts'
+import { ackOrphan, endOrphan, flowTo, hangUp, reasonValue } from '../dialog/hangup.ts'
 import { redactedText } from '../observe/redact.ts'
 import type { Branch } from '../proxy/branch.ts'
 import { COMPLETED_ELSEWHERE, ProxyContext, type ProxyOwner } from '../proxy/context.ts'
@@ -27,7 +27,7 @@ import { withoutPush } from '../sip/push-params.ts'
 import { parseUri } from '../sip/uri.ts'
 import type { TimerHandle } from '../transaction/timer-queue.ts'
 import type { ServerTransaction } from '../transaction/types.ts'
-import type { Destination, Flow } from '../transport/types.ts'
+import type { Flow } from '../transport/types.ts'
 import type { Subscription, Wait } from './interests.ts'
 import { Invocations, type Job } from './invocations.ts'
 import type { CallParts } from './parts.ts'
@@ -349,7 +349,7 @@ export class Call implements ProxyOwner, DialogOwner {
     // A 2xx that is repeated after the BYE makes no dialog.
     if (this.request.method !== 'INVITE' || this.#isFinished) return
     const { dialogs, clock } = this.parts
-    const flows = { caller: this.#callerFlow(), callee: flowOf(branch.transaction!.destination) }
+    const flows = { caller: this.#callerFlow(), callee: flowTo(branch.transaction!.destination) }
     const { dialog, isNew } = dialogs.add(this.request, response, flows, this, clock.now())
     if (!isNew) return
     this.dialogs.push(dialog)
@@ -361,7 +361,7 @@ export class Call implements ProxyOwner, DialogOwner {
 
   onOrphan(branch: Branch, response: SipMessage): void {
     if (this.request.method !== 'INVITE' || !branch.transaction) return
-    const orphan = { invite: this.request, answer: response, flow: flowOf(branch.transaction.destination) }
+    const orphan = { invite: this.request, answer: response, flow: flowTo(branch.transaction.destination) }
     if (this.#orphans?.has(response.toTag)) return void ackOrphan(orphan, this.parts.hangup)
     this.parts.count('orphaned answers')
     this.#orphans ??= new Set()
@@ -716,11 +716,6 @@ export class Call implements ProxyOwner, DialogOwner {
 
 function placeOfTarget({ uri, binding }: Target): string {
   return `${uri} ${binding?.received.address}:${binding?.received.port}`
-}
-
-/** A destination that is a flow: it was chosen because the address alone would not do. */
-function flowOf(destination: Destination): Flow | undefined {
-  return destination.connection === undefined ? undefined : (destination as Flow)
 }
 
 export function branchData(branch: Branch): BranchData {

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini'
 import type { IdSource } from '../../functions/contract/clock.ts'
 import type { Binding, Delivery, Store, SuspendedTransaction } from '../../functions/store/store.ts'
-import { endOrphan, type HangupParts } from '../dialog/hangup.ts'
+import { endOrphan, flowTo, type HangupParts } from '../dialog/hangup.ts'
 import type { Log } from '../observe/log.ts'
 import type { Forwarded, ProxyCore } from '../proxy/proxy.ts'
 import type { RouteDecision } from '../proxy/route.ts'
@@ -10,7 +10,7 @@ import type { Pusher, PushJob } from '../push/types.ts'
 import { readMessage, type SipMessage } from '../sip/message.ts'
 import type { TimerHandle, TimerQueue } from '../transaction/timer-queue.ts'
 import type { ClientTransaction, ClientUser } from '../transaction/types.ts'
-import type { Destination, Flow } from '../transport/types.ts'
+import { isObject, parsed } from './record.ts'
 
 /** A device that was pushed for a call which is over, and has not come yet. */
 export interface Farewell {
@@ -44,7 +44,6 @@ export interface FarewellParts {
 /** Before the ids of the transactions in the store that stand for them. */
 const PREFIX = 'farewell-'
 
-const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null
 const FarewellRecord = z.object({
   ...{ reason: z.enum(['answered_elsewhere', 'caller_gone', 'ended']), aor: z.string(), device: z.string() },
   call: z.object({ id: z.string(), from: z.string(), to: z.string(), displayName: z.optional(z.string()) }),
@@ -101,7 +100,7 @@ export class Farewells {
   /** Whether it is one of these. */
   takeUp({ id, gateway, state }: SuspendedTransaction): boolean {
     if (!id.startsWith(PREFIX)) return false
-    const read = FarewellRecord.safeParse(JSON.parse(state))
+    const read = FarewellRecord.safeParse(parsed(state))
     const message = read.success ? readMessage(read.data.request) : undefined
     if (!read.success || !message?.ok || read.data.until <= this.#parts.timers.now()) this.#release(id)
     else {
@@ -131,19 +130,20 @@ export class Farewells {
       const binding = bindings.find(({ device }) => device === farewell.device)
       if (!binding || binding.registeredAt < farewell.pushedAt || !this.#waiting.has(id)) return
       this.#forget(id)
-      this.#ring(farewell, binding)
+      await this.#ring(farewell, binding)
     } catch (error) {
       this.#failed(error)
     }
   }
 
   /** The CANCEL is held until the device has answered anything (RFC 3261 9.1). */
-  #ring({ invite, call, cancelReason }: Farewell, binding: Binding): void {
+  async #ring({ invite, call, cancelReason }: Farewell, binding: Binding): Promise<void> {
     const { proxy, hangup, count } = this.#parts
     count('farewells rung')
     const user = new Answered(invite.request, hangup)
     const headers = { set: { 'Push-Call-ID': call.id } }
-    proxy.sendAside(invite, bindingTarget(binding), headers, user, (transaction) => transaction.cancel(cancelReason))
+    const sent = await proxy.sendAside(invite, bindingTarget(binding), headers, user)
+    sent?.cancel(cancelReason)
   }
 
   #forget(id: string): void {
@@ -187,14 +187,10 @@ class Answered implements ClientUser {
 
   onResponse(answer: SipMessage, { destination }: ClientTransaction): void {
     if (answer.status >= 200 && answer.status < 300)
-      void endOrphan({ invite: this.#invite, answer, flow: flowOf(destination) }, this.#parts)
+      void endOrphan({ invite: this.#invite, answer, flow: flowTo(destination) }, this.#parts)
   }
 
   onTimeout(): void {}
 
   onTransportFailure(): void {}
-}
-
-function flowOf(destination: Destination): Flow | undefined {
-  return destination.connection === undefined ? undefined : (destination as Flow)
 }

@@ -15,7 +15,8 @@ import { WakeRecord } from './wakes.ts'
 
 const VERSION = 1
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null
 const isFacts = (value: unknown): boolean =>
   isObject(value) && isObject(value.routes) && typeof value.routes.uri === 'string' && typeof value.digest === 'string'
 const names = z.array(z.string())
@@ -105,7 +106,8 @@ export function readRecord(
   }
 }
 
-function parsed(state: string): unknown {
+/** What a record holds, which may be anything; undefined when it is no JSON. */
+export function parsed(state: string): unknown {
   try {
     return JSON.parse(state)
   } catch {

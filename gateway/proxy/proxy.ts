@@ -157,28 +157,23 @@ export class ProxyCore implements ClientUser {
 
   /**
    * Sends a request on once more, on a transaction of its own that belongs to no response context.
-   * @param sent gets that transaction, unless the target cannot be reached
+   * @returns undefined when the target cannot be reached
    */
-  sendAside(
+  async sendAside(
     source: Forwarded,
     target: Target,
     headers: HeaderEdits,
     user: ClientUser,
-    sent: (transaction: ClientTransaction) => void,
-  ): void {
+  ): Promise<ClientTransaction | undefined> {
+    const { transport, transactions, locator } = this.#parts
     const hop = this.#nextHop(source, target)
-    const go = (destination: Destination | undefined): void => {
-      const listener = destination && this.#parts.transport.listenerFor(destination)
-      if (!destination || !listener) return
-      const branch = branchWithDigest(this.ids.next('branch'), source.digest)
-      const text = spliceRequest(source.request, { ...this.#edits(source, hop, listener, branch), headers })
-      const { method } = source.request
-      sent(this.#parts.transactions.request({ text, method, branch, destination, context: undefined }, user))
-    }
-    const uri = hop.to ? undefined : parseUri(hop.locateUri)
-    const now = hop.to ? [hop.to] : uri && this.#parts.locator.locateNow(uri)
-    if (now) go(now[0])
-    else if (uri) void this.#parts.locator.locate(uri).then((found) => go(found[0]))
+    const destination = hop.to ?? (await firstDestination(hop.locateUri, locator))
+    const listener = destination && transport.listenerFor(destination)
+    if (!destination || !listener) return undefined
+    const branch = branchWithDigest(this.ids.next('branch'), source.digest)
+    const text = spliceRequest(source.request, { ...this.#edits(source, hop, listener, branch), headers })
+    const { method } = source.request
+    return transactions.request({ text, method, branch, destination, context: undefined }, user)
   }
 
   #nextHop(source: Forwarded, target: Target): NextHop {

@@ -448,3 +448,19 @@ test('a push that is due is sent by the process that comes next, once', async ()
   await alice.cancels()
   await end(w)
 })
+
+test('what was to be told of a call that is over, and cannot be read, is released and holds nobody up', async () => {
+  const { w, alice, phone } = await started(waiting)
+  const about = { gateway: 'gw', rev: 1, callId: 'over', expiresAt: w.clock.now() + 60_000 }
+  for (const [index, state] of ['{', '{}'].entries()) {
+    const transaction = { id: `farewell-${index}`, ...about, state }
+    await w.store.suspend({ transaction, add: [], drop: [], since: '0' })
+  }
+  await alice.invites('bob')
+  await w.restart()
+  await phone.wakes()
+  await phone.answers()
+  assert.equal(alice.finalStatus, 200)
+  await alice.hangsUp()
+  await end(w)
+})
