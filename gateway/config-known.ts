@@ -1,5 +1,5 @@
+import type { Fault } from '../functions/contract/settings.ts'
 import { PUSH_SETTINGS } from '../functions/push/settings.ts'
-import type { ConfigFault } from './config-read.ts'
 import { nearest } from './nearest.ts'
 
 /** Every setting this version reads. */
@@ -56,7 +56,7 @@ const PREFIXES = /^(SIP|FUNCTIONS|GATEWAY|WEBHOOK|PUSH|FCM|APNS|VAPID|WEBPUSH)_/
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-export function notYetFaults(env: Environment): ConfigFault[] {
+export function notYetFaults(env: Environment): Fault[] {
   return Object.keys(REFUSED)
     .filter((setting) => env[setting]?.trim())
     .map((setting) => ({ setting, message: `${setting}: expected nothing, got a value; ${REFUSED[setting]}` }))

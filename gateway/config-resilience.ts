@@ -1,5 +1,5 @@
 import { durationMs } from '../functions/contract/duration.ts'
-import type { ConfigFault, Read, Reader } from './config-read.ts'
+import type { Fault, Read, Reader } from '../functions/contract/settings.ts'
 
 /** What the gateway does for calls while their function is slow, dead or overrun. Times in milliseconds. */
 export interface ResilienceConfig {
@@ -41,7 +41,7 @@ export function resilienceConfig(read: Reader): ResilienceConfig {
 }
 
 /** What a method has without asking cannot be more than a route may ask for. */
-export function resilienceFaults({ inviteBudgetMs, otherBudgetMs, maxBudgetMs }: ResilienceConfig): ConfigFault[] {
+export function resilienceFaults({ inviteBudgetMs, otherBudgetMs, maxBudgetMs }: ResilienceConfig): Fault[] {
   const least = Math.max(inviteBudgetMs, otherBudgetMs)
   // 0: it could not be read, which has been said.
   if (maxBudgetMs === 0 || maxBudgetMs >= least) return []

@@ -1,5 +1,5 @@
+import type { Fault } from '../functions/contract/settings.ts'
 import type { Config } from './config.ts'
-import type { ConfigFault } from './config-read.ts'
 import { isLoopbackUrl } from './config-values.ts'
 
 /** Who reaches a function that checks no signature can route calls, and who answers in its place too. */
@@ -8,7 +8,7 @@ import { isLoopbackUrl } from './config-values.ts'
  * Functions that nobody could tell from an impostor.
  * @param known what is wrong already: a secret that cannot be read is not missed as well
  */
-export function unsignedFaults(config: Config, known: readonly ConfigFault[]): ConfigFault[] {
+export function unsignedFaults(config: Config, known: readonly Fault[]): Fault[] {
   const { functions, push } = config
   const isRead = (setting: string) => known.every((fault) => fault.setting !== setting)
   if (!isRead('FUNCTIONS_UNSIGNED') || !isRead('WEBHOOK_SECRET')) return []
@@ -20,7 +20,7 @@ export function unsignedFaults(config: Config, known: readonly ConfigFault[]): C
   return urls.flatMap(([setting, url]) => (url === undefined ? [] : faultOf(setting, url, functions)))
 }
 
-function faultOf(setting: string, url: string, { webhookSecret, unsigned }: Config['functions']): ConfigFault[] {
+function faultOf(setting: string, url: string, { webhookSecret, unsigned }: Config['functions']): Fault[] {
   const isHere = isLoopbackUrl(url)
   if (isHere && unsigned.loopback) return []
   if (webhookSecret === undefined) return [{ setting: 'WEBHOOK_SECRET', message: missing(setting, url, isHere) }]

@@ -1,8 +1,8 @@
 import { isIP } from 'node:net'
 import type { Action } from '../functions/contract/actions.ts'
 import { durationMs } from '../functions/contract/duration.ts'
+import type { Read } from '../functions/contract/settings.ts'
 import { validateAnswer } from '../functions/contract/validate.ts'
-import type { Read } from './config-read.ts'
 import type { Rate } from './push/limit.ts'
 
 /** A socket to listen on. */

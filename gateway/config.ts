@@ -2,10 +2,10 @@ import { hostname } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { Action } from '../functions/contract/actions.ts'
 import type { Result } from '../functions/contract/problem.ts'
+import { type Fault, Reader } from '../functions/contract/settings.ts'
 import { readTextFile } from '../functions/push/read-file.ts'
 import { type PushSettings, providerNames, pushSettings } from '../functions/push/settings.ts'
 import { KNOWN_SETTINGS, notices, notYetFaults } from './config-known.ts'
-import { type ConfigFault, Reader } from './config-read.ts'
 import { type ResilienceConfig, resilienceConfig, resilienceFaults } from './config-resilience.ts'
 import { unsignedFaults } from './config-unsigned.ts'
 import {
@@ -31,7 +31,7 @@ import {
 import { LOG_LEVELS, type LogLevel } from './observe/log.ts'
 import type { PushLimits } from './push/pusher.ts'
 
-export type { ConfigFault, ListenSetting }
+export type { Fault, ListenSetting }
 
 /** Every setting of this version, read once from the environment. Each field names its variable, default and range. */
 export interface Config {
@@ -105,7 +105,7 @@ const DEFAULT_FUNCTIONS = fileURLToPath(
  * @param host the default of `GATEWAY_ID`
  * @returns the settings, or every mistake at once
  */
-export function readConfig(env: Environment, host: string = hostname()): Result<Config, ConfigFault[]> {
+export function readConfig(env: Environment, host: string = hostname()): Result<Config, Fault[]> {
   const read = new Reader(env)
   const config = settings(read, host)
   config.notices = notices(env)
@@ -162,8 +162,8 @@ function settings(read: Reader, host: string): Config {
 }
 
 /** What no setting is wrong in alone. */
-function togetherFaults({ sip, http, apiToken, redisUrl, gateway }: Config): ConfigFault[] {
-  const faults: ConfigFault[] = []
+function togetherFaults({ sip, http, apiToken, redisUrl, gateway }: Config): Fault[] {
+  const faults: Fault[] = []
   if (apiToken === undefined && !isLoopback(http.host)) {
     const message = `API_TOKEN: expected a token, since HTTP_LISTEN is ${http.host}, which others can reach; got nothing. Set API_TOKEN to a long random word, or HTTP_LISTEN to 127.0.0.1:${http.port}`
     faults.push({ setting: 'API_TOKEN', message })

@@ -139,15 +139,20 @@ export class Wakes {
   /** It has had its time to ring by itself. Where it is now counts, and whether it has come anew meanwhile. */
   async #due(wake: Wake): Promise<void> {
     wake.timer = undefined
+    const binding = await this.#bindingOf(wake)
+    if (binding?.push && this.#isWanted(wake)) this.#send(wake, binding)
+    else wake.state = 'unwanted'
+  }
+
+  /** As it is now; as it was when the store cannot say. */
+  async #bindingOf({ aor, device, binding }: Wake): Promise<Binding | undefined> {
     try {
-      const bindings = await this.#call.bindingsOf(wake.aor, true)
-      const binding = bindings.find(({ device }) => device === wake.device)
-      if (binding?.push && this.#isWanted(wake)) return this.#send(wake, binding)
+      const bindings = await this.#call.bindingsOf(aor, true)
+      return bindings.find((one) => one.device === device)
     } catch (error) {
       this.#call.storeFailed(error)
-      if (wake.binding && this.#isWanted(wake)) return this.#send(wake, wake.binding)
+      return binding
     }
-    wake.state = 'unwanted'
   }
 
   #isWanted({ device, isAwake }: Wake): boolean {
@@ -260,13 +265,8 @@ export class Wakes {
 
   /** Another process has pushed it. */
   async #endedLater(wake: Wake, reason: Over, isTold: boolean): Promise<void> {
-    try {
-      const bindings = await this.#call.bindingsOf(wake.aor, true)
-      const binding = bindings.find(({ device, push }) => device === wake.device && push !== undefined)
-      if (binding) this.#ended(wake, binding, reason, isTold)
-    } catch (error) {
-      this.#call.storeFailed(error)
-    }
+    const binding = await this.#bindingOf(wake)
+    if (binding?.push) this.#ended(wake, binding, reason, isTold)
   }
 
   /** Another process goes on with them. */

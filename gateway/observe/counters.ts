@@ -23,8 +23,11 @@ export class Counters {
 
   /** How long something took, in seconds. */
   readonly observe = (series: string, seconds: number): void => {
-    const histogram = this.#histograms.get(series) ?? { buckets: BUCKETS.map(() => 0), count: 0, sum: 0 }
-    this.#histograms.set(series, histogram)
+    let histogram = this.#histograms.get(series)
+    if (histogram === undefined) {
+      histogram = { buckets: BUCKETS.map(() => 0), count: 0, sum: 0 }
+      this.#histograms.set(series, histogram)
+    }
     const bucket = BUCKETS.findIndex((bound) => seconds <= bound)
     if (bucket >= 0) histogram.buckets[bucket]!++
     histogram.count++

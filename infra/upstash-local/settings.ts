@@ -1,5 +1,5 @@
 import type { Result } from '../../functions/contract/problem.ts'
-import { type Read, Reader } from '../../gateway/config-read.ts'
+import { type Read, Reader } from '../../functions/contract/settings.ts'
 import { hostPort, tokenSetting } from '../../gateway/config-values.ts'
 import type { RedisAddress } from './redis-link.ts'
 import { tokenFault, type UpstashLocalOptions } from './server.ts'

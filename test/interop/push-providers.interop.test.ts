@@ -2,33 +2,13 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { google } from '../functions/push/google.ts'
 import { rsaKeys } from '../functions/push/pushes.ts'
 import { Gateway } from './gateway.ts'
 import { host } from './network.ts'
 
 /** A gateway with a push provider in its own process: what phones register for and what wakes them. */
-
-/** Firebase and Google's token endpoint, as far as a push needs them. */
-async function firebase(t: TestContext) {
-  const sent: { path: string; body: string }[] = []
-  const arrived = Promise.withResolvers<(typeof sent)[number]>()
-  const server = createServer(async (request, response) => {
-    let body = ''
-    for await (const chunk of request) body += chunk
-    const push = { path: request.url!, body }
-    if (push.path !== '/token') arrived.resolve(push)
-    response.end(JSON.stringify({ access_token: 'access-1', expires_in: 3600 }))
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after(() => {
-    server.close()
-    server.closeAllConnections()
-  })
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, arrived: arrived.promise }
-}
 
 /** A socket that says SIP requests and hears the first final response, or the first at all. */
 async function phone(t: TestContext, gateway: Gateway) {
@@ -54,7 +34,7 @@ async function phone(t: TestContext, gateway: Gateway) {
 }
 
 test('a phone that has registered for FCM is woken by Firebase; one that asks for something else is refused (RFC 8599 5.3)', async (t) => {
-  const { url, arrived } = await firebase(t)
+  const { url, pushed } = await google(t)
   const account = {
     project_id: 'project-1',
     client_email: 'a@b.test',
@@ -82,7 +62,7 @@ test('a phone that has registered for FCM is woken by Firebase; one that asks fo
   const alice = await phone(t, gateway)
   const trying = await alice('INVITE', 'sip:bob@example.com', [`To: <sip:bob@example.com>`, `Contact: <sip:alice@OWN>`])
   assert.match(trying, /^SIP\/2\.0 100 /)
-  const { path, body } = await arrived
+  const { path, body } = await pushed
   assert.equal(path, '/v1/projects/project-1/messages:send')
   const { token, data, android } = JSON.parse(body).message
   assert.deepEqual([token, data.event, android.priority], ['token-of-bob', 'call', 'HIGH'])

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { jwtVerify } from 'jose'
 import type { PushMessage } from '../../functions/contract/push.ts'
 import { createSigner } from '../../functions/contract/sign.ts'
 import { SECRET } from '../functions/contract-suite/reach.ts'
+import { google } from '../functions/push/google.ts'
 import { ecKeys, pushOf, rsaKeys } from '../functions/push/pushes.ts'
 import { bundleForWorkers } from './bundle.ts'
 import { absentRuntimes } from './programs.ts'
@@ -16,30 +14,6 @@ import { Worker } from './worker.ts'
 
 const skip = absentRuntimes('esbuild', 'wrangler', 'workerd')
 const MAX_OCTETS = 250_000
-
-interface Asked {
-  path: string
-  authorization: string | undefined
-  body: string
-}
-
-/** Google, as far as a push needs it. */
-async function google(t: TestContext) {
-  const asked: Asked[] = []
-  const server = createServer(async (request, response) => {
-    let body = ''
-    for await (const chunk of request) body += chunk
-    asked.push({ path: request.url!, authorization: request.headers.authorization, body })
-    response.setHeader('content-type', 'application/json')
-    response.end(JSON.stringify({ access_token: 'access-1', expires_in: 3600 }))
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after(() => {
-    server.close()
-    server.closeAllConnections()
-  })
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked }
-}
 
 test('a Worker pushes by Firebase with WebCrypto alone, and carries neither the AWS SDK nor an HTTP client', {
   skip,

@@ -6,20 +6,10 @@ import type { PushMessage } from '../../../functions/contract/push.ts'
 import { createSigner } from '../../../functions/contract/sign.ts'
 import { createPush, type PushOptions } from '../../../functions/push/index.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
+import { pushOf } from './pushes.ts'
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
-const MESSAGE: PushMessage = {
-  id: 'push-1',
-  aor: 'sip:bob@example.com',
-  device: 'urn:uuid:1',
-  provider: 'fcm',
-  purpose: 'call',
-  prid: 'token-of-bob',
-  param: 'project-of-bob',
-  call: { id: 'call-1', from: 'sip:alice@example.com', to: 'sip:bob@example.com' },
-  ttlSeconds: 30,
-  data: { why: 'call' },
-}
+const MESSAGE = pushOf({ param: 'project-of-bob', data: { why: 'call' } })
 
 /** Keeps the lines: none of them may ever hold a token. */
 class Lines {
