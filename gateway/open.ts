@@ -9,6 +9,7 @@ import type { ResilienceConfig } from './config-resilience.ts'
 import { type Gateway, startGateway } from './gateway.ts'
 import { httpFunctions } from './http-functions.ts'
 import { createHttpPush } from './http-push.ts'
+import { Integrations } from './integration/integration.ts'
 import { DEFAULT_BREAKER } from './invocation/breaker.ts'
 import { budgetsOf } from './invocation/budget.ts'
 import type { FunctionHost } from './invocation/host.ts'
@@ -19,6 +20,7 @@ import { createManifest } from './invocation/invoker-manifest.ts'
 import { Counters } from './observe/counters.ts'
 import type { Log } from './observe/log.ts'
 import { renderPrometheus } from './observe/prometheus.ts'
+import { openIntegrations } from './open-integrations.ts'
 import { openStore } from './open-store.ts'
 import type { PushSender } from './push/types.ts'
 import { createRandomIds, systemClock } from './system.ts'
@@ -82,6 +84,8 @@ export async function openGateway(
   await manifest.start()
   stops.push(() => manifest.stop())
 
+  const parts = { clock, ids, random: Math.random, store, counters, log }
+  const integrations = new Integrations(openIntegrations(settings, parts), counters)
   const { vapidPublicKey } = settings.push.providers
   const resolver = cachedResolver(createNodeResolver(), clock)
   const network = createNodeNetwork()
@@ -113,6 +117,7 @@ export async function openGateway(
   let isStopping = false
   for (const { local, bytes } of network.receiveBuffers) log.info('udp receive buffer', { port: local.port, bytes })
   gauges(counters, gateway)
+  await integrations.start()
 
   const api = createApi({
     calls: gateway.calls,
@@ -125,6 +130,7 @@ export async function openGateway(
           store: storeState().text,
           functions: manifest.current ? 'known' : 'no manifest yet',
           gateway: isStopping ? 'stopping' : (gateway.unready ?? 'at work'),
+          ...integrations.checks,
         },
       }),
     },
@@ -138,6 +144,7 @@ export async function openGateway(
   const server = await serveApi(api, { ...settings.http, clock })
   stops.push(
     () => server.close(),
+    () => integrations.stop(),
     // Whoever asks is told why there are no new calls, until it is over.
     async () => {
       isStopping = true
