@@ -1,4 +1,3 @@
-import type { Fault } from '../functions/contract/settings.ts'
 import { PUSH_SETTINGS } from '../functions/push/settings.ts'
 import { nearest } from './nearest.ts'
 
@@ -7,6 +6,9 @@ export const KNOWN_SETTINGS = [
   'SIP_LISTEN',
   'SIP_ADVERTISE',
   'SIP_DOMAINS',
+  'SIP_TLS_CERT',
+  'SIP_TLS_KEY',
+  'SIP_TLS_CA',
   'HTTP_LISTEN',
   'API_TOKEN',
   'FUNCTIONS',
@@ -37,13 +39,6 @@ export const KNOWN_SETTINGS = [
   'LOG_LEVEL',
 ] as const
 
-/** Settings that promise something this version cannot keep: to start without it would be worse than not to start. */
-const REFUSED: Readonly<Record<string, string>> = {
-  SIP_TLS_CERT: 'this version has no TLS listeners; unset it',
-  SIP_TLS_KEY: 'this version has no TLS listeners; unset it',
-  SIP_TLS_CA: 'this version has no TLS listeners; unset it',
-}
-
 /** Integrations that are off in this version whatever is set. */
 const UNUSED = ['HEP_URL', 'AMQP_URL', 'FREESWITCH_ESL_URL', 'RTPENGINE_URL', 'RTPENGINE_DTMF_LISTEN', 'CGRATES_URL']
 
@@ -55,12 +50,6 @@ const STRANGE_STORE =
 const PREFIXES = /^(SIP|FUNCTIONS|GATEWAY|WEBHOOK|PUSH|FCM|APNS|VAPID|WEBPUSH)_/
 
 type Environment = Readonly<Record<string, string | undefined>>
-
-export function notYetFaults(env: Environment): Fault[] {
-  return Object.keys(REFUSED)
-    .filter((setting) => env[setting]?.trim())
-    .map((setting) => ({ setting, message: `${setting}: expected nothing, got a value; ${REFUSED[setting]}` }))
-}
 
 export function notices(env: Environment): string[] {
   const set = Object.keys(env).filter((setting) => env[setting]?.trim())
@@ -83,7 +72,7 @@ export function notices(env: Environment): string[] {
 }
 
 function isKnown(setting: string): boolean {
-  return (KNOWN_SETTINGS as readonly string[]).includes(setting) || setting in REFUSED || UNUSED.includes(setting)
+  return (KNOWN_SETTINGS as readonly string[]).includes(setting) || UNUSED.includes(setting)
 }
 
 function hint(setting: string): string {

@@ -7,15 +7,15 @@ import type { Rate } from './push/limit.ts'
 
 /** A socket to listen on. */
 export interface ListenSetting {
-  transport: 'udp' | 'tcp'
+  transport: 'udp' | 'tcp' | 'tls'
   /** IP literal, IPv6 without brackets. */
   host: string
   port: number
 }
 
-const LISTEN_EXAMPLE = 'write for example udp://127.0.0.1:5060,tcp://[::1]:5060'
+const LISTEN_EXAMPLE = 'write for example udp://127.0.0.1:5060,tcp://[::1]:5060,tls://192.0.2.1:5061'
 
-/** `udp://host:port`, comma separated; the port defaults to 5060. */
+/** `udp://host:port`, comma separated; the port defaults to 5060, and to 5061 for `tls`. */
 export function listenSetting(text: string): Read<ListenSetting[]> {
   const listeners: ListenSetting[] = []
   for (const part of list(text)) {
@@ -34,23 +34,27 @@ export function listenSetting(text: string): Read<ListenSetting[]> {
 function oneListener(part: string): Read<ListenSetting> {
   const [, scheme = '', rest = ''] = /^([a-z]+):\/\/(.*)$/i.exec(part) ?? []
   const transport = scheme.toLowerCase()
-  if (transport === 'tls' || transport === 'ws' || transport === 'wss') {
-    const remedy = `${transport} is not in this version: listen on udp and tcp, and put a TLS proxy in front where needed`
-    return { ok: false, expected: 'udp:// or tcp://', got: part, remedy }
+  if (transport === 'ws' || transport === 'wss') {
+    const remedy = `${transport} is not in this version: listen on udp, tcp and tls`
+    return { ok: false, expected: 'udp://, tcp:// or tls://', got: part, remedy }
   }
   const at = hostPort(rest)
   const fault = {
     ok: false,
-    expected: 'udp:// or tcp:// with an IP address',
+    expected: 'udp://, tcp:// or tls:// with an IP address',
     got: part,
     remedy: LISTEN_EXAMPLE,
   } as const
-  if ((transport !== 'udp' && transport !== 'tcp') || !at.ok || isIP(at.value.host) === 0) return fault
-  return { ok: true, value: { transport, host: at.value.host, port: at.value.port ?? 5060 } }
+  if (transport !== 'udp' && transport !== 'tcp' && transport !== 'tls') return fault
+  if (!at.ok || isIP(at.value.host) === 0) return fault
+  const port = at.value.port ?? (transport === 'tls' ? 5061 : 5060)
+  return { ok: true, value: { transport, host: at.value.host, port } }
 }
 
+/** TCP and TLS would share a port. */
 function isSame(a: ListenSetting, b: ListenSetting): boolean {
-  return a.transport === b.transport && a.host === b.host && a.port === b.port && a.port !== 0
+  const isSameKind = (a.transport === 'udp') === (b.transport === 'udp')
+  return isSameKind && a.host === b.host && a.port === b.port && a.port !== 0
 }
 
 const HOST_NAME = /^[a-z0-9]([a-z0-9-]{0,62})(\.[a-z0-9-]{1,63}){0,30}\.?$/

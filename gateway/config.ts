@@ -5,8 +5,9 @@ import type { Result } from '../functions/contract/problem.ts'
 import { type Fault, Reader } from '../functions/contract/settings.ts'
 import { readTextFile } from '../functions/push/read-file.ts'
 import { type PushSettings, providerNames, pushSettings } from '../functions/push/settings.ts'
-import { KNOWN_SETTINGS, notices, notYetFaults } from './config-known.ts'
+import { KNOWN_SETTINGS, notices } from './config-known.ts'
 import { type ResilienceConfig, resilienceConfig, resilienceFaults } from './config-resilience.ts'
+import { type TlsFiles, tlsConfig, tlsFaults } from './config-tls.ts'
 import { unsignedFaults } from './config-unsigned.ts'
 import {
   actionsSetting,
@@ -38,8 +39,10 @@ export interface Config {
   sip: {
     /** `SIP_LISTEN`, default `udp://127.0.0.1:5060,tcp://127.0.0.1:5060`; at least one, none twice; port 0 takes a free one. */
     listen: ListenSetting[]
-    /** `SIP_ADVERTISE`, `host[:port]` put in Via, Record-Route and Path; default the listener's own address and port. */
+    /** `SIP_ADVERTISE`, `host[:port]` put in Via, Record-Route and Path; default the listener's own address and port; a TLS listener's port is its own. */
     advertise: { host: string; port: number | undefined } | undefined
+    /** `SIP_TLS_CERT`, `SIP_TLS_KEY`, `SIP_TLS_CA`; default none: no TLS. */
+    tls: TlsFiles | undefined
     /** `SIP_DOMAINS`, default the listeners' and the advertised hosts; lower case, IPv6 without brackets. */
     domains: string[]
   }
@@ -114,7 +117,7 @@ export function readConfig(env: Environment, host: string = hostname()): Result<
     ...togetherFaults(config),
     ...unsignedFaults(config, read.faults),
     ...resilienceFaults(config.resilience),
-    ...notYetFaults(env),
+    ...tlsFaults(read, config.sip.listen),
   ]
   return faults.length === 0 ? { ok: true, value: config } : { ok: false, problem: faults }
 }
@@ -124,7 +127,12 @@ function settings(read: Reader, host: string): Config {
   const advertise = read.value('SIP_ADVERTISE', hostPort)
   const webhookSecret = read.value('WEBHOOK_SECRET', secretSetting)
   return {
-    sip: { listen, advertise, domains: read.value('SIP_DOMAINS', domainsSetting) ?? ownHosts(listen, advertise?.host) },
+    sip: {
+      listen,
+      advertise,
+      tls: tlsConfig(read),
+      domains: read.value('SIP_DOMAINS', domainsSetting) ?? ownHosts(listen, advertise?.host),
+    },
     http: read.value('HTTP_LISTEN', httpListen, '127.0.0.1:8080') ?? { host: '127.0.0.1', port: 8080 },
     apiToken: read.value('API_TOKEN', tokenSetting),
     functions: {
@@ -176,6 +184,10 @@ function togetherFaults({ sip, http, apiToken, redisUrl, gateway }: Config): Fau
   if (wildcard && redisUrl !== undefined && gateway.address === undefined) {
     const message = `GATEWAY_ADDRESS: expected the IP address at which other gateways reach this one, since REDIS_URL is set and SIP_LISTEN is ${wildcard.host} (every address); got nothing. Set it to this machine's own address, for example 10.0.0.1`
     faults.push({ setting: 'GATEWAY_ADDRESS', message })
+  }
+  if (redisUrl !== undefined && sip.listen.every(({ transport }) => transport === 'tls')) {
+    const message = `SIP_LISTEN: expected a udp:// or tcp:// listener beside tls://, since REDIS_URL is set and other gateways reach this one without TLS; add for example tcp://10.0.0.1:5060`
+    faults.push({ setting: 'SIP_LISTEN', message })
   }
   return faults
 }

@@ -22,6 +22,7 @@ import type { Log } from './observe/log.ts'
 import { renderPrometheus } from './observe/prometheus.ts'
 import { openIntegrations } from './open-integrations.ts'
 import { openStore } from './open-store.ts'
+import { openTls } from './open-tls.ts'
 import type { PushSender } from './push/types.ts'
 import { createRandomIds, systemClock } from './system.ts'
 import { locate, locateNow } from './transport/locate.ts'
@@ -35,6 +36,8 @@ import type { Listener } from './transport/types.ts'
 
 /** Milliseconds by which timers may be late so that several fire together: nothing next to T1. */
 const TIMER_SLACK_MS = 4
+/** In the order in which they are preferred where neither a URI nor the DNS says; what has to be encrypted says so. */
+const TRANSPORTS = ['udp', 'tcp', 'tls'] as const
 
 export interface OpenGateway extends Gateway {
   /** `http://127.0.0.1:8080` */
@@ -87,8 +90,11 @@ export async function openGateway(
   const parts = { clock, ids, random: Math.random, store, counters, log }
   const integrations = new Integrations(openIntegrations(settings, parts), counters)
   const { vapidPublicKey } = settings.push.providers
+  const transports = TRANSPORTS.filter((name) => settings.sip.listen.some(({ transport }) => transport === name))
   const resolver = cachedResolver(createNodeResolver(), clock)
-  const network = createNodeNetwork()
+  const tls = settings.sip.tls && openTls(settings.sip.tls, clock, log)
+  const network = createNodeNetwork({ tls: tls?.identity, tlsFailed: () => counters.count('tls.failed') })
+  if (tls) stops.push(tls.watch((identity) => network.renewTls(identity)))
   const gateway = await startGateway({
     options: {
       id: settings.gateway.id,
@@ -106,7 +112,7 @@ export async function openGateway(
     ids,
     store,
     random: Math.random,
-    locator: { locateNow, locate: (uri) => locate(uri, resolver, { clock, random: Math.random }) },
+    locator: { locateNow, locate: (uri) => locate(uri, resolver, { clock, random: Math.random, transports }) },
     invoker,
     manifest,
     push: replaced.push?.(pushSender()) ?? pushSender(),
@@ -196,7 +202,7 @@ function listenersOf({ sip }: Config): Listener[] {
     address: host,
     port,
     advertisedHost: formatHost(sip.advertise?.host ?? host),
-    advertisedPort: sip.advertise?.port ?? port,
+    advertisedPort: transport === 'tls' ? port : (sip.advertise?.port ?? port),
   }))
 }
 

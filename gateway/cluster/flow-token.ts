@@ -33,7 +33,7 @@ export class FlowTokens {
     if (!isEqual(token, this.#sign(text))) return undefined
     const [transport, address = '', port, listener = '', connection] = text.split(' ')
     return {
-      transport: transport === 'tcp' ? 'tcp' : 'udp',
+      transport: transport as NamedFlow['transport'],
       address,
       port: Number(port),
       listener,

@@ -92,7 +92,10 @@ export class LivePeers implements Peers {
   }
 
   #socket(gateway: string, transport: TransportName): GatewaySocket | undefined {
-    const usable = this.#byGateway.get(gateway)?.sockets.filter((socket) => this.#transports.has(socket.transport))
+    // The certificates of a pool name its domain, and not each of its gateways.
+    const usable = this.#byGateway
+      .get(gateway)
+      ?.sockets.filter((socket) => socket.transport !== 'tls' && this.#transports.has(socket.transport))
     return usable?.find((socket) => socket.transport === transport) ?? usable?.[0]
   }
 }

@@ -45,7 +45,9 @@ export function createIdentity(
     ports.add(listener.port).add(listener.advertisedPort)
   }
   for (const { host, port } of sockets) selves.add(hostPort(host, port))
-  const recordRoutes = new Set(listeners.map(recordRouteOf))
+  const recordRoutes = new Set(
+    listeners.flatMap((listener) => [recordRouteOf(listener), secureRecordRouteOf(listener)]),
+  )
   const names = new Set(domains.map(plainHost))
   return {
     isSelf: (host, port) => selves.has(hostPort(host, port ?? DEFAULT_PORT)),
@@ -61,6 +63,14 @@ export function recordRouteOf({ transport, advertisedHost, advertisedPort, gatew
   const hostPort = `${advertisedHost}:${advertisedPort}`
   const owner = gateway === undefined ? '' : `;${GATEWAY_PARAM}=${gateway}`
   return transport === 'udp' ? `<sip:${hostPort};lr${owner}>` : `<sip:${hostPort};transport=${transport};lr${owner}>`
+}
+
+/** The same in a call to a `sips` URI, all of which is encrypted (RFC 3261 16.6 step 4). */
+export function secureRecordRouteOf(listener: Listener): string {
+  const { transport, advertisedHost, advertisedPort, gateway } = listener
+  if (transport !== 'tls') return recordRouteOf(listener)
+  const owner = gateway === undefined ? '' : `;${GATEWAY_PARAM}=${gateway}`
+  return `<sips:${advertisedHost}:${advertisedPort};lr${owner}>`
 }
 
 /** The `host:port` a URI names, by which it is compared with listeners. */

@@ -2,6 +2,7 @@ import type { Binding } from '../../functions/store/store.ts'
 import type { NamedFlow } from '../cluster/flow-token.ts'
 import type { Peers } from '../cluster/peers.ts'
 import { parseUri } from '../sip/uri.ts'
+import { transportOf as transportAsked } from '../transport/locate.ts'
 import type { Destination, Flow, Listener, TransportLayer } from '../transport/types.ts'
 import { isStrict, type RouteDecision, routeUri } from './route.ts'
 import type { Target } from './target.ts'
@@ -56,8 +57,11 @@ function pathTo({ path, received }: Binding, peers: Peers): string[] | undefined
   return route === undefined ? undefined : [route]
 }
 
-function transportOf(uri: string): 'udp' | 'tcp' {
-  return parseUri(uri)?.params.get('transport')?.toLowerCase() === 'tcp' ? 'tcp' : 'udp'
+/** Gateways talk with each other over plain streams where a peer asks for any stream. */
+function transportOf(uriText: string): 'udp' | 'tcp' {
+  const uri = parseUri(uriText)
+  const asked = uri && transportAsked(uri)
+  return asked === 'tcp' || asked === 'tls' ? 'tcp' : 'udp'
 }
 
 function alongRoutes(

@@ -11,7 +11,7 @@ import type { Destination, Listener, TransportLayer } from '../transport/types.t
 import type { Branch } from './branch.ts'
 import type { ProxyContext } from './context.ts'
 import type { Fork } from './fork.ts'
-import { recordRouteOf } from './identity.ts'
+import { recordRouteOf, secureRecordRouteOf } from './identity.ts'
 import { branchWithDigest } from './loop.ts'
 import { type NextHop, nextHopOf } from './next-hop.ts'
 import type { RouteDecision } from './route.ts'
@@ -48,6 +48,8 @@ export interface ProxyParts {
 interface ListenerTexts {
   viaPrefix: string
   recordRoute: string
+  /** In a call to a `sips` URI. */
+  secureRecordRoute: string
 }
 
 const DIALOG_FORMING = new Set(['INVITE', 'SUBSCRIBE', 'REFER'])
@@ -120,12 +122,15 @@ export class ProxyCore implements ClientUser {
   }
 
   #send(branch: Branch, hop: NextHop, located: Destination[], maxBreadth: number | undefined): void {
-    const destinations = this.#parts.dead.order(located)
+    const { context } = branch
+    const secure = isSecure(context.request.uri) ? located.filter(({ transport }) => transport === 'tls') : located
+    // What was to be encrypted all the way rings nobody in the clear (RFC 3261 26.2.2, RFC 5630 5.3).
+    if (secure.length < located.length && secure.length === 0) return this.#failSoon(branch, 480)
+    const destinations = this.#parts.dead.order(secure)
     const destination = destinations[0]
     const listener = destination && this.#parts.transport.listenerFor(destination)
     if (!destination || !listener) return this.#failSoon(branch, 503)
     branch.alternatives = destinations.slice(1)
-    const { context } = branch
     const { method } = context.server
     const edits = this.#edits(context, hop, listener, branch.id)
     if (context.recordRoutes) edits.recordRoute = this.#recordRoute(context, listener)
@@ -198,11 +203,12 @@ export class ProxyCore implements ClientUser {
    * Ours on top; two when the request leaves by another listener than it came in by (RFC 5658), or by a flow that the sender has named: its
    * later requests have to name it again.
    */
-  #recordRoute({ server, routes }: ProxyContext, out: Listener): string[] {
+  #recordRoute({ server, routes, request }: ProxyContext, out: Listener): string[] {
     const inbound = server.flow.listener
-    const own = this.#texts.get(out)!.recordRoute
+    const name = isSecure(request.uri) ? 'secureRecordRoute' : 'recordRoute'
+    const own = this.#texts.get(out)![name]
     if (routes.edge !== undefined) return [own, routes.edge]
-    return inbound === out ? [own] : [own, this.#texts.get(inbound)!.recordRoute]
+    return inbound === out ? [own] : [own, this.#texts.get(inbound)![name]]
   }
 
   /** Repeats an unanswered request at once, for a far end that has just shown itself. */
@@ -301,7 +307,13 @@ export async function firstDestination(uriText: string, locator: Locator): Promi
 }
 
 function listenerTexts(listener: Listener): ListenerTexts {
-  return { viaPrefix: viaPrefix(listener), recordRoute: recordRouteOf(listener) }
+  const secureRecordRoute = secureRecordRouteOf(listener)
+  return { viaPrefix: viaPrefix(listener), recordRoute: recordRouteOf(listener), secureRecordRoute }
+}
+
+/** A `sips` URI. */
+function isSecure(uri: string): boolean {
+  return /^sips:/i.test(uri)
 }
 
 function headerEdits(fork: Fork, maxBreadth: number | undefined): RequestEdits['headers'] {

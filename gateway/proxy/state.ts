@@ -24,6 +24,7 @@ export const Place = z.object({
   port: z.number(),
   listener: z.optional(z.string()),
   connection: z.optional(z.number()),
+  serverName: z.optional(z.string()),
 })
 export type Place = z.infer<typeof Place>
 
@@ -175,21 +176,23 @@ function targetOf({ uri, q, device, binding }: z.infer<typeof TargetState>): Tar
 
 export function placeOf(destination: Destination): Place {
   const { transport, remoteAddress: address, remotePort: port, listener, connection } = destination
+  const serverName = 'serverName' in destination ? destination.serverName : undefined
   return {
     transport,
     address,
     port,
     ...(listener === undefined ? {} : { listener: listenerName(listener) }),
     ...(connection === undefined ? {} : { connection }),
+    ...(serverName === undefined ? {} : { serverName }),
   }
 }
 
 /** The connection of a flow went with its process: sending over it fails, and what else there is to try is tried. */
-export function destinationOf({ connection, ...place }: Place, transport: TransportLayer): Destination {
+export function destinationOf({ connection, serverName, ...place }: Place, transport: TransportLayer): Destination {
   const address = { transport: place.transport, remoteAddress: place.address, remotePort: place.port }
   const listener = listenerOf(place, transport)
-  if (!listener) return address
-  return connection === undefined ? { ...address, listener } : { ...address, listener, connection }
+  if (listener && connection !== undefined) return { ...address, listener, connection }
+  return { ...address, ...(listener && { listener }), ...(serverName !== undefined && { serverName }) }
 }
 
 /** How a request came in; undefined when no listener is left that it could be answered from. */

@@ -1,6 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import type { SipUri } from '../sip/uri.ts'
 import type { Via } from '../sip/via.ts'
+import { transportOf } from '../transport/locate.ts'
 import type { Flow } from '../transport/types.ts'
 
 /**
@@ -29,8 +30,8 @@ export function isReachedByFlow(uri: SipUri, via: Via, flow: Flow, hasPath: bool
 }
 
 function isFlowOfSameHost(uri: SipUri, via: Via, flow: Flow): boolean {
-  const transport = uri.params.get('transport')?.toLowerCase()
-  if (transport !== undefined && transport !== flow.transport) return false
+  const transport = transportOf(uri)
+  if (transport !== null && transport !== flow.transport) return false
   if (flow.transport !== 'udp') return true
   if ((uri.port ?? 5060) === flow.remotePort) return false
   const isViaSource = isSameHost(via.host, flow.remoteAddress) && (via.port ?? 5060) === flow.remotePort

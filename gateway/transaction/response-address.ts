@@ -23,10 +23,11 @@ export function responseDestination(via: Via, flow: Flow): Destination {
  */
 export function fallbackDestination(via: Via, flow: Flow): Destination | undefined {
   if (flow.transport === 'udp') return undefined
-  return addressOf(flow, flow.remoteAddress, sentByPort(via))
+  const destination = addressOf(flow, flow.remoteAddress, sentByPort(via))
+  return flow.transport === 'tls' ? { ...destination, serverName: via.host } : destination
 }
 
-function addressOf(flow: Flow, remoteAddress: string, remotePort: number): Destination {
+function addressOf(flow: Flow, remoteAddress: string, remotePort: number) {
   return { transport: flow.transport, remoteAddress, remotePort, listener: flow.listener }
 }
 

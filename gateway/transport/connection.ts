@@ -38,6 +38,8 @@ const PONG = octetsOf('\r\n')
 /** One stream: its framing, its bounded queue and its one timer. Its table keeps the idle time. */
 export class Connection implements StreamEvents {
   readonly flow: Flow
+  /** What its peer's certificate has named, see Destination; the remote address of one that was accepted, or is not encrypted. */
+  readonly serverName: string
   /** Milliseconds since the epoch; kept by the table. */
   usedAt: number
   readonly #owner: ConnectionOwner
@@ -53,10 +55,12 @@ export class Connection implements StreamEvents {
   constructor(
     owner: ConnectionOwner,
     flow: Flow,
+    serverName: string,
     state: 'connecting' | 'open',
     open: (events: StreamEvents) => Stream,
   ) {
     this.flow = flow
+    this.serverName = serverName
     this.usedAt = owner.clock.now()
     this.#owner = owner
     this.#framer = new StreamFramer(owner.options)

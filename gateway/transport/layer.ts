@@ -73,7 +73,7 @@ class Layer implements TransportLayer {
     const listener = this.listenerFor(destination)
     if (!listener) return this.#fail(failed, 'no listener')
     if (destination.transport === 'udp') return this.#udp.send(text, listener, remoteAddress, remotePort, failed)
-    this.#streams.reach(listener, destination.listener !== undefined, remoteAddress, remotePort, text, failed)
+    this.#streams.reach(listener, destination.listener !== undefined, destination, text, failed)
   }
 
   isAlive(flow: Flow): boolean {

@@ -18,31 +18,30 @@ export interface LocateOptions {
   timeoutMs?: number
 }
 
-const DEFAULT_PORT = 5060
 const DEFAULT_TIMEOUT_MS = 3_000
 /** A domain's servers that are looked up, and places that are tried, at most: what a zone may cost us is bounded. */
 const MAX_SERVERS = 16
 const MAX_DESTINATIONS = 32
 
-/** A host and port to be found by its addresses. */
+/** A host and port to be found by its addresses; `serverName` as in Destination. */
 interface Place {
   transport: TransportName
   host: string
   port: number
+  serverName: string
 }
 
 /**
  * Where a URI is reached without asking anybody: an IP literal.
- * @returns `undefined` when it is a name that has to be resolved, `[]` when it cannot be reached by what we speak:
- *          `sips` is never sent over a plain transport (RFC 3261 26.2.2, RFC 5630)
+ * @returns `undefined` when it is a name that has to be resolved, `[]` when it cannot be reached by what we speak
  */
 export function locateNow(uri: SipUri): Destination[] | undefined {
   const transport = transportOf(uri)
   if (transport === undefined) return []
   const host = targetOf(uri)
   if (isIP(host) === 0) return undefined
-  const remoteAddress = canonicalAddress(host)
-  return [{ transport: transport ?? 'udp', remoteAddress, remotePort: uri.port ?? DEFAULT_PORT }]
+  const place = { transport: transport ?? 'udp', host, serverName: host }
+  return [destinationAt({ ...place, port: uri.port ?? defaultPort(place.transport) }, canonicalAddress(host))]
 }
 
 /**
@@ -69,10 +68,11 @@ async function placesOf(uri: SipUri, resolver: Resolver, options: LocateOptions)
   const transports = options.transports ?? ['udp', 'tcp']
   const asked = transportOf(uri)
   if (!host || asked === undefined || (asked && !transports.includes(asked))) return []
-  const fallback = { transport: asked ?? transports[0] ?? 'udp', host, port: uri.port ?? DEFAULT_PORT }
+  const transport = asked ?? transports[0] ?? 'udp'
+  const fallback = { transport, host, port: uri.port ?? defaultPort(transport), serverName: host }
   if (uri.port !== undefined || isLocal(host)) return [fallback]
   const services = asked ? [serviceOf(asked, host)] : await servicesOf(host, transports, resolver)
-  const servers = await Promise.all(services.map((service) => serversOf(service, resolver, options)))
+  const servers = await Promise.all(services.map((service) => serversOf(service, host, resolver, options)))
   return servers.some((found) => found !== undefined) ? servers.flatMap((found) => found ?? []) : [fallback]
 }
 
@@ -82,7 +82,7 @@ interface Service {
 }
 
 function serviceOf(transport: TransportName, domain: string): Service {
-  return { transport, name: `_sip._${transport}.${domain}` }
+  return { transport, name: transport === 'tls' ? `_sips._tcp.${domain}` : `_sip._${transport}.${domain}` }
 }
 
 /** The services a domain offers by NAPTR; when it says nothing we can use, one for each transport of ours. */
@@ -92,7 +92,9 @@ async function servicesOf(
   resolver: Resolver,
 ): Promise<Service[]> {
   const usable = (await orNothing(resolver.naptr(domain))).filter((record) => isUsable(record, transports))
-  if (usable.length === 0) return transports.map((transport) => serviceOf(transport, domain))
+  // Without NAPTR a SIP URI is looked for as `_sip` alone (RFC 3263 4.1).
+  if (usable.length === 0)
+    return transports.filter((transport) => transport !== 'tls').map((transport) => serviceOf(transport, domain))
   usable.sort((one, other) => one.order - other.order || one.preference - other.preference)
   // A higher order is not looked at once a lower one could be used (RFC 3403 4.1).
   return usable
@@ -108,13 +110,16 @@ function isUsable(record: NaptrRecord, transports: readonly TransportName[]): bo
 
 function transportOfService(record: NaptrRecord): TransportName | undefined {
   const service = record.service.toUpperCase()
-  if (service === 'SIP+D2U') return 'udp'
-  return service === 'SIP+D2T' ? 'tcp' : undefined
+  return service === 'SIP+D2U' ? 'udp' : service === 'SIP+D2T' ? 'tcp' : service === 'SIPS+D2T' ? 'tls' : undefined
 }
 
-/** The servers of one service in the order to try them; `undefined` when it has no SRV records at all. */
+/**
+ * The servers of one service in the order to try them; `undefined` when it has no SRV records at all. Whoever they are, their certificates
+ * name the domain that was asked for (RFC 5922 7.2).
+ */
 async function serversOf(
   service: Service,
+  domain: string,
   resolver: Resolver,
   { random }: LocateOptions,
 ): Promise<Place[] | undefined> {
@@ -122,11 +127,11 @@ async function serversOf(
   if (records.length === 0) return undefined
   // The target "." says that the service is decidedly not there (RFC 2782).
   const offered = records.filter((record) => record.target !== '' && record.target !== '.')
-  return orderSrv(offered.slice(0, MAX_SERVERS), random).map((record) => placeOf(service.transport, record))
+  return orderSrv(offered.slice(0, MAX_SERVERS), random).map((record) => placeOf(service.transport, record, domain))
 }
 
-function placeOf(transport: TransportName, record: SrvRecord): Place {
-  return { transport, host: record.target, port: record.port }
+function placeOf(transport: TransportName, record: SrvRecord, serverName: string): Place {
+  return { transport, host: record.target, port: record.port, serverName }
 }
 
 async function destinationsOf(place: Place, resolver: Resolver, options: LocateOptions): Promise<Destination[]> {
@@ -135,21 +140,29 @@ async function destinationsOf(place: Place, resolver: Resolver, options: LocateO
   return families.flatMap((family) =>
     addresses
       .filter((address) => (isIpv6(address) ? 6 : 4) === family)
-      .map((address) => ({
-        transport: place.transport,
-        remoteAddress: canonicalAddress(address),
-        remotePort: place.port,
-      })),
+      .map((address) => destinationAt(place, canonicalAddress(address))),
   )
 }
 
-/** The transport a URI asks for: null when it leaves it to us, undefined when it is none of ours. */
-function transportOf(uri: SipUri): TransportName | null | undefined {
-  if (uri.scheme !== 'sip') return undefined
-  const asked = uri.params.get('transport')
+function destinationAt({ transport, port, serverName }: Place, remoteAddress: string): Destination {
+  const destination = { transport, remoteAddress, remotePort: port }
+  return transport === 'tls' ? { ...destination, serverName } : destination
+}
+
+/**
+ * The transport a URI asks for: null when it leaves it to us, undefined when it is none of ours. `sips` is never sent over a plain transport
+ * (RFC 3261 26.2.2, RFC 5630 3.3).
+ */
+export function transportOf({ scheme, params }: SipUri): TransportName | null | undefined {
+  const asked = params.get('transport')?.toLowerCase()
+  if (scheme === 'sips') return !asked || asked === 'tcp' || asked === 'tls' ? 'tls' : undefined
+  if (scheme !== 'sip') return undefined
   if (!asked) return null
-  const name = asked.toLowerCase()
-  return name === 'udp' || name === 'tcp' ? name : undefined
+  return asked === 'udp' || asked === 'tcp' || asked === 'tls' ? asked : undefined
+}
+
+function defaultPort(transport: TransportName): number {
+  return transport === 'tls' ? 5061 : 5060
 }
 
 /** RFC 3263 4: the maddr parameter, else the host. */

@@ -4,23 +4,25 @@ import { failureOf } from './node-udp.ts'
 import type { Address, Stream, StreamEvents, StreamServer, TransportFailure } from './types.ts'
 
 /** Half-open streams are not kept: what is queued is flushed when the peer ends its side, then both sides are closed. */
-const STREAM_OPTIONS = { noDelay: true, allowHalfOpen: false } as const
+export const STREAM_OPTIONS = { noDelay: true, allowHalfOpen: false } as const
 
 /** Connections the system completes before we take them. */
 const BACKLOG = 1024
 
 /** Listens for TCP connections; rejects with the system's error when it cannot. */
 export async function listenTcp(local: Address, accept: (stream: Stream) => StreamEvents): Promise<StreamServer> {
-  const server = createServer(STREAM_OPTIONS, (socket) => {
-    // A peer that went away before it was accepted has no address.
-    if (socket.remoteAddress === undefined) return socket.destroy()
-    const stream = new SocketStream(socket, { address: socket.remoteAddress, port: socket.remotePort ?? 0 })
-    stream.attach(accept(stream))
-  })
+  const server = createServer(STREAM_OPTIONS, (socket) => acceptSocket(socket, accept))
   await listening(server, local)
   server.on('error', () => {})
   const bound = server.address() as { address: string; port: number }
   return { local: { address: bound.address, port: bound.port }, close: () => void server.close() }
+}
+
+export function acceptSocket(socket: Socket, accept: (stream: Stream) => StreamEvents): void {
+  // A peer that went away before it was accepted has no address.
+  if (socket.remoteAddress === undefined) return void socket.destroy()
+  const stream = new SocketStream(socket, { address: socket.remoteAddress, port: socket.remotePort ?? 0 })
+  stream.attach(accept(stream))
 }
 
 /** Opens a TCP connection; `localAddress` may be '' for any. */
@@ -39,7 +41,7 @@ export function connectTcp(remote: Address, localAddress: string, events: Stream
   return stream
 }
 
-class SocketStream implements Stream {
+export class SocketStream implements Stream {
   readonly remote: Address
   readonly #socket: Socket
   #failure: TransportFailure | undefined
@@ -89,7 +91,7 @@ function uncork(): void {
   for (const socket of sockets) socket.uncork()
 }
 
-function listening(server: Server, { address, port }: Address): Promise<void> {
+export function listening(server: Server, { address, port }: Address): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     const options = { host: address, port, exclusive: true, ipv6Only: isIpv6(address), backlog: BACKLOG }

@@ -31,7 +31,7 @@ export const defaultTransportOptions: TransportOptions = {
   lingerMs: 5_000,
 }
 
-/** What the layer counts: one name per thing that happened, no addresses. */
+/** What the layer counts: one name per thing that happened, no addresses. `tcp` is every stream, those over TLS too. */
 export type TransportCounter =
   | 'udp.received'
   | 'udp.sent'
@@ -47,5 +47,6 @@ export type TransportCounter =
   | 'tcp.slow'
   | 'tcp.evicted'
   | 'tcp.queue full'
+  | 'tls.failed'
 
 export type CountTransport = (name: TransportCounter) => void

@@ -20,7 +20,14 @@ const ORDER_MS = 1000
 
 const silent = (): void => {}
 
-/** The TCP listeners and every connection, accepted or opened: an accepted one is used to reach its own remote address and port. */
+/** An address to reach, see Destination. */
+interface To {
+  remoteAddress: string
+  remotePort: number
+  serverName?: string | undefined
+}
+
+/** The TCP and TLS listeners and every connection, accepted or opened: an accepted one is used to reach its own remote address and port. */
 export class StreamTransport implements ConnectionOwner {
   readonly clock: Clock
   readonly options: TransportOptions
@@ -31,7 +38,7 @@ export class StreamTransport implements ConnectionOwner {
   readonly #servers: StreamServer[] = []
   /** By number, in order of last use: the first is the one unused for longest. */
   readonly #connections = new Map<number, Connection>()
-  /** By remote end, and by remote end and listener: the latest of each. */
+  /** By remote end, and by remote end and listener, see keysOf: the latest of each. */
   readonly #byRemote = new Map<string, Connection>()
   /** Ended by us, not yet closed by their peers, oldest first. */
   readonly #ending = new Set<Connection>()
@@ -53,7 +60,11 @@ export class StreamTransport implements ConnectionOwner {
 
   /** Opens the listener's server; resolves to the port it got. */
   async open(listener: Listener): Promise<number> {
-    const server = await this.#network.listen(listener, (stream) => this.#accept(stream, listener))
+    const server = await this.#network.listen(
+      listener,
+      (stream) => this.#accept(stream, listener),
+      listener.transport === 'tls',
+    )
     this.#servers.push(server)
     return server.local.port
   }
@@ -66,19 +77,21 @@ export class StreamTransport implements ConnectionOwner {
     return remoteAddress === flow.remoteAddress && remotePort === flow.remotePort ? connection : undefined
   }
 
-  /** Sends to an address over the connection there is, or a new one. `bound`: only one of this very listener will do. */
+  /**
+   * Sends to an address over the connection there is, or a new one, from this listener.
+   * @param isBound only a connection of this very listener will do
+   */
   reach(
     listener: Listener,
-    bound: boolean,
-    address: string,
-    port: number,
+    isBound: boolean,
+    { remoteAddress: address, remotePort: port, serverName }: To,
     text: string,
     failed?: OnTransportFailure,
   ): void {
     const remoteAddress = canonicalAddress(address)
-    const end = endOf(remoteAddress, port)
-    const known = this.#byRemote.get(bound ? endAt(end, listener) : end)
-    const connection = known?.isUsable ? known : this.#connect(listener, remoteAddress, port)
+    const end = endWith(listener, remoteAddress, port, serverName ?? remoteAddress)
+    const known = this.#byRemote.get(isBound ? endAt(end, listener) : end)
+    const connection = known?.isUsable ? known : this.#connect(listener, remoteAddress, port, serverName)
     this.count('tcp.sent')
     connection.send(text, failed)
   }
@@ -101,7 +114,7 @@ export class StreamTransport implements ConnectionOwner {
   ended(connection: Connection): void {
     const { flow } = connection
     this.#connections.delete(flow.connection)
-    for (const key of keysOf(flow)) if (this.#byRemote.get(key) === connection) this.#byRemote.delete(key)
+    for (const key of keysOf(connection)) if (this.#byRemote.get(key) === connection) this.#byRemote.delete(key)
     this.#ending.add(connection)
     if (this.#connections.size === 0) this.#stopIdleTimer()
   }
@@ -134,14 +147,15 @@ export class StreamTransport implements ConnectionOwner {
 
   #accept(stream: Stream, listener: Listener): StreamEvents {
     this.count('tcp.accepted')
-    return this.#add(stream.remote.address, stream.remote.port, listener, 'open', () => stream)
+    return this.#add(stream.remote.address, stream.remote.port, listener, undefined, 'open', () => stream)
   }
 
-  #connect(listener: Listener, address: string, port: number): Connection {
+  #connect(listener: Listener, address: string, port: number, serverName: string | undefined): Connection {
     this.count('tcp.connected')
     const from = isWildcard(listener.address) ? '' : listener.address
-    return this.#add(address, port, listener, 'connecting', (events) =>
-      this.#network.connect({ address, port }, from, events),
+    const secureName = listener.transport === 'tls' ? (serverName ?? address) : undefined
+    return this.#add(address, port, listener, serverName, 'connecting', (events) =>
+      this.#network.connect({ address, port }, from, events, secureName),
     )
   }
 
@@ -149,15 +163,16 @@ export class StreamTransport implements ConnectionOwner {
     remoteAddress: string,
     remotePort: number,
     listener: Listener,
+    serverName: string | undefined,
     state: 'connecting' | 'open',
     open: (events: StreamEvents) => Stream,
   ): Connection {
     this.#makeRoom()
     const number = ++this.#lastNumber
     const flow: Flow = { transport: listener.transport, remoteAddress, remotePort, listener, connection: number }
-    const connection = new Connection(this, flow, state, open)
+    const connection = new Connection(this, flow, serverName ?? remoteAddress, state, open)
     this.#connections.set(number, connection)
-    for (const key of keysOf(flow)) this.#byRemote.set(key, connection)
+    for (const key of keysOf(connection)) this.#byRemote.set(key, connection)
     this.#idleTimer ??= this.clock.after(this.options.idleMs, this.#closeIdle)
     return connection
   }
@@ -189,9 +204,15 @@ export class StreamTransport implements ConnectionOwner {
   }
 }
 
-function keysOf({ remoteAddress, remotePort, listener }: Flow): string[] {
-  const end = endOf(remoteAddress, remotePort)
+function keysOf({ flow: { remoteAddress, remotePort, listener }, serverName }: Connection): string[] {
+  const end = endWith(listener, remoteAddress, remotePort, serverName)
   return [end, endAt(end, listener)]
+}
+
+/** An encrypted connection serves the name that was asked of its peer, and no other (RFC 5922 7.3). */
+function endWith({ transport }: Listener, address: string, port: number, serverName: string): string {
+  const end = endOf(address, port)
+  return transport === 'tls' ? `tls|${end}|${serverName}` : end
 }
 
 function endAt(end: string, listener: Listener): string {

@@ -1,5 +1,5 @@
-/** The transports of this gateway; `tls`, `ws` and `wss` have their names reserved in Via. */
-export type TransportName = 'udp' | 'tcp'
+/** The transports of this gateway; `ws` and `wss` have their names reserved in Via. */
+export type TransportName = 'udp' | 'tcp' | 'tls'
 
 export interface Address {
   /** IP literal, IPv6 without brackets. */
@@ -19,7 +19,7 @@ export interface Listener extends Address {
 
 /**
  * Where a message came from, and so where an answer to it goes: the 5-tuple of RFC 5626's flow.
- * For TCP `connection` names the connection while it lives.
+ * For TCP and TLS `connection` names the connection while it lives.
  */
 export interface Flow {
   transport: TransportName
@@ -35,7 +35,15 @@ export interface Flow {
 /** Where to send: a flow that exists, or an address to reach from the listener of that transport and family. */
 export type Destination =
   | Flow
-  | { transport: TransportName; remoteAddress: string; remotePort: number; listener?: Listener; connection?: undefined }
+  | {
+      transport: TransportName
+      remoteAddress: string
+      remotePort: number
+      listener?: Listener
+      connection?: undefined
+      /** Over TLS: what the peer's certificate has to name (RFC 5922 7.2), a domain or an IP literal; default the address. */
+      serverName?: string | undefined
+    }
 
 export type TransportFailure = 'refused' | 'unreachable' | 'closed' | 'queue full' | 'too large' | 'no listener'
 
@@ -69,9 +77,13 @@ export interface TransportLayer {
 /** The operating system's sockets, or a test's in-memory network. Buffers given to `receive` are only valid during the call. */
 export interface Network {
   udp(local: Address, events: UdpEvents): Promise<UdpSocket>
-  listen(local: Address, accept: (stream: Stream) => StreamEvents): Promise<StreamServer>
-  /** Returns at once; `opened` or `closed` follows. Writes before `opened` are queued by the stream. */
-  connect(remote: Address, localAddress: string, events: StreamEvents): Stream
+  /** @param isSecure over TLS: streams are accepted once they are encrypted */
+  listen(local: Address, accept: (stream: Stream) => StreamEvents, isSecure?: boolean): Promise<StreamServer>
+  /**
+   * Returns at once; `opened` or `closed` follows. Writes before `opened` are queued by the stream.
+   * @param serverName over TLS, see Destination; absent: without TLS
+   */
+  connect(remote: Address, localAddress: string, events: StreamEvents, serverName?: string): Stream
 }
 export interface UdpEvents {
   /** Must not throw: other datagrams may wait behind this one. */

@@ -5,7 +5,7 @@ import { Platform } from 'aws-cdk-lib/aws-ecr-assets'
 import * as ecs from 'aws-cdk-lib/aws-ecs'
 import * as elb from 'aws-cdk-lib/aws-elasticloadbalancingv2'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
-import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
+import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import type { PlatformApplications } from './platform-applications.ts'
 import type { Secrets } from './secrets.ts'
@@ -17,10 +17,11 @@ export interface GatewaysProps {
   redisUrl: ISecret
   functionsUrl: string
   applications: PlatformApplications
-  settings: Pick<Settings, 'domains' | 'advertise' | 'certificateArn' | 'gateways'>
+  settings: Pick<Settings, 'domains' | 'advertise' | 'certificateArn' | 'sipTlsSecretArn' | 'gateways'>
 }
 
 const SIP = 5060
+const SIPS = 5061
 const HTTP = 8080
 const DRAIN_SECONDS = 20
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -53,8 +54,8 @@ export class Gateways extends Construct {
       healthCheckGracePeriod: Duration.seconds(60),
       circuitBreaker: { rollback: true },
     })
-    this.#open(settings.certificateArn)
-    this.targets = this.#listen(vpc, settings.certificateArn)
+    this.#open(settings)
+    this.targets = this.#listen(vpc, settings)
     const scaling = this.service.autoScaleTaskCount({ minCapacity: min, maxCapacity: max })
     // Whoever goes leaves its calls to the others: seldom.
     scaling.scaleOnCpuUtilization('Cpu', {
@@ -89,6 +90,8 @@ export class Gateways extends Construct {
         operatingSystemFamily: ecs.OperatingSystemFamily.LINUX,
       },
     })
+    const { sipTlsSecretArn } = settings
+    const tls = sipTlsSecretArn ? Secret.fromSecretCompleteArn(this, 'SipTls', sipTlsSecretArn) : undefined
     const container = task.addContainer('gateway', {
       image: ecs.ContainerImage.fromAsset(ROOT, { file: 'infra/docker/Dockerfile', platform: Platform.LINUX_ARM64 }),
       environment: {
@@ -96,17 +99,23 @@ export class Gateways extends Construct {
         SIP_DOMAINS: settings.domains,
         FUNCTIONS: functionsUrl,
         DRAIN_SECONDS: String(DRAIN_SECONDS),
+        ...(tls ? { SIP_LISTEN: `udp://0.0.0.0:${SIP},tcp://0.0.0.0:${SIP},tls://0.0.0.0:${SIPS}` } : {}),
         ...(applications.arns.length > 0 ? { SNS_PLATFORM_APPLICATIONS: applications.asSetting } : {}),
       },
       secrets: {
         API_TOKEN: ecs.Secret.fromSecretsManager(secrets.apiToken),
         WEBHOOK_SECRET: ecs.Secret.fromSecretsManager(secrets.webhook),
         REDIS_URL: ecs.Secret.fromSecretsManager(redisUrl),
+        ...(tls && {
+          SIP_TLS_CERT: ecs.Secret.fromSecretsManager(tls, 'cert'),
+          SIP_TLS_KEY: ecs.Secret.fromSecretsManager(tls, 'key'),
+        }),
       },
       portMappings: [
         { containerPort: SIP, protocol: ecs.Protocol.UDP },
         { containerPort: SIP, protocol: ecs.Protocol.TCP },
         { containerPort: HTTP, protocol: ecs.Protocol.TCP },
+        ...(tls ? [{ containerPort: SIPS, protocol: ecs.Protocol.TCP }] : []),
       ],
       // That of the image is not looked at.
       healthCheck: {
@@ -127,8 +136,8 @@ export class Gateways extends Construct {
   }
 
   /** Phones, other SIP servers and other gateways send to the load balancer, or to the gateway that wrote to them. */
-  #open(certificateArn: string | undefined): void {
-    for (const port of [Port.udp(SIP), Port.tcp(SIP)]) {
+  #open({ certificateArn, sipTlsSecretArn }: GatewaysProps['settings']): void {
+    for (const port of [Port.udp(SIP), Port.tcp(SIP), ...(sipTlsSecretArn ? [Port.tcp(SIPS)] : [])]) {
       this.service.connections.allowFrom(Peer.anyIpv4(), port, 'SIP')
       this.loadBalancer.connections.allowFrom(Peer.anyIpv4(), port, 'SIP')
     }
@@ -136,7 +145,7 @@ export class Gateways extends Construct {
     if (certificateArn) this.loadBalancer.connections.allowFrom(Peer.anyIpv4(), Port.tcp(443), 'HTTP API')
   }
 
-  #listen(vpc: IVpc, certificateArn: string | undefined): elb.NetworkTargetGroup {
+  #listen(vpc: IVpc, { certificateArn, sipTlsSecretArn }: GatewaysProps['settings']): elb.NetworkTargetGroup {
     const common = {
       vpc,
       targetType: elb.TargetType.IP,
@@ -171,6 +180,21 @@ export class Gateways extends Construct {
       protocol: elb.Protocol.TCP_UDP,
       defaultTargetGroups: [sip],
     })
+    // Encrypted as far as the gateway, which has to know that it is.
+    if (sipTlsSecretArn) {
+      const sips = new elb.NetworkTargetGroup(this, 'Sips', {
+        ...common,
+        port: SIPS,
+        protocol: elb.Protocol.TCP,
+        preserveClientIp: true,
+        targets: [this.service.loadBalancerTarget({ containerName: 'gateway', containerPort: SIPS })],
+      })
+      this.loadBalancer.addListener('SipsListener', {
+        port: SIPS,
+        protocol: elb.Protocol.TCP,
+        defaultTargetGroups: [sips],
+      })
+    }
     if (certificateArn) {
       const api = new elb.NetworkTargetGroup(this, 'Api', {
         ...common,

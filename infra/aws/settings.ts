@@ -20,6 +20,8 @@ export interface Settings {
   advertise: string | undefined
   /** ARN of an ACM certificate: the HTTP API is then open on port 443; absent: from within the network only. */
   certificateArn: string | undefined
+  /** ARN of a secret, JSON with `cert` and `key` in PEM: SIP over TLS is then open on port 5061; absent: there is none. */
+  sipTlsSecretArn: string | undefined
   /** ARN of a secret that is a REDIS_URL of yours, Upstash's for example; absent: an ElastiCache of its own. */
   redisUrlSecretArn: string | undefined
   /** ARN of a secret, JSON with `url` and `token`: the functions reach that Redis by it, over Upstash's REST API. */
@@ -57,6 +59,7 @@ export function readSettings(context: Context): Result<Settings, string[]> {
     domains: domains ?? '',
     advertise: text('advertise'),
     certificateArn: arn('certificateArn'),
+    sipTlsSecretArn: arn('sipTlsSecretArn'),
     redisUrlSecretArn: arn('redisUrlSecretArn'),
     upstashSecretArn: arn('upstashSecretArn'),
     functionsBundle: text('functionsBundle'),

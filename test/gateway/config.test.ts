@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { type Config, type Environment, readConfig, supportedProviders } from '../../gateway/config.ts'
 
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
@@ -8,6 +9,11 @@ function config(env: Environment): Config {
   const read = readConfig(env, 'host-1')
   if (!read.ok) assert.fail(read.problem.map(({ message }) => message).join('\n'))
   return read.value
+}
+
+/** Path of a file for TLS. */
+function pem(name: string): string {
+  return fileURLToPath(new URL(`../support/tls/${name}.pem`, import.meta.url))
 }
 
 function faults(env: Environment): string[] {
@@ -27,6 +33,7 @@ describe('defaults', () => {
           { transport: 'tcp', host: '127.0.0.1', port: 5060 },
         ],
         advertise: undefined,
+        tls: undefined,
         domains: ['127.0.0.1'],
       },
       http: { host: '127.0.0.1', port: 8080 },
@@ -69,7 +76,48 @@ describe('listeners', () => {
     ])
   })
 
-  for (const transport of ['tls', 'ws', 'wss']) {
+  test('TLS listens on 5061, with a certificate and its key', () => {
+    const files = { SIP_TLS_CERT: pem('sip-cert'), SIP_TLS_KEY: pem('sip-key') }
+    const { listen, tls } = config({ SIP_LISTEN: 'tcp://127.0.0.1,tls://127.0.0.1', ...files }).sip
+    assert.deepEqual(listen[1], { transport: 'tls', host: '127.0.0.1', port: 5061 })
+    assert.deepEqual(tls, { cert: files.SIP_TLS_CERT, key: files.SIP_TLS_KEY, ca: undefined })
+    assert.equal(config({ SIP_LISTEN: 'tls://127.0.0.1', ...files, SIP_TLS_CA: pem('cert') }).sip.tls?.ca, pem('cert'))
+  })
+
+  test('TLS without its files, files without TLS, and files that are none are told with what to do', () => {
+    const listen = 'udp://127.0.0.1,tls://127.0.0.1'
+    const [cert, key, ...others] = faults({ SIP_LISTEN: listen })
+    assert.match(cert!, /^SIP_TLS_CERT: .*since SIP_LISTEN has a tls:\/\/ listener/)
+    assert.match(key!, /^SIP_TLS_KEY: /)
+    assert.deepEqual(others, [])
+    const files = { SIP_TLS_CERT: pem('sip-cert'), SIP_TLS_KEY: pem('sip-key') }
+    assert.match(faults(files)[0]!, /^SIP_TLS_CERT: expected nothing, since SIP_LISTEN has no tls/)
+    const wrong = (setting: string, path: string) => faults({ SIP_LISTEN: listen, ...files, [setting]: path })
+    assert.deepEqual(wrong('SIP_TLS_KEY', pem('sip-cert')), [
+      `SIP_TLS_KEY: expected a private key without a passphrase in PEM, or a file with it, got "${pem('sip-cert')}"; name a file that can be read`,
+    ])
+    assert.match(
+      wrong('SIP_TLS_CERT', '/nowhere.pem')[0]!,
+      /^SIP_TLS_CERT: expected a certificate in PEM, or a file with it, got/,
+    )
+    const text = wrong('SIP_TLS_KEY', '-----BEGIN PRIVATE KEY-----\nsecret')[0]!
+    assert.match(text, /got something else/)
+    assert.doesNotMatch(text, /secret/)
+  })
+
+  test('TCP and TLS do not share a port', () => {
+    const files = { SIP_TLS_CERT: pem('sip-cert'), SIP_TLS_KEY: pem('sip-key') }
+    const [message] = faults({ SIP_LISTEN: 'tcp://127.0.0.1:5060,tls://127.0.0.1:5060', ...files })
+    assert.match(message!, /^SIP_LISTEN: expected each listener once/)
+  })
+
+  test('gateways that share a Redis reach each other without TLS', () => {
+    const files = { SIP_TLS_CERT: pem('sip-cert'), SIP_TLS_KEY: pem('sip-key') }
+    const [message] = faults({ SIP_LISTEN: 'tls://127.0.0.1', REDIS_URL: 'redis://127.0.0.1', ...files })
+    assert.match(message!, /^SIP_LISTEN: expected a udp:\/\/ or tcp:\/\/ listener beside tls/)
+  })
+
+  for (const transport of ['ws', 'wss']) {
     test(`${transport} is refused with the word that it is not in this version`, () => {
       const [message, ...others] = faults({ SIP_LISTEN: `udp://127.0.0.1:5060,${transport}://127.0.0.1:5061` })
       assert.deepEqual(others, [])
@@ -287,10 +335,6 @@ describe('REDIS_URL', () => {
 })
 
 describe('what this version cannot do', () => {
-  test('TLS files stop the start', () => {
-    assert.match(faults({ SIP_TLS_KEY: '/k.pem' })[0]!, /^SIP_TLS_KEY: .*no TLS/)
-  })
-
   test('integrations that are set, and misspelt names, are noticed', () => {
     assert.deepEqual(config({ HEP_URL: 'udp://127.0.0.1:9060', SIP_DOMAIN: 'example.com', PATH: '/bin' }).notices, [
       'HEP_URL is set, but this version does not use it',

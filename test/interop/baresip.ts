@@ -9,7 +9,9 @@ export interface BaresipOptions {
   user: string
   /** Host part of the address of record. */
   domain: string
-  transport: 'udp' | 'tcp'
+  transport: 'udp' | 'tcp' | 'tls'
+  /** Over TLS: file with the root that it trusts. */
+  caFile?: string
   /** Address of this phone. */
   address: string
   /** SIP port, default 5060; RTP and the control port are derived from it. It needs `port + 1` too. */
@@ -145,12 +147,13 @@ function controlPort(port: number): number {
   return port + 2
 }
 
-function config({ address, tone, user }: BaresipOptions, port: number, directory: string): string {
+function config({ address, tone, user, caFile }: BaresipOptions, port: number, directory: string): string {
   const rtp = 10_000 + (port % 200) * 100
   const lines = [
     'poll_method epoll',
     `sip_listen ${address}:${port}`,
     `net_interface ${address}`,
+    ...(caFile ? [`sip_cafile ${caFile}`] : []),
     `rtp_ports ${rtp}-${rtp + 98}`,
     `audio_source ausine,${tone}`,
     `audio_player aubridge,${user}`,

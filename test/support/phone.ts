@@ -11,7 +11,7 @@ export interface PhoneOptions {
   domain: string
   address: string
   port?: number
-  transport?: 'udp' | 'tcp'
+  transport?: 'udp' | 'tcp' | 'tls'
   gateway: { address: string; port: number }
   network: MemoryNetwork
   /** `+sip.instance`, without brackets; default none. */
@@ -70,15 +70,14 @@ export class Phone {
   }
 
   get contact(): string {
-    const { address, transport, contactParams } = this.options
-    const tcp = transport === 'tcp' ? ';transport=tcp' : ''
-    return `sip:${this.user}@${address}:${this.port}${tcp}${contactParams ? `;${contactParams}` : ''}`
+    const { contactParams } = this.options
+    return `${this.shownContact}${contactParams ? `;${contactParams}` : ''}`
   }
 
   /** The contact as others see it. */
   get shownContact(): string {
-    const { address, transport } = this.options
-    return `sip:${this.user}@${address}:${this.port}${transport === 'tcp' ? ';transport=tcp' : ''}`
+    const { address, transport = 'udp' } = this.options
+    return `sip:${this.user}@${address}:${this.port}${transport === 'udp' ? '' : `;transport=${transport}`}`
   }
 
   /** The contact as its dialogs have it. */
@@ -88,7 +87,7 @@ export class Phone {
 
   async connect(): Promise<this> {
     const { network, address, gateway, transport } = this.options
-    if (transport === 'tcp') {
+    if (transport === 'tcp' || transport === 'tls') {
       const events: StreamEvents = { opened() {}, receive: (octets) => this.#stream(octets), closed: () => {} }
       const stream = network.connect(gateway, address, events)
       this.#send = (octets) => stream.write(octets)

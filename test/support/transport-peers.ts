@@ -1,8 +1,16 @@
 import { octetsOf, textOf } from '../../gateway/transport/octets.ts'
-import type { Address, Flow, Listener, Stream, StreamEvents, TransportFailure } from '../../gateway/transport/types.ts'
+import type {
+  Address,
+  Flow,
+  Listener,
+  Stream,
+  StreamEvents,
+  TransportFailure,
+  TransportName,
+} from '../../gateway/transport/types.ts'
 import type { MemoryNetwork, MemoryStream } from './memory-network.ts'
 
-export function listener(transport: 'udp' | 'tcp', address: string, port: number): Listener {
+export function listener(transport: TransportName, address: string, port: number): Listener {
   const advertisedHost = address.includes(':') ? `[${address}]` : address
   return { transport, address, port, advertisedHost, advertisedPort: port }
 }

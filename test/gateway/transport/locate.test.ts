@@ -91,9 +91,10 @@ test('DN3: an explicit port means no SRV, an IP literal no question at all (RFC 
 
 test('DN4: sips, and transports we do not speak, are never sent over a plain one (RFC 3261 26.2.2, RFC 5630)', async () => {
   const zone = new Zone({ addresses: { 'example.com': ['192.0.2.9'] } })
+  assert.deepEqual(now('sips:192.0.2.9'), ['tls 192.0.2.9:5061'])
   for (const text of [
     'sips:example.com',
-    'sips:192.0.2.9',
+    'sips:192.0.2.9;transport=udp',
     'sips:example.com;transport=tcp',
     'sip:example.com;transport=tls',
     'sip:192.0.2.9;transport=ws',
@@ -104,6 +105,30 @@ test('DN4: sips, and transports we do not speak, are never sent over a plain one
   }
   assert.deepEqual(await located('sip:example.com;transport=tcp', zone, { transports: ['udp'] }), [])
   assert.deepEqual(zone.asked, [])
+})
+
+test('TC11: TLS servers are found as _sips, at 5061, and have to be who was asked for (RFC 3263 4.1, RFC 5922 7.2)', async () => {
+  const transports = ['udp', 'tcp', 'tls'] as const
+  const zone = new Zone({
+    naptr: { 'b.test': [naptr(1, 1, 'SIPS+D2T', '_sips._tcp.b.test'), naptr(2, 1, 'SIP+D2U', '_sip._udp.b.test')] },
+    srv: {
+      '_sips._tcp.a.test': [srv(1, 1, 5071, 'edge.hosting.test')],
+      '_sips._tcp.b.test': [srv(1, 1, 5072, 'edge.hosting.test')],
+    },
+    addresses: { 'edge.hosting.test': ['192.0.2.1'], 'a.test': ['192.0.2.9'], 'c.test': ['192.0.2.8'] },
+  })
+  const find = (text: string) => locate(uri(text), zone, { clock: new FakeClock(), random: () => 0.5, transports })
+  const edge = { transport: 'tls', remoteAddress: '192.0.2.1' }
+  assert.deepEqual(await find('sips:a.test'), [{ ...edge, remotePort: 5071, serverName: 'a.test' }])
+  assert.deepEqual(await find('sip:a.test;transport=tls'), [{ ...edge, remotePort: 5071, serverName: 'a.test' }])
+  assert.deepEqual(await find('sip:b.test'), [{ ...edge, remotePort: 5072, serverName: 'b.test' }])
+  assert.deepEqual((await find('sip:a.test')).map(asText), ['udp 192.0.2.9:5060'])
+  const own = { transport: 'tls', remoteAddress: '192.0.2.8', serverName: 'c.test' }
+  assert.deepEqual(await find('sips:c.test'), [{ ...own, remotePort: 5061 }])
+  assert.deepEqual(await find('sips:c.test:5091'), [{ ...own, remotePort: 5091 }])
+  assert.deepEqual(locateNow(uri('sip:192.0.2.8;transport=tls')), [
+    { transport: 'tls', remoteAddress: '192.0.2.8', remotePort: 5061, serverName: '192.0.2.8' },
+  ])
 })
 
 test('DN5: a destination that failed is tried last for a while, or until it answers (RFC 3263 4.3)', async () => {

@@ -12,6 +12,7 @@ import type * as testing from '../../../infra/aws/testing.ts'
 import { absentPackage } from '../../packages.ts'
 
 const ROOM = fileURLToPath(new URL('../../../infra/aws', import.meta.url))
+const pem = (name: string) => readFileSync(new URL(`../../support/tls/${name}.pem`, import.meta.url), 'utf8')
 const SECRET = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:fcm-AbCdEf'
 
 describe('the stack', { skip: absentPackage('infra/aws') }, () => {
@@ -31,6 +32,7 @@ describe('the stack', { skip: absentPackage('infra/aws') }, () => {
       domains: 'example.com',
       advertise: 'sip.example.com:5060',
       certificateArn: 'arn:aws:acm:eu-west-1:123456789012:certificate/1',
+      sipTlsSecretArn: SECRET,
       redisUrlSecretArn: SECRET,
       upstashSecretArn: SECRET,
       platformApplications: [
@@ -67,12 +69,14 @@ describe('the stack', { skip: absentPackage('infra/aws') }, () => {
     ])
     assert.deepEqual(
       Secrets.map(({ Name }: { Name: string }) => Name),
-      ['API_TOKEN', 'WEBHOOK_SECRET', 'REDIS_URL'],
+      ['API_TOKEN', 'WEBHOOK_SECRET', 'REDIS_URL', 'SIP_TLS_CERT', 'SIP_TLS_KEY'],
     )
     const secrets = {
       API_TOKEN: 'abc',
       WEBHOOK_SECRET: `whsec_${'a'.repeat(44)}`,
       REDIS_URL: 'rediss://:abc@redis.example:6379',
+      SIP_TLS_CERT: pem('sip-cert'),
+      SIP_TLS_KEY: pem('sip-key'),
     }
     const image = {
       SIP_LISTEN: 'udp://0.0.0.0:5060,tcp://0.0.0.0:5060',
@@ -82,6 +86,10 @@ describe('the stack', { skip: absentPackage('infra/aws') }, () => {
     const config = readConfig({ ...image, ...Object.fromEntries(said), ...secrets })
     assert.ok(config.ok, JSON.stringify(config))
     assert.deepEqual(config.value.notices, [])
+    assert.deepEqual(
+      config.value.sip.listen.map(({ transport, port }) => `${transport} ${port}`),
+      ['udp 5060', 'tcp 5060', 'tls 5061'],
+    )
     assert.deepEqual([...config.value.push.providers.sns.keys()], ['fcm', 'apns'])
   })
 
@@ -115,6 +123,13 @@ describe('the stack', { skip: absentPackage('infra/aws') }, () => {
     })
   })
 
+  test('SIP over TLS is open where there is a certificate for it, and ends at the gateways', () => {
+    whole.hasResourceProperties('AWS::ElasticLoadBalancingV2::Listener', { Port: 5061, Protocol: 'TCP' })
+    const ports = [5060, 5060, 5061].map((port) => Match.objectLike({ CidrIp: '0.0.0.0/0', FromPort: port }))
+    whole.hasResourceProperties('AWS::EC2::SecurityGroup', { SecurityGroupIngress: ports })
+    plain.resourcePropertiesCountIs('AWS::ElasticLoadBalancingV2::Listener', { Port: 5061 }, 0)
+  })
+
   test('the health checks of the load balancer are let in, and nobody else to the HTTP API', () => {
     const ingress = Object.values(plain.findResources('AWS::EC2::SecurityGroupIngress'))
     assert.equal(ingress.length, 1)
@@ -127,7 +142,7 @@ describe('the stack', { skip: absentPackage('infra/aws') }, () => {
 
   test('the HTTP API is open over TLS alone, where there is a certificate', () => {
     whole.hasResourceProperties('AWS::ElasticLoadBalancingV2::Listener', { Port: 443, Protocol: 'TLS' })
-    whole.resourceCountIs('AWS::ElasticLoadBalancingV2::Listener', 2)
+    whole.resourceCountIs('AWS::ElasticLoadBalancingV2::Listener', 3)
   })
 
   test('Redis evicts nothing, encrypts, and has a replica in another zone', () => {
