@@ -1,5 +1,5 @@
 import type { LambdaEvent } from 'hono/aws-lambda'
-import { invocationPath } from '../contract/path.ts'
+import { invocationPath, userText } from '../contract/path.ts'
 import { parseUri } from '../contract/uri/uri.ts'
 
 /**
@@ -45,7 +45,7 @@ function invokedPath(path: string, event: Parts): string | undefined {
   for (const candidate of [uri, aor]) {
     const parsed = typeof candidate === 'string' ? parseUri(candidate.toWellFormed()) : undefined
     if (!parsed) continue
-    const sent = invocationPath(method, parsed.host, parsed.user)
+    const sent = invocationPath(method, parsed.host, userText(parsed.user))
     const received = decoded(sent)
     if (path.endsWith(received)) return escaped(path.slice(0, -received.length)) + sent
   }

@@ -1,3 +1,4 @@
+import { userText } from '../contract/path.ts'
 import { aorOf } from '../contract/uri/uri.ts'
 
 /** A From or To, read when asked for (RFC 3261 20.10: name-addr or addr-spec form). */
@@ -61,7 +62,7 @@ function readParts(text: string): Parts {
   const userInfo = at < 0 ? '' : rest.slice(0, at)
   const password = userInfo.indexOf(':')
   const user = password < 0 ? userInfo : userInfo.slice(0, password)
-  return { display, uri, user: unescaped(user), host: readHost(rest.slice(at + 1)) }
+  return { display, uri, user: userText(user), host: readHost(rest.slice(at + 1)) }
 }
 
 function splitNameAddr(text: string): { display: string; uri: string } {
@@ -99,13 +100,4 @@ function readTel(rest: string): { user: string; host: string } {
 function upTo(text: string, end: string): string {
   const at = text.indexOf(end)
   return at < 0 ? text : text.slice(0, at)
-}
-
-function unescaped(text: string): string {
-  if (!text.includes('%')) return text
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
 }

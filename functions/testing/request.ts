@@ -1,5 +1,5 @@
 import type { Credentials, InvocationData } from '../contract/envelope.ts'
-import { invocationPath } from '../contract/path.ts'
+import { invocationPath, userText } from '../contract/path.ts'
 import { aorOf, parseUri } from '../contract/uri/uri.ts'
 
 /** Who calls, and with what. */
@@ -88,7 +88,7 @@ export async function requestOf(
     received: { ...received, ...options.received },
     auth: options.auth && (await credentialsOf(options.auth, request, subject.host)),
     callId: options.callId ?? callId,
-    path: invocationPath(method, subject.host, unescaped(subject.user)),
+    path: invocationPath(method, subject.host, userText(subject.user)),
     expires,
   }
 }
@@ -104,14 +104,6 @@ function nameAddr(text: string): string {
 
 function uriIn(value: string): string {
   return /<([^>]*)>/.exec(value)?.[1] ?? value
-}
-
-function unescaped(user: string): string {
-  try {
-    return decodeURIComponent(user)
-  } catch {
-    return user
-  }
 }
 
 async function credentialsOf(

@@ -1,4 +1,4 @@
-import { invocationPath } from '../../functions/contract/path.ts'
+import { invocationPath, userText } from '../../functions/contract/path.ts'
 import type { HandOver } from '../cluster/hand-over.ts'
 import type { DialogRelay } from '../dialog/relay.ts'
 import type { ProxyContext } from '../proxy/context.ts'
@@ -13,6 +13,7 @@ import type { Flow } from '../transport/types.ts'
 import type { CallFacts } from './call.ts'
 import type { Calls } from './calls.ts'
 import type { CallParts } from './parts.ts'
+import { utf8 } from './request-data.ts'
 
 /** Never begin anything: without a dialog they get 481 (RFC 3261 15.1.2, RFC 3262 3, RFC 3311 5.2). */
 const ONLY_IN_DIALOGS = new Set(['BYE', 'PRACK', 'UPDATE'])
@@ -115,7 +116,7 @@ export class RequestRouter implements ServerUser {
     const subject = request.method === 'REGISTER' ? (parseUri(request.to?.uri ?? '') ?? uri) : uri
     return {
       aor: canonicalAor(subject),
-      path: invocationPath(request.method, subject.host, subject.user),
+      path: invocationPath(request.method, subject.host, textOf(subject.user)),
       isLocal: this.#parts.identity.isLocalDomain(subject.host, subject.port),
     }
   }
@@ -169,4 +170,9 @@ export class RequestRouter implements ServerUser {
       status,
     )
   }
+}
+
+/** Octets beyond ASCII are text in UTF-8, or else stay what they are. */
+function textOf(user: string): string {
+  return userText(/[\x80-\xff]/.test(user) ? (utf8(user) ?? user) : user)
 }

@@ -270,3 +270,19 @@ test('remove: one contact, then all of an AOR; whoever waits for it is told (RFC
   await w.assertQuiet()
   await w.stop()
 })
+
+test('a route is found by what a user dials, however the phone writes it in the URI (RFC 3261 19.1.2, 19.1.4)', async () => {
+  const app = new SipRouter()
+    .invite('/:domain/#7', (call) => call.reply(487))
+    .invite('/:domain/:star{\\*97}', (call) => call.reply(488))
+    .invite('/:domain/jö', (call) => call.reply(489))
+  const w = await world({ app })
+  const alice = await w.phone('alice')
+  const statuses: number[] = []
+  for (const user of ['%237', '*97', '%2A97', '%2a97', 'j%C3%B6', 'jÃ¶', '%FF']) {
+    await alice.invites(user)
+    statuses.push(alice.finalStatus)
+  }
+  assert.deepEqual(statuses, [487, 488, 488, 488, 489, 489, 480])
+  await w.assertQuiet()
+})

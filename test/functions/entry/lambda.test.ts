@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { LambdaContext, LambdaEvent } from 'hono/aws-lambda'
-import { invocationPath } from '../../../functions/contract/path.ts'
+import { invocationPath, userText } from '../../../functions/contract/path.ts'
 import { parseUri } from '../../../functions/contract/uri/uri.ts'
 import { lambda } from '../../../functions/entry/lambda.ts'
 import { pathAsSent } from '../../../functions/entry/lambda-path.ts'
@@ -21,7 +21,7 @@ function invite(uri: string, path = pathOf(uri)): HttpRequest {
 
 function pathOf(uri: string): string {
   const { host, user } = parseUri(uri)!
-  return invocationPath('INVITE', host, user)
+  return invocationPath('INVITE', host, userText(user))
 }
 
 /** Where the app is asked, when AWS has made an event of the request and the entry a request again. */
