@@ -4,6 +4,7 @@ import {
   createSecureContext,
   createServer,
   connect as openSecure,
+  type PeerCertificate,
   rootCertificates,
   type SecureContextOptions,
   type Server,
@@ -22,6 +23,8 @@ export interface TlsIdentity {
 
 /** Milliseconds a peer may take for its handshake. */
 const HANDSHAKE_MS = 5000
+/** Sockets of one listener, those that have not shaken hands yet too; the others are kept by the table of connections. */
+const MAX_SOCKETS = 25_000
 
 /** The TLS listeners and connections of one process, with one identity, which may be renewed while they live. */
 export class TlsStreams {
@@ -47,6 +50,7 @@ export class TlsStreams {
   /** Rejects with the system's error when it cannot listen. */
   async listen(local: Address, accept: (stream: Stream) => StreamEvents): Promise<StreamServer> {
     const server = createServer({ ...STREAM_OPTIONS, ...this.#options, handshakeTimeout: HANDSHAKE_MS })
+    server.maxConnections = MAX_SOCKETS
     server.on('secureConnection', (socket) => acceptSocket(socket, accept))
     server.on('tlsClientError', () => this.#failed())
     await listening(server, local)
@@ -71,7 +75,8 @@ export class TlsStreams {
       ...{ host, port, localAddress: localAddress || undefined },
       // An IP literal is never sent as a server name (RFC 6066 3); it is compared with the certificate all the same.
       servername: isIP(name) === 0 ? name : '',
-      checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate),
+      checkServerIdentity: (_host, certificate) =>
+        isSipDomain(name, certificate) ? undefined : checkServerIdentity(name, certificate),
     })
     const stream = new SocketStream(socket, { address: host, port })
     socket.once('secureConnect', () => events.opened())
@@ -81,6 +86,11 @@ export class TlsStreams {
     stream.attach(events)
     return stream
   }
+}
+
+/** Certificates of SIP servers may name their domains as URIs, `sip:example.com` (RFC 5922 7.1). */
+function isSipDomain(name: string, { subjectaltname = '' }: PeerCertificate): boolean {
+  return subjectaltname.toLowerCase().split(', ').includes(`uri:sip:${name.toLowerCase()}`)
 }
 
 /** @throws when certificate and key cannot be used together */

@@ -84,6 +84,16 @@ describe('over TLS (RFC 3261 26.2.1, RFC 5922)', () => {
     await Promise.all([phone.layer.stop(), gateway.layer.stop()])
   })
 
+  test('a certificate may name the domain as a SIP URI (RFC 5922 7.1)', async () => {
+    const { promise, resolve } = Promise.withResolvers<string>()
+    const phone = await open({ cert: file('renewed-cert'), key: file('renewed-key') }, resolve)
+    const gateway = await open({ ...PLAIN, ca: file('renewed-cert') })
+    assert.equal(await failureOf(gateway, to(phone, 'example')), 'unreachable')
+    gateway.layer.send(message('x'), to(phone, 'Carrier.example'))
+    assert.equal(await promise, message('x'))
+    await Promise.all([phone.layer.stop(), gateway.layer.stop()])
+  })
+
   test('a connection serves the name that was asked for, and no other (RFC 5922 7.3)', async () => {
     const connections = new Set<number>()
     const { promise: two, resolve } = Promise.withResolvers<void>()
