@@ -9,6 +9,7 @@ export const KNOWN_SETTINGS = [
   'SIP_TLS_CERT',
   'SIP_TLS_KEY',
   'SIP_TLS_CA',
+  'SIP_WS_ORIGINS',
   'HTTP_LISTEN',
   'API_TOKEN',
   'FUNCTIONS',

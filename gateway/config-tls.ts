@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import type { Fault, Read, Reader } from '../functions/contract/settings.ts'
 import { readTextFile } from '../functions/push/read-file.ts'
 import type { ListenSetting } from './config-values.ts'
+import { isEncrypted } from './transport/addresses.ts'
 
 /** What TLS listeners show and trust: PEM, or the path of a file with it, which is read anew when it changes. */
 export interface TlsFiles {
@@ -22,13 +23,13 @@ export function tlsConfig(read: Reader): TlsFiles | undefined {
 
 /** What a TLS listener needs, and what needs one. */
 export function tlsFaults(read: Reader, listen: readonly ListenSetting[]): Fault[] {
-  const isAsked = listen.some(({ transport }) => transport === 'tls')
+  const isAsked = listen.some(({ transport }) => isEncrypted(transport))
   const faults: Fault[] = []
   for (const setting of ['SIP_TLS_CERT', 'SIP_TLS_KEY']) {
     if (isAsked === read.has(setting)) continue
     const message = isAsked
-      ? `${setting}: expected PEM, or a file with it, since SIP_LISTEN has a tls:// listener; got nothing. Set it, or take the listener out`
-      : `${setting}: expected nothing, since SIP_LISTEN has no tls:// listener, got a value; add for example tls://192.0.2.1:5061, or unset it`
+      ? `${setting}: expected PEM, or a file with it, since SIP_LISTEN has a tls:// or wss:// listener; got nothing. Set it, or take the listener out`
+      : `${setting}: expected nothing, since SIP_LISTEN has no tls:// or wss:// listener, got a value; add for example tls://192.0.2.1:5061, or unset it`
     faults.push({ setting, message })
   }
   return faults

@@ -4,18 +4,21 @@ import { durationMs } from '../functions/contract/duration.ts'
 import type { Read } from '../functions/contract/settings.ts'
 import { validateAnswer } from '../functions/contract/validate.ts'
 import type { Rate } from './push/limit.ts'
+import type { TransportName } from './transport/types.ts'
 
 /** A socket to listen on. */
 export interface ListenSetting {
-  transport: 'udp' | 'tcp' | 'tls'
+  transport: TransportName
   /** IP literal, IPv6 without brackets. */
   host: string
   port: number
 }
 
+/** Where a listener does not say. */
+const PORTS: Readonly<Record<TransportName, number>> = { udp: 5060, tcp: 5060, tls: 5061, ws: 80, wss: 443 }
 const LISTEN_EXAMPLE = 'write for example udp://127.0.0.1:5060,tcp://[::1]:5060,tls://192.0.2.1:5061'
 
-/** `udp://host:port`, comma separated; the port defaults to 5060, and to 5061 for `tls`. */
+/** `udp://host:port`, comma separated; the port has a default, see PORTS. */
 export function listenSetting(text: string): Read<ListenSetting[]> {
   const listeners: ListenSetting[] = []
   for (const part of list(text)) {
@@ -33,25 +36,19 @@ export function listenSetting(text: string): Read<ListenSetting[]> {
 
 function oneListener(part: string): Read<ListenSetting> {
   const [, scheme = '', rest = ''] = /^([a-z]+):\/\/(.*)$/i.exec(part) ?? []
-  const transport = scheme.toLowerCase()
-  if (transport === 'ws' || transport === 'wss') {
-    const remedy = `${transport} is not in this version: listen on udp, tcp and tls`
-    return { ok: false, expected: 'udp://, tcp:// or tls://', got: part, remedy }
-  }
+  const transport = Object.keys(PORTS).find((name) => name === scheme.toLowerCase()) as TransportName | undefined
   const at = hostPort(rest)
   const fault = {
     ok: false,
-    expected: 'udp://, tcp:// or tls:// with an IP address',
+    expected: 'udp://, tcp://, tls://, ws:// or wss:// with an IP address',
     got: part,
     remedy: LISTEN_EXAMPLE,
   } as const
-  if (transport !== 'udp' && transport !== 'tcp' && transport !== 'tls') return fault
-  if (!at.ok || isIP(at.value.host) === 0) return fault
-  const port = at.value.port ?? (transport === 'tls' ? 5061 : 5060)
-  return { ok: true, value: { transport, host: at.value.host, port } }
+  if (transport === undefined || !at.ok || isIP(at.value.host) === 0) return fault
+  return { ok: true, value: { transport, host: at.value.host, port: at.value.port ?? PORTS[transport] } }
 }
 
-/** TCP and TLS would share a port. */
+/** All but UDP share their ports. */
 function isSame(a: ListenSetting, b: ListenSetting): boolean {
   const isSameKind = (a.transport === 'udp') === (b.transport === 'udp')
   return isSameKind && a.host === b.host && a.port === b.port && a.port !== 0
@@ -251,4 +248,14 @@ export function rateSetting(text: string): Read<{ rate: Rate | undefined }> {
   const isWhole = /^[1-9]\d{0,5}$/.test(count) && text.split('/').length === 2
   if (isWhole && perMs !== undefined && perMs > 0) return { ok: true, value: { rate: { count: Number(count), perMs } } }
   return { ok: false, expected: 'how many in what time', remedy: 'write for example 10/1m, or off for no limit' }
+}
+
+/** Comma-separated origins of web pages, as browsers write them; `*`: all. */
+export function originsSetting(text: string): Read<{ origins: string[] | undefined }> {
+  const parts = list(text.toLowerCase())
+  if (parts.length === 1 && parts[0] === '*') return { ok: true, value: { origins: undefined } }
+  const wrong = parts.find((part) => !URL.canParse(part) || new URL(part).origin !== part)
+  if (parts.length > 0 && wrong === undefined) return { ok: true, value: { origins: parts } }
+  const remedy = 'write for example https://phone.example.com, or * for all'
+  return { ok: false, expected: 'origins of web pages', got: wrong ?? text, remedy }
 }

@@ -21,6 +21,7 @@ import {
   type ListenSetting,
   listenSetting,
   nameSetting,
+  originsSetting,
   rateSetting,
   redisSetting,
   secondsSetting,
@@ -39,10 +40,12 @@ export interface Config {
   sip: {
     /** `SIP_LISTEN`, default `udp://127.0.0.1:5060,tcp://127.0.0.1:5060`; at least one, none twice; port 0 takes a free one. */
     listen: ListenSetting[]
-    /** `SIP_ADVERTISE`, `host[:port]` put in Via, Record-Route and Path; default the listener's own address and port; a TLS listener's port is its own. */
+    /** `SIP_ADVERTISE`, `host[:port]` put in Via, Record-Route and Path; default the listener's own address and port; a TLS or WebSocket listener's port is its own. */
     advertise: { host: string; port: number | undefined } | undefined
     /** `SIP_TLS_CERT`, `SIP_TLS_KEY`, `SIP_TLS_CA`; default none: no TLS. */
     tls: TlsFiles | undefined
+    /** `SIP_WS_ORIGINS`, web pages that may connect over a WebSocket; default `*`, all: undefined. */
+    origins: string[] | undefined
     /** `SIP_DOMAINS`, default the listeners' and the advertised hosts; lower case, IPv6 without brackets. */
     domains: string[]
   }
@@ -131,6 +134,7 @@ function settings(read: Reader, host: string): Config {
       listen,
       advertise,
       tls: tlsConfig(read),
+      origins: read.value('SIP_WS_ORIGINS', originsSetting, '*')?.origins,
       domains: read.value('SIP_DOMAINS', domainsSetting) ?? ownHosts(listen, advertise?.host),
     },
     http: read.value('HTTP_LISTEN', httpListen, '127.0.0.1:8080') ?? { host: '127.0.0.1', port: 8080 },
@@ -185,8 +189,8 @@ function togetherFaults({ sip, http, apiToken, redisUrl, gateway }: Config): Fau
     const message = `GATEWAY_ADDRESS: expected the IP address at which other gateways reach this one, since REDIS_URL is set and SIP_LISTEN is ${wildcard.host} (every address); got nothing. Set it to this machine's own address, for example 10.0.0.1`
     faults.push({ setting: 'GATEWAY_ADDRESS', message })
   }
-  if (redisUrl !== undefined && sip.listen.every(({ transport }) => transport === 'tls')) {
-    const message = `SIP_LISTEN: expected a udp:// or tcp:// listener beside tls://, since REDIS_URL is set and other gateways reach this one without TLS; add for example tcp://10.0.0.1:5060`
+  if (redisUrl !== undefined && !sip.listen.some(({ transport }) => transport === 'udp' || transport === 'tcp')) {
+    const message = `SIP_LISTEN: expected a udp:// or tcp:// listener too, since REDIS_URL is set and other gateways reach this one by it; add for example tcp://10.0.0.1:5060`
     faults.push({ setting: 'SIP_LISTEN', message })
   }
   return faults

@@ -28,6 +28,7 @@ import { createRandomIds, systemClock } from './system.ts'
 import { locate, locateNow } from './transport/locate.ts'
 import { createNodeNetwork } from './transport/node-network.ts'
 import { createNodeResolver } from './transport/node-resolver.ts'
+import { defaultTransportOptions } from './transport/options.ts'
 import { cachedResolver } from './transport/resolver-cache.ts'
 import type { Tap } from './transport/tap.ts'
 import type { Listener } from './transport/types.ts'
@@ -38,6 +39,7 @@ import type { Listener } from './transport/types.ts'
 const TIMER_SLACK_MS = 4
 /** In the order in which they are preferred where neither a URI nor the DNS says; what has to be encrypted says so. */
 const TRANSPORTS = ['udp', 'tcp', 'tls'] as const
+const MAX_WEBSOCKET_BYTES = defaultTransportOptions.maxHeaderBytes + defaultTransportOptions.maxBodyBytes
 
 export interface OpenGateway extends Gateway {
   /** `http://127.0.0.1:8080` */
@@ -93,7 +95,11 @@ export async function openGateway(
   const transports = TRANSPORTS.filter((name) => settings.sip.listen.some(({ transport }) => transport === name))
   const resolver = cachedResolver(createNodeResolver(), clock)
   const tls = settings.sip.tls && openTls(settings.sip.tls, clock, log)
-  const network = createNodeNetwork({ tls: tls?.identity, tlsFailed: () => counters.count('tls.failed') })
+  const network = createNodeNetwork({
+    tls: tls?.identity,
+    tlsFailed: () => counters.count('tls.failed'),
+    webSocket: { clock, maxMessageBytes: MAX_WEBSOCKET_BYTES, origins: settings.sip.origins },
+  })
   if (tls) stops.push(tls.watch((identity) => network.renewTls(identity)))
   const gateway = await startGateway({
     options: {
@@ -202,7 +208,8 @@ function listenersOf({ sip }: Config): Listener[] {
     address: host,
     port,
     advertisedHost: formatHost(sip.advertise?.host ?? host),
-    advertisedPort: transport === 'tls' ? port : (sip.advertise?.port ?? port),
+    // Its port is that of UDP and TCP.
+    advertisedPort: transport === 'udp' || transport === 'tcp' ? (sip.advertise?.port ?? port) : port,
   }))
 }
 

@@ -10,7 +10,7 @@ export type Position = string
 
 /** How a REGISTER reached the gateway, kept to send requests back along it. */
 export interface ReceivedFlow {
-  transport: 'udp' | 'tcp' | 'tls'
+  transport: 'udp' | 'tcp' | 'tls' | 'ws' | 'wss'
   address: string
   port: number
   /** Which listener, as `transport:address:port`. */
@@ -153,7 +153,7 @@ export interface Delivery {
 
 /** One socket of a gateway, as the other gateways reach it. */
 export interface GatewaySocket {
-  transport: 'udp' | 'tcp' | 'tls'
+  transport: 'udp' | 'tcp' | 'tls' | 'ws' | 'wss'
   /** IP literal or name, IPv6 without brackets. */
   host: string
   port: number

@@ -92,10 +92,12 @@ export class LivePeers implements Peers {
   }
 
   #socket(gateway: string, transport: TransportName): GatewaySocket | undefined {
-    // The certificates of a pool name its domain, and not each of its gateways.
+    // The certificates of a pool name its domain, and not each of its gateways; nobody is connected to over a WebSocket.
     const usable = this.#byGateway
       .get(gateway)
-      ?.sockets.filter((socket) => socket.transport !== 'tls' && this.#transports.has(socket.transport))
+      ?.sockets.filter(
+        ({ transport }) => (transport === 'udp' || transport === 'tcp') && this.#transports.has(transport),
+      )
     return usable?.find((socket) => socket.transport === transport) ?? usable?.[0]
   }
 }

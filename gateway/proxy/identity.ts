@@ -1,5 +1,6 @@
 import { ALONE, GATEWAY_PARAM, type Peers } from '../cluster/peers.ts'
 import type { SipUri } from '../sip/uri.ts'
+import { isEncrypted } from '../transport/addresses.ts'
 import type { Listener } from '../transport/types.ts'
 
 /**
@@ -58,19 +59,22 @@ export function createIdentity(
   }
 }
 
-/** What a listener puts into Record-Route. */
+/** What a listener puts into Record-Route. A WebSocket is `ws` there, encrypted or not (RFC 7118 5.2). */
 export function recordRouteOf({ transport, advertisedHost, advertisedPort, gateway }: Listener): string {
-  const hostPort = `${advertisedHost}:${advertisedPort}`
-  const owner = gateway === undefined ? '' : `;${GATEWAY_PARAM}=${gateway}`
-  return transport === 'udp' ? `<sip:${hostPort};lr${owner}>` : `<sip:${hostPort};transport=${transport};lr${owner}>`
+  const named = transport === 'udp' ? '' : `;transport=${transport === 'wss' ? 'ws' : transport}`
+  return `<sip:${advertisedHost}:${advertisedPort}${named};lr${ownerOf(gateway)}>`
 }
 
 /** The same in a call to a `sips` URI, all of which is encrypted (RFC 3261 16.6 step 4). */
 export function secureRecordRouteOf(listener: Listener): string {
   const { transport, advertisedHost, advertisedPort, gateway } = listener
-  if (transport !== 'tls') return recordRouteOf(listener)
-  const owner = gateway === undefined ? '' : `;${GATEWAY_PARAM}=${gateway}`
-  return `<sips:${advertisedHost}:${advertisedPort};lr${owner}>`
+  if (!isEncrypted(transport)) return recordRouteOf(listener)
+  const named = transport === 'wss' ? ';transport=ws' : ''
+  return `<sips:${advertisedHost}:${advertisedPort}${named};lr${ownerOf(gateway)}>`
+}
+
+function ownerOf(gateway: string | undefined): string {
+  return gateway === undefined ? '' : `;${GATEWAY_PARAM}=${gateway}`
 }
 
 /** The `host:port` a URI names, by which it is compared with listeners. */

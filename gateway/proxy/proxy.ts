@@ -6,6 +6,7 @@ import { type RequestEdits, spliceRequest } from '../sip/splice.ts'
 import { parseUri, type SipUri } from '../sip/uri.ts'
 import type { TimerHandle, TimerQueue } from '../transaction/timer-queue.ts'
 import type { ClientTransaction, ClientUser, TransactionLayer } from '../transaction/types.ts'
+import { isEncrypted } from '../transport/addresses.ts'
 import type { DeadTargets } from '../transport/dead-targets.ts'
 import type { Destination, Listener, TransportLayer } from '../transport/types.ts'
 import type { Branch } from './branch.ts'
@@ -123,7 +124,7 @@ export class ProxyCore implements ClientUser {
 
   #send(branch: Branch, hop: NextHop, located: Destination[], maxBreadth: number | undefined): void {
     const { context } = branch
-    const secure = isSecure(context.request.uri) ? located.filter(({ transport }) => transport === 'tls') : located
+    const secure = isSecure(context.request.uri) ? located.filter(({ transport }) => isEncrypted(transport)) : located
     // What was to be encrypted all the way rings nobody in the clear (RFC 3261 26.2.2, RFC 5630 5.3).
     if (secure.length < located.length && secure.length === 0) return this.#failSoon(branch, 480)
     const destinations = this.#parts.dead.order(secure)

@@ -1,6 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import type { SipUri } from '../sip/uri.ts'
 import type { Via } from '../sip/via.ts'
+import { isWebSocket } from '../transport/addresses.ts'
 import { transportOf } from '../transport/locate.ts'
 import type { Flow } from '../transport/types.ts'
 
@@ -11,6 +12,7 @@ import type { Flow } from '../transport/types.ts'
  * | the contact                                                   | reached                                              |
  * |---------------------------------------------------------------|------------------------------------------------------|
  * | was registered through a proxy (Path)                         | own address, behind the Path                         |
+ * | came over a WebSocket (RFC 7118 5: there is no other way)     | flow                                                 |
  * | host ends in `.invalid` (RFC 7118: no address at all)         | flow                                                 |
  * | host is the source's, and it names another transport          | own address                                          |
  * | host is the source's, over a stream                           | flow: its connection (RFC 5626, RFC 5923)            |
@@ -23,6 +25,7 @@ import type { Flow } from '../transport/types.ts'
  */
 export function isReachedByFlow(uri: SipUri, via: Via, flow: Flow, hasPath: boolean): boolean {
   if (hasPath) return false
+  if (isWebSocket(flow.transport)) return true
   if (uri.host === 'invalid' || uri.host.endsWith('.invalid')) return true
   if (isSameHost(uri.host, flow.remoteAddress)) return isFlowOfSameHost(uri, via, flow)
   if (isSameHost(uri.host, via.host)) return true

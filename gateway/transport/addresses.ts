@@ -1,5 +1,5 @@
 import { isIPv6, SocketAddress } from 'node:net'
-import type { Address, Destination, Listener } from './types.ts'
+import type { Address, Destination, Listener, TransportName } from './types.ts'
 
 const BROADCAST = '255.255.255.255'
 
@@ -34,6 +34,15 @@ export function endOf(address: string, port: number): string {
 
 export function sameAddress(one: Address, other: Address): boolean {
   return one.port === other.port && one.address === other.address
+}
+
+export function isWebSocket(transport: TransportName): boolean {
+  return transport === 'ws' || transport === 'wss'
+}
+
+/** What goes over it is encrypted. */
+export function isEncrypted(transport: TransportName): boolean {
+  return transport === 'tls' || transport === 'wss'
 }
 
 /** Listens on every address of its family. */

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../../functions/contract/clock.ts'
+import { isWebSocket } from './addresses.ts'
 import { fail } from './failure.ts'
 import { type Frame, StreamFramer } from './framing.ts'
 import { octetsOf } from './octets.ts'
@@ -12,6 +13,7 @@ import type {
   StreamEvents,
   TransportFailure,
 } from './types.ts'
+import { WebSocketFramer } from './websocket-framing.ts'
 
 /** What every connection shares with its table. */
 export interface ConnectionOwner {
@@ -43,7 +45,7 @@ export class Connection implements StreamEvents {
   /** Milliseconds since the epoch; kept by the table. */
   usedAt: number
   readonly #owner: ConnectionOwner
-  readonly #framer: StreamFramer
+  readonly #framer: StreamFramer | WebSocketFramer
   readonly #stream: Stream
   #state: State
   /** Opening, one message in pieces, or the peer's side of the close: only one of them is waited for at a time. */
@@ -63,7 +65,8 @@ export class Connection implements StreamEvents {
     this.serverName = serverName
     this.usedAt = owner.clock.now()
     this.#owner = owner
-    this.#framer = new StreamFramer(owner.options)
+    const Framer = isWebSocket(flow.transport) ? WebSocketFramer : StreamFramer
+    this.#framer = new Framer(owner.options)
     this.#state = state
     if (state === 'connecting') this.#wait(owner.options.connectMs, () => this.destroy('unreachable'))
     this.#stream = open(this)

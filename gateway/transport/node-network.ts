@@ -1,6 +1,7 @@
 import { connectTcp, listenTcp } from './node-stream.ts'
 import { type TlsIdentity, TlsStreams } from './node-tls.ts'
 import { openUdp } from './node-udp.ts'
+import { type WebSocketOptions, WebSocketStreams } from './node-websocket.ts'
 import { processLoop, Turns } from './turns.ts'
 import type { Address, Network } from './types.ts'
 
@@ -12,24 +13,23 @@ export interface NodeNetwork extends Network {
 }
 
 export interface NodeNetworkOptions {
-  /** Absent: there is no TLS. */
+  /** Absent: there is neither TLS nor `wss`. */
   tls?: TlsIdentity | undefined
   /** Called for each TLS handshake that did not come about. */
   tlsFailed?(): void
+  /** Absent: there is neither `ws` nor `wss`. */
+  webSocket?: WebSocketOptions
 }
 
 /**
  * The operating system's sockets. No error of theirs ends the process: each is told to whom it concerns.
  * @throws when the TLS identity cannot be used
  */
-export function createNodeNetwork({ tls, tlsFailed = () => {} }: NodeNetworkOptions = {}): NodeNetwork {
+export function createNodeNetwork({ tls, tlsFailed = () => {}, webSocket }: NodeNetworkOptions = {}): NodeNetwork {
   const receiveBuffers: { local: Address; bytes: number }[] = []
   const turns = new Turns(processLoop)
   const secure = tls && new TlsStreams(tls, tlsFailed)
-  const tlsStreams = (): TlsStreams => {
-    if (!secure) throw new Error('there is no certificate for TLS')
-    return secure
-  }
+  const webSockets = webSocket && new WebSocketStreams(webSocket, tlsFailed)
   return {
     receiveBuffers,
     async udp(local, events) {
@@ -37,12 +37,25 @@ export function createNodeNetwork({ tls, tlsFailed = () => {} }: NodeNetworkOpti
       receiveBuffers.push({ local: socket.local, bytes: socket.receiveBufferBytes })
       return socket
     },
-    renewTls: (identity) => tlsStreams().renew(identity),
-    listen: async (local, accept, isSecure) =>
-      isSecure ? tlsStreams().listen(local, accept) : listenTcp(local, accept),
+    renewTls(identity) {
+      const streams = there(secure)
+      streams.renew(identity)
+      webSockets?.renew(streams.context)
+    },
+    async listen(local, accept, transport = 'tcp') {
+      if (transport === 'tcp') return listenTcp(local, accept)
+      if (transport === 'tls') return there(secure).listen(local, accept)
+      return there(webSockets).listen(local, accept, transport === 'wss' ? there(secure).context : undefined)
+    },
     connect: (remote, localAddress, events, name) =>
       name === undefined
         ? connectTcp(remote, localAddress, events)
-        : tlsStreams().connect(remote, localAddress, name, events),
+        : there(secure).connect(remote, localAddress, name, events),
   }
+}
+
+/** A listener was asked for without what it needs: settings are read such that this is a bug. */
+function there<Streams>(streams: Streams | undefined): Streams {
+  if (streams === undefined) throw new Error('this transport was not set up')
+  return streams
 }

@@ -6,6 +6,11 @@ import type { Address, Stream, StreamEvents, StreamServer, TransportFailure } fr
 /** Half-open streams are not kept: what is queued is flushed when the peer ends its side, then both sides are closed. */
 export const STREAM_OPTIONS = { noDelay: true, allowHalfOpen: false } as const
 
+/** Milliseconds a peer may take for what comes before the first message: a TLS or WebSocket handshake. */
+export const HANDSHAKE_MS = 5000
+/** Sockets of one listener that shakes hands, those that have not yet too; the others are kept by the table of connections. */
+export const MAX_SOCKETS = 25_000
+
 /** Connections the system completes before we take them. */
 const BACKLOG = 1024
 

@@ -9,7 +9,7 @@ import {
   type SecureContextOptions,
   type Server,
 } from 'node:tls'
-import { acceptSocket, listening, SocketStream, STREAM_OPTIONS } from './node-stream.ts'
+import { acceptSocket, HANDSHAKE_MS, listening, MAX_SOCKETS, SocketStream, STREAM_OPTIONS } from './node-stream.ts'
 import type { Address, Stream, StreamEvents, StreamServer } from './types.ts'
 
 /** What a gateway shows of itself over TLS, and whom it trusts; all as PEM. */
@@ -20,11 +20,6 @@ export interface TlsIdentity {
   /** Roots besides those that come with Node. */
   ca?: string | undefined
 }
-
-/** Milliseconds a peer may take for its handshake. */
-const HANDSHAKE_MS = 5000
-/** Sockets of one listener, those that have not shaken hands yet too; the others are kept by the table of connections. */
-const MAX_SOCKETS = 25_000
 
 /** The TLS listeners and connections of one process, with one identity, which may be renewed while they live. */
 export class TlsStreams {
@@ -45,6 +40,11 @@ export class TlsStreams {
   renew(identity: TlsIdentity): void {
     this.#options = contextOf(identity)
     for (const server of this.#servers) server.setSecureContext(this.#options)
+  }
+
+  /** For other servers with the same identity. */
+  get context(): SecureContextOptions {
+    return this.#options
   }
 
   /** Rejects with the system's error when it cannot listen. */

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../functions/contract/clock.ts'
-import { canonicalAddress, endOf, isWildcard } from './addresses.ts'
+import { canonicalAddress, endOf, isWebSocket, isWildcard } from './addresses.ts'
 import { Connection, type ConnectionOwner } from './connection.ts'
 import { fail } from './failure.ts'
 import type { CountTransport, TransportOptions } from './options.ts'
@@ -13,6 +13,7 @@ import type {
   Stream,
   StreamEvents,
   StreamServer,
+  StreamTransportName,
 } from './types.ts'
 
 /** Connections are put in order of use again at most once in so many milliseconds. */
@@ -27,7 +28,7 @@ interface To {
   serverName?: string | undefined
 }
 
-/** The TCP and TLS listeners and every connection, accepted or opened: an accepted one is used to reach its own remote address and port. */
+/** The listeners of all but UDP and every connection, accepted or opened: an accepted one is used to reach its own remote address and port. */
 export class StreamTransport implements ConnectionOwner {
   readonly clock: Clock
   readonly options: TransportOptions
@@ -63,7 +64,7 @@ export class StreamTransport implements ConnectionOwner {
     const server = await this.#network.listen(
       listener,
       (stream) => this.#accept(stream, listener),
-      listener.transport === 'tls',
+      listener.transport as StreamTransportName,
     )
     this.#servers.push(server)
     return server.local.port
@@ -91,6 +92,7 @@ export class StreamTransport implements ConnectionOwner {
     const remoteAddress = canonicalAddress(address)
     const end = endWith(listener, remoteAddress, port, serverName ?? remoteAddress)
     const known = this.#byRemote.get(isBound ? endAt(end, listener) : end)
+    if (!known?.isUsable && isWebSocket(listener.transport)) return fail(failed, 'unreachable')
     const connection = known?.isUsable ? known : this.#connect(listener, remoteAddress, port, serverName)
     this.count('tcp.sent')
     connection.send(text, failed)

@@ -1,5 +1,6 @@
-/** The transports of this gateway; `ws` and `wss` have their names reserved in Via. */
-export type TransportName = 'udp' | 'tcp' | 'tls'
+/** The transports of this gateway. Nobody is connected to over `ws` and `wss`: who is there has connected by itself (RFC 7118). */
+export type TransportName = 'udp' | 'tcp' | 'tls' | 'ws' | 'wss'
+export type StreamTransportName = Exclude<TransportName, 'udp'>
 
 export interface Address {
   /** IP literal, IPv6 without brackets. */
@@ -19,7 +20,7 @@ export interface Listener extends Address {
 
 /**
  * Where a message came from, and so where an answer to it goes: the 5-tuple of RFC 5626's flow.
- * For TCP and TLS `connection` names the connection while it lives.
+ * For all but UDP `connection` names the connection while it lives.
  */
 export interface Flow {
   transport: TransportName
@@ -77,8 +78,15 @@ export interface TransportLayer {
 /** The operating system's sockets, or a test's in-memory network. Buffers given to `receive` are only valid during the call. */
 export interface Network {
   udp(local: Address, events: UdpEvents): Promise<UdpSocket>
-  /** @param isSecure over TLS: streams are accepted once they are encrypted */
-  listen(local: Address, accept: (stream: Stream) => StreamEvents, isSecure?: boolean): Promise<StreamServer>
+  /**
+   * Streams are accepted once they carry messages. Over `ws` and `wss` each write is one message, and so is each chunk that is received.
+   * @param transport default `tcp`
+   */
+  listen(
+    local: Address,
+    accept: (stream: Stream) => StreamEvents,
+    transport?: StreamTransportName,
+  ): Promise<StreamServer>
   /**
    * Returns at once; `opened` or `closed` follows. Writes before `opened` are queued by the stream.
    * @param serverName over TLS, see Destination; absent: without TLS

@@ -8,8 +8,6 @@ export interface Case {
   reason?: string
 }
 
-const LATER_TRANSPORTS = 'WebSocket listeners are not part of this version'
-
 /** The catalogue by id: ST and CT server and client transactions, CA CANCEL, PX proxy core, FK forking, RG registrar, TC streams, DN locating. */
 export const CASES: Record<string, Case> = {
   ST1: { says: 'an INVITE has its 100, without a To tag, before 200 ms have passed', file: 'server-transactions' },
@@ -152,8 +150,8 @@ export const CASES: Record<string, Case> = {
   TC6: { says: 'a message that drips ends the connection', file: 'streams' },
   TC7: { says: 'a peer that does not read is dropped', file: 'streams' },
   TC8: { says: 'responses take the connection of their request, and no alias is believed', file: 'streams' },
-  TC9: { says: 'a WebSocket without the subprotocol sip is refused', reason: LATER_TRANSPORTS },
-  TC10: { says: 'a WebSocket message is one SIP message', reason: LATER_TRANSPORTS },
+  TC9: { says: 'a WebSocket without the subprotocol sip is refused', file: 'websocket' },
+  TC10: { says: 'a WebSocket message is one SIP message', file: 'websocket' },
   TC11: { says: 'TLS names and certificates are checked, and sips stays on it', file: 'tls' },
 
   DN1: { says: 'NAPTR, then SRV by priority and weight', file: 'locating' },

@@ -34,6 +34,7 @@ describe('defaults', () => {
         ],
         advertise: undefined,
         tls: undefined,
+        origins: undefined,
         domains: ['127.0.0.1'],
       },
       http: { host: '127.0.0.1', port: 8080 },
@@ -87,11 +88,11 @@ describe('listeners', () => {
   test('TLS without its files, files without TLS, and files that are none are told with what to do', () => {
     const listen = 'udp://127.0.0.1,tls://127.0.0.1'
     const [cert, key, ...others] = faults({ SIP_LISTEN: listen })
-    assert.match(cert!, /^SIP_TLS_CERT: .*since SIP_LISTEN has a tls:\/\/ listener/)
+    assert.match(cert!, /^SIP_TLS_CERT: .*since SIP_LISTEN has a tls:\/\/ or wss:\/\/ listener/)
     assert.match(key!, /^SIP_TLS_KEY: /)
     assert.deepEqual(others, [])
     const files = { SIP_TLS_CERT: pem('sip-cert'), SIP_TLS_KEY: pem('sip-key') }
-    assert.match(faults(files)[0]!, /^SIP_TLS_CERT: expected nothing, since SIP_LISTEN has no tls/)
+    assert.match(faults(files)[0]!, /^SIP_TLS_CERT: expected nothing, since SIP_LISTEN has no tls:\/\/ or wss/)
     const wrong = (setting: string, path: string) => faults({ SIP_LISTEN: listen, ...files, [setting]: path })
     assert.deepEqual(wrong('SIP_TLS_KEY', pem('sip-cert')), [
       `SIP_TLS_KEY: expected a private key without a passphrase in PEM, or a file with it, got "${pem('sip-cert')}"; name a file that can be read`,
@@ -114,16 +115,19 @@ describe('listeners', () => {
   test('gateways that share a Redis reach each other without TLS', () => {
     const files = { SIP_TLS_CERT: pem('sip-cert'), SIP_TLS_KEY: pem('sip-key') }
     const [message] = faults({ SIP_LISTEN: 'tls://127.0.0.1', REDIS_URL: 'redis://127.0.0.1', ...files })
-    assert.match(message!, /^SIP_LISTEN: expected a udp:\/\/ or tcp:\/\/ listener beside tls/)
+    assert.match(message!, /^SIP_LISTEN: expected a udp:\/\/ or tcp:\/\/ listener too/)
   })
 
-  for (const transport of ['ws', 'wss']) {
-    test(`${transport} is refused with the word that it is not in this version`, () => {
-      const [message, ...others] = faults({ SIP_LISTEN: `udp://127.0.0.1:5060,${transport}://127.0.0.1:5061` })
-      assert.deepEqual(others, [])
-      assert.match(message!, new RegExp(`^SIP_LISTEN: .*"${transport}://127.0.0.1:5061".*not in this version`))
-    })
-  }
+  test('WebSockets listen on the ports of the web, and may be for pages of some origins alone', () => {
+    const files = { SIP_TLS_CERT: pem('sip-cert'), SIP_TLS_KEY: pem('sip-key') }
+    const env = { SIP_LISTEN: 'ws://127.0.0.1,wss://127.0.0.1', ...files }
+    const listen = config(env).sip.listen.map(({ transport, port }) => `${transport} ${port}`)
+    assert.deepEqual(listen, ['ws 80', 'wss 443'])
+    const { origins } = config({ ...env, SIP_WS_ORIGINS: 'https://Phone.example.com, http://localhost:3000' }).sip
+    assert.deepEqual(origins, ['https://phone.example.com', 'http://localhost:3000'])
+    assert.match(faults({ SIP_WS_ORIGINS: 'https://phone.example.com/app' })[0]!, /^SIP_WS_ORIGINS: expected origins/)
+    assert.match(faults({ SIP_LISTEN: 'wss://127.0.0.1' })[0]!, /^SIP_TLS_CERT: expected PEM/)
+  })
 
   for (const wrong of [
     '127.0.0.1:5060',
