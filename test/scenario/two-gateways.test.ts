@@ -138,6 +138,34 @@ for (const transport of ['tcp', 'udp'] as const) {
   })
 }
 
+test('a web page is called from either gateway, over the WebSocket that one of them has (RFC 7118 5)', async () => {
+  const w = await world({ app: ringing, gateway: { id: 'gw', cluster: { pool: 'east' } } })
+  const at = { address: B.address, advertisedHost: B.address }
+  const listeners = (['udp', 'tcp', 'ws'] as const).map((transport) => {
+    const port = transport === 'ws' ? 80 : 5060
+    return { transport, ...at, port, advertisedPort: port }
+  })
+  const starting = w.process({ id: 'gw-b', address: B.address, cluster: { pool: 'west' }, listeners })
+  await w.advance(1500)
+  const b = await starting
+  const alice = await w.phone('alice')
+  const bob = await w.phone('bob', { gateway: { ...B, port: 80 }, transport: 'ws' })
+  await bob.registers()
+  await alice.invites('bob')
+  assert.match(bob.ringing.invite.header('Via'), /^SIP\/2\.0\/WS 10\.0\.0\.2:80;/)
+  await bob.answers()
+  assert.equal(alice.finalStatus, 200)
+  await alice.hangsUp()
+  bob.last(({ method, isRequest }) => method === 'BYE' && isRequest)
+  await alice.registers()
+  await bob.invites('alice')
+  await alice.answers()
+  assert.equal(bob.finalStatus, 200)
+  await bob.hangsUp()
+  alice.last(({ method, isRequest }) => method === 'BYE' && isRequest)
+  await end({ w, b, alice, start: 0 })
+})
+
 test('a connection that has gone is no way any more: the call fails at once, and not by silence', async () => {
   const both = await two(ringing)
   const { w, alice } = both

@@ -1,4 +1,4 @@
-import type { StreamEvents } from '../../gateway/transport/types.ts'
+import type { StreamEvents, TransportName } from '../../gateway/transport/types.ts'
 import { settled } from './fake-clock.ts'
 import type { MemoryNetwork } from './memory-network.ts'
 import { uriOf, WireMessage, write } from './wire.ts'
@@ -11,7 +11,8 @@ export interface PhoneOptions {
   domain: string
   address: string
   port?: number
-  transport?: 'udp' | 'tcp' | 'tls'
+  /** A web page (`ws`) has no address of its own to write down. */
+  transport?: TransportName
   gateway: { address: string; port: number }
   network: MemoryNetwork
   /** `+sip.instance`, without brackets; default none. */
@@ -77,6 +78,7 @@ export class Phone {
   /** The contact as others see it. */
   get shownContact(): string {
     const { address, transport = 'udp' } = this.options
+    if (transport === 'ws') return `sip:${this.user}@${this.options.name}.invalid;transport=ws`
     return `sip:${this.user}@${address}:${this.port}${transport === 'udp' ? '' : `;transport=${transport}`}`
   }
 
@@ -86,8 +88,8 @@ export class Phone {
   }
 
   async connect(): Promise<this> {
-    const { network, address, gateway, transport } = this.options
-    if (transport === 'tcp' || transport === 'tls') {
+    const { network, address, gateway, transport = 'udp' } = this.options
+    if (transport !== 'udp') {
       const events: StreamEvents = { opened() {}, receive: (octets) => this.#stream(octets), closed: () => {} }
       const stream = network.connect(gateway, address, events)
       this.#send = (octets) => stream.write(octets)
