@@ -26,10 +26,13 @@ export function upstashSubject(url: string, token: string, options: Options = {}
   return subjectOf(createUpstashStore({ url, token, ...whole }), whole)
 }
 
+/** A busy machine is no reason for a store under test to give up. */
+const PATIENT_MS = 30_000
+
 function completed(options: Options) {
   const clock = options.clock ?? new ShiftedClock()
   const prefix = options.prefix ?? `test${process.pid}-${++prefixes}`
-  return { ids: new CountingIds(), ...options, clock, prefix }
+  return { ids: new CountingIds(), deadlineMs: PATIENT_MS, ...options, clock, prefix }
 }
 
 function subjectOf(store: Subject['store'], { clock, prefix }: ReturnType<typeof completed>): RedisSubject {

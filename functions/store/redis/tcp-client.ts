@@ -18,7 +18,8 @@ const NO_DEADLINE = { timeout: 0 }
 export interface Hooks {
   up(): void
   down(error: Error): void
-  pause(): number
+  /** Milliseconds until it tries again; false: nobody needs it any more. */
+  pause(): number | false
 }
 
 /** @throws TypeError when the address is none of these */

@@ -23,6 +23,8 @@ export class Link {
   readonly isCluster: boolean
   readonly #options: LinkOptions
   #client: Client
+  /** That of a cluster which is to take its place once it is there. */
+  #next: Client | undefined
   /** Settled once the first attempt to connect has ended, either way. */
   readonly #attempted: Promise<void>
   #hasAttempted = (): void => {}
@@ -74,6 +76,8 @@ export class Link {
   close(): void {
     this.#isClosed = true
     this.#client.destroy()
+    this.#next?.destroy()
+    this.#next = undefined
     this.#hasAttempted()
   }
 
@@ -89,8 +93,10 @@ export class Link {
       this.#connect(next)
       return
     }
+    this.#next?.destroy()
+    this.#next = next
     next.connect().then(
-      () => (this.#isClosed ? next.destroy() : this.#replace(next)),
+      () => (this.#next === next ? this.#replace(next) : next.destroy()),
       () => next.destroy(),
     )
   }
@@ -98,6 +104,7 @@ export class Link {
   #replace(next: Client): void {
     const old = this.#client
     this.#client = next
+    this.#next = undefined
     old.destroy()
   }
 
@@ -116,7 +123,8 @@ export class Link {
         this.#options.told(false)
         this.#hasAttempted()
       },
-      pause: () => this.#pause(),
+      // Connections that a client is just making are not among those that it destroys.
+      pause: () => (!this.#isClosed && (client === this.#client || client === this.#next) ? this.#pause() : false),
     })
     return client
   }
