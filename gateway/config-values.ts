@@ -1,10 +1,10 @@
 import { isIP } from 'node:net'
 import type { Action } from '../functions/contract/actions.ts'
-import { durationMs } from '../functions/contract/duration.ts'
 import type { Read } from '../functions/contract/settings.ts'
 import { validateAnswer } from '../functions/contract/validate.ts'
-import type { Rate } from './push/limit.ts'
 import type { TransportName } from './transport/types.ts'
+
+export { rateSetting, secretSetting, tokenSetting } from '../functions/contract/settings-values.ts'
 
 /** A socket to listen on. */
 export interface ListenSetting {
@@ -148,20 +148,6 @@ export function actionsSetting(text: string): Read<Action[]> {
     : { ok: false, expected: 'at least one action', remedy }
 }
 
-/** Standard Webhooks: `whsec_` and 24 to 64 octets in base64. */
-export function secretSetting(text: string): Read<string> {
-  const secrets = text.split(/\s+/)
-  if (secrets.length <= 2 && secrets.every(isSecret)) return { ok: true, value: secrets.join(' ') }
-  const expected = 'whsec_ and 24 to 64 octets in base64, or two of these separated by a space'
-  return { ok: false, expected, remedy: 'make one with: echo whsec_$(openssl rand -base64 32)', secret: true }
-}
-
-function isSecret(text: string): boolean {
-  const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? []
-  const { length } = Buffer.from(base64, 'base64')
-  return length >= 24 && length <= 64
-}
-
 /** What may be without signature. */
 export interface UnsignedSetting {
   /** Functions on this machine: invocations and answers. */
@@ -178,17 +164,6 @@ export function unsignedSetting(text: string): Read<UnsignedSetting> {
   const remedy =
     'loopback lets functions on this machine go unsigned, answers lets what is answered over https go unsigned; else leave it out'
   return { ok: false, expected: 'loopback, answers, or both with a comma between', remedy }
-}
-
-/** What fits in an Authorization header (RFC 6750 2.1). */
-export function tokenSetting(text: string): Read<string> {
-  if (/^[A-Za-z0-9._~+/-]+=*$/.test(text)) return { ok: true, value: text }
-  return {
-    ok: false,
-    expected: 'letters, digits and - . _ ~ + /',
-    remedy: 'make one with: openssl rand -hex 32',
-    secret: true,
-  }
 }
 
 export function nameSetting(text: string): Read<string> {
@@ -238,16 +213,6 @@ function list(text: string): string[] {
     .split(',')
     .map((part) => part.trim())
     .filter(Boolean)
-}
-
-/** `10/1m`: so many in a row, and then as many in that time; `off`: no limit. */
-export function rateSetting(text: string): Read<{ rate: Rate | undefined }> {
-  if (text === 'off') return { ok: true, value: { rate: undefined } }
-  const [count = '', time = ''] = text.split('/')
-  const perMs = durationMs(time)
-  const isWhole = /^[1-9]\d{0,5}$/.test(count) && text.split('/').length === 2
-  if (isWhole && perMs !== undefined && perMs > 0) return { ok: true, value: { rate: { count: Number(count), perMs } } }
-  return { ok: false, expected: 'how many in what time', remedy: 'write for example 10/1m, or off for no limit' }
 }
 
 /** Comma-separated origins of web pages, as browsers write them; `*`: all. */

@@ -101,7 +101,7 @@ function isPrivate(path: readonly PropertyKey[]): boolean {
   return path.some((part) => PRIVATE.has(part))
 }
 
-const PRIVATE = new Set<PropertyKey>(['set', 'add', 'body', 'data', 'values', 'prid', 'param'])
+const PRIVATE = new Set<PropertyKey>(['set', 'add', 'body', 'data', 'values', 'prid', 'param', 'secret'])
 
 function preview(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)

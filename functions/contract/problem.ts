@@ -19,10 +19,15 @@ export const PROBLEMS = {
   'request.invalid': { sip: 400, http: 400, retry: false },
   'request.unauthorized': { sip: 401, http: 401, retry: false },
   'request.replayed': { sip: 503, http: 409, retry: true },
+  /** The same is being done for somebody who asked a moment ago. */
+  'request.in_progress': { sip: 503, http: 409, retry: true },
+  'request.rate_limited': { sip: 503, http: 429, retry: true },
   'request.too_large': { sip: 513, http: 413, retry: false },
   'transaction.gone': { sip: 481, http: 410, retry: false },
   'not_found': { sip: 404, http: 404, retry: false },
   'store.unavailable': { sip: 503, http: 503, retry: true },
+  /** Somebody else has to be asked first, and does not answer. */
+  'upstream.unavailable': { sip: 503, http: 503, retry: true },
 } as const
 
 export type ProblemCode = keyof typeof PROBLEMS

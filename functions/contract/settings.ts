@@ -12,6 +12,14 @@ export type Read<T> =
   | { ok: true; value: T }
   | { ok: false; expected: string; remedy: string; got?: string; secret?: boolean }
 
+/** Settings that cannot be used: the message has every mistake, one a line. */
+export class SettingsError extends TypeError {
+  constructor(faults: readonly Fault[]) {
+    super(faults.map(({ message }) => message).join('\n'))
+    this.name = 'SettingsError'
+  }
+}
+
 /** Reads settings one by one and gathers what is wrong with them. */
 export class Reader {
   readonly faults: Fault[] = []

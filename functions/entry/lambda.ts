@@ -1,5 +1,5 @@
 import { handle, type LambdaContext, type LambdaEvent } from 'hono/aws-lambda'
-import { problemResponse } from '../sdk/http.ts'
+import { problemResponse } from '../contract/problem-response.ts'
 import { pathAsSent } from './lambda-path.ts'
 
 /** A router, or the push function. */

@@ -1,6 +1,7 @@
 import type { Clock } from '../contract/clock.ts'
 import { platformClock } from '../contract/platform.ts'
-import { Reader } from '../contract/settings.ts'
+import { Reader, SettingsError } from '../contract/settings.ts'
+import type { ReadFile } from '../contract/settings-values.ts'
 import { createTrust } from '../contract/trust.ts'
 import type { EndpointCache } from './endpoint-cache.ts'
 import { type PushPlatform, platformFaults, providersFrom } from './from-settings.ts'
@@ -8,7 +9,7 @@ import { servePush } from './http.ts'
 import type { PushLog } from './provider.ts'
 import { createSend } from './send.ts'
 import { pushSettings } from './settings.ts'
-import { type ReadFile, urlSetting } from './settings-values.ts'
+import { urlSetting } from './settings-values.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -62,7 +63,7 @@ function senderFor(env: Environment, options: PushAppOptions & { clock: Clock })
   const settings = pushSettings(read, readFile)
   const webhookUrl = read.value('PUSH_WEBHOOK_URL', urlSetting('write for example https://push.example.com/hook'))
   read.faults.push(...platformFaults(settings, platform))
-  if (read.faults.length > 0) throw new TypeError(read.faults.map(({ message }) => message).join('\n'))
+  if (read.faults.length > 0) throw new SettingsError(read.faults)
   const providers = providersFrom(settings, { platform, endpoints, clock, timeoutMs: TIMEOUT_MS })
   const secret = env.WEBHOOK_SECRET?.trim() || undefined
   return createSend({ providers, webhookUrl, secret, timeoutMs: TIMEOUT_MS, log, clock })

@@ -1,3 +1,4 @@
+import { bounded } from '../contract/bounded.ts'
 import type { Clock } from '../contract/clock.ts'
 import type { PushResult } from '../contract/push.ts'
 import { failed } from './outcome.ts'
@@ -29,29 +30,6 @@ export async function withinDeadline(
   } catch (error) {
     if (isLate) return failed(`${who}: no answer within ${timeoutMs} ms`, 0)
     return error instanceof PushError ? error.result : failed(`${who} could not be reached`, 0)
-  }
-}
-
-/** Rejects when it takes longer; whatever hears the signal is stopped. */
-export async function bounded<T>(
-  clock: Clock,
-  ms: number,
-  work: (signal: AbortSignal) => Promise<T>,
-  late: () => void = () => {},
-): Promise<T> {
-  const controller = new AbortController()
-  let timer: { cancel(): void } | undefined
-  const tooLong = new Promise<never>((_, reject) => {
-    timer = clock.after(ms, () => {
-      late()
-      reject(new Error(`no answer within ${ms} ms`))
-      controller.abort()
-    })
-  })
-  try {
-    return await Promise.race([work(controller.signal), tooLong])
-  } finally {
-    timer?.cancel()
   }
 }
 

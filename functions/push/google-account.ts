@@ -1,6 +1,7 @@
 import { importPKCS8, SignJWT } from 'jose'
+import { bounded } from '../contract/bounded.ts'
 import type { Clock } from '../contract/clock.ts'
-import { bounded, DEFAULT_TIMEOUT_MS, PushError } from './deadline.ts'
+import { DEFAULT_TIMEOUT_MS, PushError } from './deadline.ts'
 import { failed, retryAfter } from './outcome.ts'
 import { Renewed } from './renewed.ts'
 

@@ -1,9 +1,7 @@
 import type { Read } from '../contract/settings.ts'
+import type { ReadFile } from '../contract/settings-values.ts'
 import { GOOGLE_TOKEN_URI, type ServiceAccount } from './google-account.ts'
 import { isVoip, readApplicationArn, SNS_PLATFORMS, type SnsApplication } from './sns-application.ts'
-
-/** The text of a file; undefined when it cannot be read. */
-export type ReadFile = (path: string) => string | undefined
 
 /** `fcm=arn:…,apns=arn:…,apns.voip=arn:…`: what is named `.voip`, or a second time, is the VoIP application of that pn-provider. */
 export function snsSetting(text: string): Read<ReadonlyMap<string, readonly SnsApplication[]>> {

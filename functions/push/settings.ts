@@ -1,11 +1,11 @@
 import type { Fault, Reader } from '../contract/settings.ts'
+import type { ReadFile } from '../contract/settings-values.ts'
 import { FCM_ENDPOINT } from './fcm.ts'
 import type { ServiceAccount } from './google-account.ts'
 import {
   environmentSetting,
   hostsSetting,
   keySetting,
-  type ReadFile,
   serviceAccountsSetting,
   snsSetting,
   subjectSetting,

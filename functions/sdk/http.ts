@@ -1,6 +1,7 @@
 import type { Hono } from 'hono'
 import type { Invocation } from '../contract/envelope.ts'
-import { PROBLEMS, type Problem, problemDetails, type Result } from '../contract/problem.ts'
+import type { Problem, Result } from '../contract/problem.ts'
+import { problemResponse } from '../contract/problem-response.ts'
 import type { SignedMessage, Signer } from '../contract/sign.ts'
 import type { Trust } from '../contract/trust.ts'
 import { validateInvocation } from '../contract/validate.ts'
@@ -129,11 +130,6 @@ async function signed(status: 200 | 204, body: string, sender: Sender, now: () =
   const signature = await sender?.signer.sign(sender.message.id, body, now())
   if (status === 204) return new Response(null, { status, headers: { ...signature } })
   return json(status, body, { 'content-type': 'application/json', ...signature })
-}
-
-export function problemResponse(problem: Problem): Response {
-  const type = 'application/problem+json'
-  return json(PROBLEMS[problem.code].http, JSON.stringify(problemDetails(problem)), { 'content-type': type })
 }
 
 function json(status: number, body: string, headers: Record<string, string>): Response {

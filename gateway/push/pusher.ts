@@ -1,9 +1,9 @@
 import { type Clock, type IdSource, pause } from '../../functions/contract/clock.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { PushMessage, PushResult } from '../../functions/contract/push.ts'
+import { type Rate, RateLimit } from '../../functions/contract/rate.ts'
 import type { Binding, PushParameters, Store } from '../../functions/store/store.ts'
 import type { Log } from '../observe/log.ts'
-import { type Rate, RateLimit } from './limit.ts'
 import type { PushMetrics } from './metrics.ts'
 import type { Pushed, Pusher, PushJob, PushSender } from './types.ts'
 

@@ -1,6 +1,6 @@
 import { type Context, Hono, type Next } from 'hono'
-import { readOctets } from '../../gateway/api/read-body.ts'
-import { createTokenCheck, isLoopbackName } from '../../gateway/api/token.ts'
+import { readOctets } from '../../functions/contract/read-body.ts'
+import { createTokenCheck, isLoopbackName } from '../../functions/contract/token.ts'
 import { itemOf, transactionOf } from './answer.ts'
 import { commandOf, commandOfPath, commandsOf } from './command.ts'
 import { RedisAway } from './redis-link.ts'
@@ -89,7 +89,7 @@ export function createUpstashApp({ send, subscribe, token, bodyLimit = BODY_LIMI
     if (c.req.header('upstash-response-format') === 'resp2')
       return fault(c, 'ERR Upstash-Response-Format: resp2 is not available here; leave the header out')
     const body = await readOctets(c.req.raw, bodyLimit)
-    if (body.ok) return body.value
+    if (body.ok) return Buffer.from(body.value.buffer)
     return fault(c, `ERR max request size exceeded. Limit: ${bodyLimit} bytes; send less at once`)
   }
 }
@@ -105,7 +105,8 @@ function guard(token: string | undefined) {
       if (isLoopbackName(new URL(c.req.url).hostname) && !isFromPage(c)) return next()
       return c.json({ error: 'ERR without UPSTASH_LOCAL_TOKEN only programs on this machine may ask; set it' }, 401)
     }
-    const isKnown = [c.req.header('authorization'), `Bearer ${c.req.query('_token') ?? ''}`].some(isRight)
+    const isKnown =
+      (await isRight(c.req.header('authorization'))) || (await isRight(`Bearer ${c.req.query('_token') ?? ''}`))
     return isKnown ? next() : c.json({ error: 'WRONGPASS invalid or missing auth token' }, 401)
   }
 }

@@ -33,6 +33,7 @@ test('what a function imports loads nothing of Node, no Redis client that needs 
   assert.deepEqual(loaded.filter(isNodes), [])
   assert.deepEqual([...new Set(loaded.map(roomOf).filter(Boolean))].sort(), [
     'functions/contract',
+    'functions/ingress',
     'functions/push',
     'functions/sdk',
     'functions/store',
@@ -72,7 +73,7 @@ test('pushes at the edge bring no AWS SDK and no HTTP client; those on Node woul
 test('the entry for Lambda brings no server and no client of its own', async () => {
   const loaded = await loadedWith(LAMBDA!)
   assert.deepEqual(loaded.filter(isNodes), ['node:stream/promises'])
-  assert.deepEqual([...new Set(loaded.map(ofPackage).filter(Boolean))].sort(), ['hono', 'zod'])
+  assert.deepEqual([...new Set(loaded.map(ofPackage).filter(Boolean))].sort(), ['hono'])
 })
 
 test('the store over TCP would be seen', async () => {

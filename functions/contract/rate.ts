@@ -1,4 +1,4 @@
-import type { Clock } from '../../functions/contract/clock.ts'
+import type { Clock } from './clock.ts'
 
 /** So many in a row, and then one each `perMs / count`. */
 export interface Rate {
@@ -23,15 +23,27 @@ export class RateLimit {
 
   /** Whether there is one left, which is taken then. */
   take(key: string): boolean {
-    const { count, perMs } = this.#rate
+    const { count } = this.#rate
     if (count === Number.POSITIVE_INFINITY) return true
-    const now = this.#clock.now()
-    const bucket = this.#buckets.get(key) ?? { tokens: count, at: now }
-    const tokens = Math.min(count, bucket.tokens + ((now - bucket.at) * count) / perMs)
+    const tokens = this.#tokens(key)
     const isAllowed = tokens >= 1
     this.#buckets.delete(key)
-    this.#buckets.set(key, { tokens: isAllowed ? tokens - 1 : tokens, at: now })
+    this.#buckets.set(key, { tokens: isAllowed ? tokens - 1 : tokens, at: this.#clock.now() })
     if (this.#buckets.size > MAX_KEYS) this.#buckets.delete(this.#buckets.keys().next().value!)
     return isAllowed
+  }
+
+  /** Milliseconds until there is one left. */
+  waitMs(key: string): number {
+    const { count, perMs } = this.#rate
+    if (count === Number.POSITIVE_INFINITY) return 0
+    return Math.max(0, Math.ceil(((1 - this.#tokens(key)) * perMs) / count))
+  }
+
+  #tokens(key: string): number {
+    const { count, perMs } = this.#rate
+    const bucket = this.#buckets.get(key)
+    if (!bucket) return count
+    return Math.min(count, bucket.tokens + ((this.#clock.now() - bucket.at) * count) / perMs)
   }
 }
