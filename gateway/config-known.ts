@@ -1,3 +1,4 @@
+import { INGRESS_SETTINGS } from '../functions/ingress/settings.ts'
 import { PUSH_SETTINGS } from '../functions/push/settings.ts'
 import { nearest } from './nearest.ts'
 
@@ -25,7 +26,7 @@ export const KNOWN_SETTINGS = [
   'FUNCTIONS_CACHE',
   'FUNCTIONS_UNSIGNED',
   'WEBHOOK_SECRET',
-  'EVENTS_SECRET',
+  ...INGRESS_SETTINGS,
   'REDIS_URL',
   'REDIS_PREFIX',
   'GATEWAY_ID',
@@ -48,7 +49,7 @@ const STRANGE_STORE =
   'UPSTASH_REDIS_REST_URL is set, but REDIS_URL is not: functions in this process use a Redis that this router does not; set both or neither'
 
 /** A variable that begins like one of ours is meant for us. */
-const PREFIXES = /^(SIP|FUNCTIONS|GATEWAY|WEBHOOK|PUSH|FCM|APNS|VAPID|WEBPUSH)_/
+const PREFIXES = /^(SIP|EVENTS|FUNCTIONS|GATEWAY|WEBHOOK|PUSH|FCM|APNS|VAPID|WEBPUSH)_/
 
 type Environment = Readonly<Record<string, string | undefined>>
 

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { Action } from '../functions/contract/actions.ts'
 import type { Result } from '../functions/contract/problem.ts'
 import { type Fault, Reader } from '../functions/contract/settings.ts'
+import { type IngressSettings, ingressSettings } from '../functions/ingress/settings.ts'
 import { readTextFile } from '../functions/push/read-file.ts'
 import { type PushSettings, providerNames, pushSettings } from '../functions/push/settings.ts'
 import { KNOWN_SETTINGS, notices } from './config-known.ts'
@@ -67,8 +68,8 @@ export interface Config {
   }
   /** Budgets, limits and the circuit breaker of functions. */
   resilience: ResilienceConfig
-  /** `EVENTS_SECRET`, as `WEBHOOK_SECRET`: what `POST /events` may be signed with; default `WEBHOOK_SECRET`. */
-  eventsSecret: string | undefined
+  /** Who may post events, and what their bodies mean. */
+  events: IngressSettings
   /** `REDIS_URL`, default none: the store in memory. */
   redisUrl: string | undefined
   /** `REDIS_PREFIX`, before every key in Redis; default `rouse`; as `GATEWAY_ID`. Functions that use the store need the same. */
@@ -150,7 +151,7 @@ function settings(read: Reader, host: string): Config {
       unsigned: read.value('FUNCTIONS_UNSIGNED', unsignedSetting) ?? { loopback: false, answers: false },
     },
     resilience: resilienceConfig(read),
-    eventsSecret: read.value('EVENTS_SECRET', secretSetting) ?? webhookSecret,
+    events: ingressSettings(read, webhookSecret, readTextFile),
     redisUrl: read.value('REDIS_URL', redisSetting),
     redisPrefix: read.value('REDIS_PREFIX', nameSetting, 'rouse') ?? '',
     gateway: {

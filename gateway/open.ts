@@ -20,6 +20,7 @@ import { createManifest } from './invocation/invoker-manifest.ts'
 import { Counters } from './observe/counters.ts'
 import type { Log } from './observe/log.ts'
 import { renderPrometheus } from './observe/prometheus.ts'
+import { openIngress } from './open-ingress.ts'
 import { openIntegrations } from './open-integrations.ts'
 import { openStore } from './open-store.ts'
 import { openTls } from './open-tls.ts'
@@ -134,7 +135,7 @@ export async function openGateway(
   const api = createApi({
     calls: gateway.calls,
     registrations: store,
-    publish: gateway.publish,
+    events: openIngress(settings, { publish: gateway.publish, store, clock, ids, counters, log }),
     health: {
       ready: ({ withoutStore }) => ({
         ready: (withoutStore || storeState().isUp) && !isStopping && gateway.unready === undefined,
@@ -148,9 +149,7 @@ export async function openGateway(
     },
     metrics: () => renderPrometheus(counters),
     token: settings.apiToken,
-    secret: settings.eventsSecret,
     clock,
-    ids,
     log,
   })
   const server = await serveApi(api, { ...settings.http, clock })

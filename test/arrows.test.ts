@@ -15,8 +15,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'functions/sdk': ['functions/contract', 'functions/store'],
   'functions/testing': ['functions/contract', 'functions/store', 'functions/sdk'],
   'functions/push': ['functions/contract'],
+  'functions/ingress': ['functions/contract', 'functions/store', 'functions/sdk'],
   'functions/examples': ['functions/sdk'],
-  'functions/entry': ['functions/contract', 'functions/sdk', 'functions/push'],
+  'functions/entry': ['functions/contract', 'functions/sdk', 'functions/push', 'functions/ingress'],
   'gateway/sip': ['functions/contract'],
   'gateway/transport': ['gateway/sip', 'functions/contract'],
   'gateway/cluster': [

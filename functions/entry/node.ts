@@ -4,6 +4,7 @@ import type { Server, ServerResponse } from 'node:http'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { serve } from '@hono/node-server'
+import { SettingsError } from '../contract/settings.ts'
 import { createSigner } from '../contract/sign.ts'
 
 /**
@@ -17,12 +18,14 @@ const STOP_WITHIN_MS = 5000
 
 interface App {
   fetch(request: Request, env?: unknown): Response | Promise<Response>
+  /** It does not trust the gateway alone, as routes do, and says itself whom. */
+  checksSenders?: true
 }
 
 const app = await loadApp(process.argv[2])
 const port = readPort(process.env.PORT)
 const hostname = process.env.HOST || '127.0.0.1'
-checkTrust()
+if (!app.checksSenders) checkTrust()
 const server = serve({ fetch: (request) => app.fetch(request, process.env), port, hostname }, ({ address, port }) => {
   process.stdout.write(`listening on http://${address.includes(':') ? `[${address}]` : address}:${port}\n`)
 }) as Server
@@ -37,10 +40,16 @@ async function loadApp(path: string | undefined): Promise<App> {
   if (path === undefined) refuse('which app? node functions/entry/node.ts ./app.ts')
   const file = resolve(path)
   if (!existsSync(file)) refuse(`${file} does not exist; name the module that exports the router`)
-  const { default: loaded } = await import(pathToFileURL(file).href)
+  const { default: loaded } = await import(pathToFileURL(file).href).catch(refuseSettings)
   if (typeof loaded?.fetch !== 'function')
     refuse(`${file} has no default export with fetch; end it with: export default sip`)
   return loaded
+}
+
+/** Settings that cannot be used are told without where in the code that was noticed. */
+function refuseSettings(error: unknown): never {
+  if (error instanceof SettingsError) refuse(error.message)
+  throw error
 }
 
 function readPort(text = '3000'): number {

@@ -1,13 +1,15 @@
 import { type Context, Hono } from 'hono'
+import type { Clock } from '../../functions/contract/clock.ts'
+import { createTokenCheck, isLoopbackName } from '../../functions/contract/token.ts'
+import type { Log } from '../observe/log.ts'
 import { PROMETHEUS_TYPE } from '../observe/prometheus.ts'
 import { canonicalAor } from '../sip/uri.ts'
-import { type EventsOptions, serveEvents } from './events.ts'
 import { problemResponse, stored, unexpected } from './problem-response.ts'
 import { shownRegistration } from './shown.ts'
-import { createTokenCheck, isLoopbackName } from './token.ts'
-import type { Calls, Health, Registrations } from './types.ts'
+import type { Calls, Events, Health, Registrations } from './types.ts'
 
-export interface ApiOptions extends EventsOptions {
+export interface ApiOptions {
+  events: Events
   calls: Calls
   registrations: Registrations
   health: Health
@@ -15,6 +17,8 @@ export interface ApiOptions extends EventsOptions {
   metrics: () => string
   /** Bearer token that everything but health asks for; absent: open, for loopback only. */
   token?: string | undefined
+  clock: Clock
+  log: Log
 }
 
 /** Entries of a list: default and most. */
@@ -27,9 +31,10 @@ export function createApi(options: ApiOptions): Hono {
   app.onError((error, c) => unexpected(c, error, options.log))
   app.notFound((c) => problemResponse(c, { code: 'not_found', detail: `nothing is at ${c.req.path}` }))
   health(app, options.health)
+  // Whoever posts events says himself who he is.
+  app.on('POST', ['/events', '/events/:mapping'], (c) => options.events.receive(c.req.raw, addressOf(c)))
   const refusal = guard(options.token)
-  serveEvents(app, options, refusal)
-  app.use(async (c, next) => refusal(c) ?? next())
+  app.use(async (c, next) => (await refusal(c)) ?? next())
   calls(app, options.calls)
   registrations(app, options)
   app.get('/metrics', (c) => c.body(options.metrics(), 200, { 'content-type': PROMETHEUS_TYPE }))
@@ -54,14 +59,23 @@ function health(app: Hono, { ready }: Health): void {
  */
 function guard(token: string | undefined) {
   const isRight = token === undefined ? undefined : createTokenCheck(token)
-  return (c: Context): Response | undefined => {
-    if (isRight ? isRight(c.req.header('authorization')) : isLoopbackName(new URL(c.req.url).hostname)) return undefined
+  return async (c: Context): Promise<Response | undefined> => {
+    const isAllowed = isRight
+      ? await isRight(c.req.header('authorization'))
+      : isLoopbackName(new URL(c.req.url).hostname)
+    if (isAllowed) return undefined
     c.header('www-authenticate', 'Bearer')
     const detail = isRight
       ? 'send Authorization: Bearer with the API_TOKEN'
       : 'ask as localhost, or set API_TOKEN and send it'
     return problemResponse(c, { code: 'request.unauthorized', detail })
   }
+}
+
+/** Of who asks; '' when that is not known. */
+function addressOf(c: Context): string {
+  const { incoming } = (c.env ?? {}) as { incoming?: { socket?: { remoteAddress?: string } } }
+  return incoming?.socket?.remoteAddress ?? ''
 }
 
 function calls(app: Hono, view: Calls): void {

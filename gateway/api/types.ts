@@ -1,4 +1,3 @@
-import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { Binding } from '../../functions/store/store.ts'
 
 /** What the API asks of the rest of the gateway: small views, so that the API knows nothing of transactions or stores. */
@@ -39,8 +38,11 @@ export interface Registrations {
   lookup(aor: string): Promise<{ bindings: Binding[] }>
 }
 
-/** Publishes an event; resolves to how many subscriptions it matched. */
-export type Publish = (event: RouseEvent) => Promise<number>
+/** Takes `POST /events` and `POST /events/<mapping>`, whoever asks. */
+export interface Events {
+  /** @param address of who asks; '' when it is not known */
+  receive(request: Request, address: string): Promise<Response>
+}
 
 export interface Health {
   /**

@@ -49,7 +49,14 @@ describe('defaults', () => {
         breakerRestMs: 1000,
         cache: 1000,
       },
-      eventsSecret: undefined,
+      events: {
+        secret: undefined,
+        token: undefined,
+        bodyLimit: 65_536,
+        limit: { count: 1000, perMs: 1000 },
+        mappings: new Map(),
+        topics: [],
+      },
       redisUrl: undefined,
       redisPrefix: 'rouse',
       gateway: { id: 'host-1', pool: 'default', address: undefined, drainMs: 20_000 },
@@ -301,8 +308,8 @@ describe('signatures', () => {
 
   test('EVENTS_SECRET is WEBHOOK_SECRET unless it is set', () => {
     const other = `whsec_${Buffer.alloc(32, 8).toString('base64')}`
-    assert.equal(config({ WEBHOOK_SECRET: SECRET }).eventsSecret, SECRET)
-    assert.equal(config({ WEBHOOK_SECRET: SECRET, EVENTS_SECRET: other }).eventsSecret, other)
+    assert.equal(config({ WEBHOOK_SECRET: SECRET }).events.secret, SECRET)
+    assert.equal(config({ WEBHOOK_SECRET: SECRET, EVENTS_SECRET: other }).events.secret, other)
   })
 })
 

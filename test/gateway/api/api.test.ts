@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { RouseEvent } from '../../../functions/contract/events.ts'
-import { createSigner } from '../../../functions/contract/sign.ts'
 import type { Binding } from '../../../functions/store/store.ts'
 import { type ApiOptions, createApi } from '../../../gateway/api/api.ts'
-import { CountingIds, FakeClock } from '../../support/fake-clock.ts'
-import { invocationOf, Witness } from '../invocation/functions.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+import { Witness } from '../invocation/functions.ts'
 
 const NOW = Date.parse('2024-06-01T12:00:00Z')
 
@@ -44,7 +42,7 @@ const CALL = {
 }
 
 function api(options: Partial<ApiOptions> = {}) {
-  const published: RouseEvent[] = []
+  const received: string[] = []
   const witness = new Witness()
   const asked: unknown[][] = []
   const app = createApi({
@@ -65,24 +63,19 @@ function api(options: Partial<ApiOptions> = {}) {
         return { bindings: args[0] === BINDING.aor ? [BINDING] : [] }
       },
     },
-    publish: async (event) => {
-      published.push(event)
-      return 2
+    events: {
+      receive: async (request, address) => {
+        received.push(`${new URL(request.url).pathname} ${await request.text()} from ${address}`)
+        return new Response(null, { status: 202 })
+      },
     },
     health: { ready: () => ({ ready: true, checks: { sip: 'ok' } }) },
     metrics: () => '# TYPE rouse_x_total counter\nrouse_x_total 1\n',
     clock: new FakeClock(NOW),
-    ids: new CountingIds(),
     log: witness.log,
     ...options,
   })
-  const post = (body: unknown, type = 'application/json', headers: Record<string, string> = {}) =>
-    app.request('/events', {
-      method: 'POST',
-      headers: { 'content-type': type, ...headers },
-      body: typeof body === 'string' ? body : JSON.stringify(body),
-    })
-  return { app, post, published, witness, asked }
+  return { app, received, witness, asked }
 }
 
 async function problemOf(response: Response) {
@@ -92,114 +85,29 @@ async function problemOf(response: Response) {
   return problem
 }
 
-describe('POST /events', () => {
-  test('takes { type, attributes } and answers 202 with the id and how many it matched', async () => {
-    const { post, published } = api()
-    const response = await post({ type: 'pickup', attributes: { user: 'bob', urgent: true, floor: 3 } })
+test('POST /events, and what comes below it, goes to whoever takes events, without a token', async () => {
+  const { app, received } = api({ token: 'abc' })
+  for (const path of ['/events', '/events/shop']) {
+    const env = { incoming: { socket: { remoteAddress: '192.0.2.9' } } }
+    const response = await app.request(path, { method: 'POST', body: 'x' }, env)
     assert.equal(response.status, 202)
-    assert.deepEqual(await response.json(), { id: 'event1', matched: 2 })
-    assert.deepEqual(published, [
-      { id: 'event1', type: 'pickup', time: NOW, attributes: { user: 'bob', urgent: true, floor: 3 } },
-    ])
-  })
-
-  test('takes a predefined type too: integrators raise them, tests simulate them', async () => {
-    const { post, published } = api()
-    assert.equal((await post({ type: 'dtmf', attributes: { callId: 'a@b', digit: '5' } })).status, 202)
-    assert.equal(published[0]!.type, 'dtmf')
-  })
-
-  const EVENT = {
-    specversion: '1.0',
-    id: '7',
-    source: '/crm',
-    type: 'pickup',
-    time: '2024-01-01T00:00:00+01:00',
-    datacontenttype: 'application/json',
-    someextension: 'x',
-    data: { user: 'bob' },
   }
-
-  test('takes a CloudEvent in structured mode; source and id make the id (CloudEvents 1.0, 3.1)', async () => {
-    for (const type of ['application/cloudevents+json; charset=utf-8', 'application/json']) {
-      const { post, published } = api()
-      const response = await post(EVENT, type)
-      assert.equal(response.status, 202)
-      assert.deepEqual(await response.json(), { id: '/crm#7', matched: 2 })
-      assert.deepEqual(published, [
-        { id: '/crm#7', type: 'pickup', time: Date.parse('2023-12-31T23:00:00Z'), attributes: { user: 'bob' } },
-      ])
-    }
-  })
-
-  const wrong: [string, unknown, string | undefined, string?][] = [
-    ['no type', { attributes: {} }, '/type'],
-    ['a type with a space', { type: 'a b' }, '/type'],
-    ['a nested attribute', { type: 'a', attributes: { b: { c: 1 } } }, '/attributes/b'],
-    ['an attribute name with a slash', { type: 'a', attributes: { 'b/c': 1 } }, '/attributes/b~1c'],
-    ['a predefined type with another attribute', { type: 'dtmf', attributes: { digits: '5' } }, '/attributes/digits'],
-    ['the same as a CloudEvent', { ...EVENT, type: 'dtmf', data: { user: 'bob' } }, '/data/user'],
-    ['a list', [], ''],
-    ['a CloudEvent of another version', { ...EVENT, specversion: '0.3' }, '/specversion'],
-    ['a CloudEvent without source', { ...EVENT, source: undefined }, '/source'],
-    ['a CloudEvent without id', { ...EVENT, id: '' }, '/id'],
-    ['a CloudEvent with a broken time', { ...EVENT, time: 'yesterday' }, '/time'],
-    ['a CloudEvent with XML', { ...EVENT, datacontenttype: 'application/xml' }, '/datacontenttype'],
-    ['a CloudEvent with octets', { ...EVENT, data: undefined, data_base64: 'AA==' }, '/data_base64'],
-    ['a plain body as a CloudEvent', { type: 'a' }, '/specversion', 'application/cloudevents+json'],
-    ['half a body', '{"type":', undefined],
-    ['plain text, which a web page could post', '{"type":"a"}', undefined, 'text/plain'],
-    ['a batch', [EVENT], undefined, 'application/cloudevents-batch+json'],
-  ]
-  for (const [title, body, pointer, type] of wrong) {
-    test(`refuses ${title} with problem details and a pointer (RFC 9457)`, async () => {
-      const { post, published } = api()
-      const response = await post(body, type)
-      assert.equal(response.status, 400)
-      const problem = await problemOf(response)
-      assert.equal(problem.type, 'urn:rouse:problem:request.invalid')
-      assert.equal(problem.pointer, pointer)
-      assert.notEqual(problem.detail, '')
-      assert.deepEqual(published, [])
-    })
-  }
-
-  test('refuses a body above the limit, announced or not', async () => {
-    const { app, post, published } = api({ bodyLimit: 100 })
-    const long = { type: 'a', attributes: { b: 'x'.repeat(100) } }
-    assert.equal((await problemOf(await post(long))).status, 413)
-    const endless = new ReadableStream({ pull: (stream) => stream.enqueue(new Uint8Array(64)) })
-    const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: endless, duplex: 'half' }
-    assert.equal((await app.request('/events', init as RequestInit)).status, 413)
-    assert.deepEqual(published, [])
-  })
-
-  test('answers 503 with Retry-After when the store is away, without its words', async () => {
-    const { post, witness } = api({ publish: () => Promise.reject(new Error('redis://u:pw@h is down')) })
-    const response = await post({ type: 'a' })
-    assert.equal(response.status, 503)
-    assert.equal(response.headers.get('retry-after'), '1')
-    assert.doesNotMatch(JSON.stringify(await problemOf(response)), /redis/)
-    assert.deepEqual(
-      witness.lines.map(({ level }) => level),
-      ['warn'],
-    )
-  })
+  assert.deepEqual(received, ['/events x from 192.0.2.9', '/events/shop x from 192.0.2.9'])
+  assert.equal((await app.request('/events')).status, 401)
+  assert.equal(received.length, 2)
 })
 
 describe('the token', () => {
   const paths = ['/calls', '/calls/t1', '/registrations', '/registrations/bob@example.com', '/metrics', '/nothing']
 
   test('is asked for everywhere but for health', async () => {
-    const { app, post, published } = api({ token: 'abc' })
+    const { app } = api({ token: 'abc' })
     for (const path of paths) {
       const response = await app.request(path)
       assert.equal(response.status, 401, path)
       assert.equal(response.headers.get('www-authenticate'), 'Bearer')
       await problemOf(response)
     }
-    assert.equal((await post({ type: 'a' })).status, 401)
-    assert.deepEqual(published, [])
     for (const path of ['/healthz', '/readyz']) assert.equal((await app.request(path)).status, 200)
   })
 
@@ -319,91 +227,5 @@ describe('looking', () => {
 
   test('elsewhere is a 404 problem', async () => {
     assert.equal((await problemOf(await api().app.request('/elsewhere'))).title, 'not_found')
-  })
-})
-
-describe('POST /events, signed (Standard Webhooks)', () => {
-  const SECRET = `whsec_${Buffer.alloc(32, 1).toString('base64')}`
-  const OTHER = `whsec_${Buffer.alloc(32, 2).toString('base64')}`
-  const BODY = JSON.stringify({ type: 'pickup', attributes: { user: 'bob' } })
-
-  function signedApi(options: Partial<ApiOptions> = {}) {
-    const clock = new FakeClock(NOW)
-    const made = api({ secret: SECRET, token: 'long-random-word', clock, ...options })
-    const signed = async (id: string, at = NOW, secret = SECRET, body = BODY) =>
-      made.post(body, 'application/json', { ...(await createSigner(secret).sign(id, body, at)) })
-    return { ...made, clock, signed }
-  }
-
-  test('needs no token; the id of the message is that of the event', async () => {
-    const { signed, published } = signedApi()
-    const response = await signed('evt_1')
-    assert.equal(response.status, 202)
-    assert.deepEqual(await response.json(), { id: 'evt_1', matched: 2 })
-    assert.equal(published[0]!.id, 'evt_1')
-  })
-
-  test('another key, another body, another id, another time: 401, and a good token does not help', async () => {
-    const { signed, post, published } = signedApi()
-    const good = await createSigner(SECRET).sign('evt_1', BODY, NOW)
-    const authorization = 'Bearer long-random-word'
-    assert.equal((await signed('evt_1', NOW, OTHER)).status, 401)
-    assert.equal((await post(`${BODY} `, 'application/json', { ...good, authorization })).status, 401)
-    assert.equal((await post(BODY, 'application/json', { ...good, 'webhook-id': 'evt_2' })).status, 401)
-    assert.equal((await signed('evt_1', NOW - 301_000)).status, 401)
-    assert.equal((await signed('evt_1', NOW + 301_000)).status, 401)
-    assert.equal((await post(BODY)).status, 401)
-    assert.deepEqual(published, [])
-  })
-
-  test('the token still does; without a secret a signature counts for nothing', async () => {
-    assert.equal(
-      (await signedApi().post(BODY, 'application/json', { authorization: 'Bearer long-random-word' })).status,
-      202,
-    )
-    assert.equal((await signedApi({ secret: undefined }).signed('evt_1')).status, 401)
-  })
-
-  test('either of two keys while they rotate', async () => {
-    const { signed } = signedApi({ secret: `${SECRET} ${OTHER}` })
-    assert.equal((await signed('evt_1')).status, 202)
-    assert.equal((await signed('evt_2', NOW, OTHER)).status, 202)
-    assert.equal((await signed('evt_3', NOW, `${OTHER} ${SECRET}`)).status, 202)
-  })
-
-  test('the same id again raises nothing and is answered as the first time, also when both come at once', async () => {
-    const { signed, published, clock } = signedApi()
-    const answers = await Promise.all([signed('evt_1'), signed('evt_1')])
-    clock.advanceSync(200_000)
-    answers.push(await signed('evt_1'), await signed('evt_1', clock.now()))
-    for (const answer of answers) assert.deepEqual(await answer.json(), { id: 'evt_1', matched: 2 })
-    assert.equal(published.length, 1)
-  })
-
-  test('beyond the tolerance a replay is refused', async () => {
-    const { signed, published, clock } = signedApi()
-    await signed('evt_1')
-    clock.advanceSync(301_000)
-    assert.equal((await signed('evt_1')).status, 401)
-    assert.equal(published.length, 1)
-  })
-
-  test('an event that could not be stored is tried again under its id', async () => {
-    let isAway = true
-    const publish = async () => {
-      if (isAway) throw new Error('away')
-      return 1
-    }
-    const { signed } = signedApi({ publish })
-    assert.equal((await signed('evt_1')).status, 503)
-    isAway = false
-    assert.deepEqual(await (await signed('evt_1')).json(), { id: 'evt_1', matched: 1 })
-  })
-
-  test('what the gateway itself signs for functions is no event', async () => {
-    const { signed, published } = signedApi()
-    assert.equal((await signed('inv1', NOW, SECRET, JSON.stringify(invocationOf()))).status, 400)
-    assert.equal((await signed('read-1', NOW, SECRET, '')).status, 400)
-    assert.deepEqual(published, [])
   })
 })

@@ -1,0 +1,4 @@
+export interface IngressLog {
+  info(message: string, fields?: Record<string, unknown>): void
+  warn(message: string, fields?: Record<string, unknown>): void
+}

@@ -1,0 +1,129 @@
+import { type Hmac, type Octets, platformHmac } from '../contract/hmac.ts'
+import type { Result } from '../contract/problem.ts'
+import { SIGNATURE_TOLERANCE_SECONDS } from '../contract/sign.ts'
+import { createSecretCheck } from '../contract/token.ts'
+import type { Incoming } from './incoming.ts'
+import type { Auth } from './mapping-rules.ts'
+import { unauthorized } from './posted-event.ts'
+import { type Sender, type SenderCheck, standardWebhooks } from './sender.ts'
+
+/** The ways in which third parties show who they are. */
+
+const encoder = new TextEncoder()
+/** Signatures of one request that are looked at. */
+const MAX_SIGNATURES = 8
+
+/**
+ * @param name    of the mapping
+ * @param secrets any of which is right
+ * @throws TypeError when a secret of Standard Webhooks cannot be read
+ */
+export function mappingCheck(auth: Auth, name: string, secrets: readonly string[]): SenderCheck {
+  const sender: Sender = { name }
+  switch (auth.scheme) {
+    case 'standard-webhooks':
+      return standardWebhooks(secrets.join(' '), name)
+    case 'header':
+      return given(sender, secrets, ({ header }) => header(auth.name.toLowerCase()), `the secret in ${auth.name}`)
+    case 'query':
+      return given(sender, secrets, ({ url }) => url.searchParams.get(auth.name), `the secret as ?${auth.name}=`)
+    case 'basic': {
+      const pairs = secrets.map((secret) => `${auth.user}:${secret}`)
+      return given(sender, pairs, ({ header }) => basicOf(header('authorization')), 'user and password (Basic)')
+    }
+    case 'hmac-sha256':
+      return hmacCheck(auth, sender, secrets)
+    case 'stripe':
+      return stripeCheck(auth.header ?? 'stripe-signature', sender, secrets)
+  }
+}
+
+function given(
+  sender: Sender,
+  secrets: readonly string[],
+  read: (incoming: Incoming) => string | null | undefined,
+  expected: string,
+): SenderCheck {
+  const checks = secrets.map(createSecretCheck)
+  return async (incoming) => {
+    const text = read(incoming) ?? ''
+    for (const isRight of checks) if (await isRight(text)) return { ok: true, value: sender }
+    return unauthorized(`expected ${expected}`)
+  }
+}
+
+/** `user:password` (RFC 7617), undefined when there is none. */
+function basicOf(authorization: string | undefined): string | undefined {
+  const [, base64] = /^basic +([A-Za-z0-9+/]+={0,2})$/i.exec(authorization ?? '') ?? []
+  const octets = base64 === undefined ? undefined : fromBase64(base64)
+  return octets && new TextDecoder().decode(octets)
+}
+
+/** Over the body as it was sent; the header may have several signatures, with a comma or a space between. */
+function hmacCheck(
+  auth: Extract<Auth, { scheme: 'hmac-sha256' }>,
+  sender: Sender,
+  secrets: readonly string[],
+): SenderCheck {
+  const keys = keysOf(secrets)
+  const { prefix = '' } = auth
+  const decode = auth.encoding === 'hex' ? fromHex : fromBase64
+  return async ({ header, octets }) => {
+    const parts = (header(auth.header.toLowerCase()) ?? '').split(/[, ]+/, MAX_SIGNATURES)
+    const signatures = parts.filter((part) => part.startsWith(prefix)).map((part) => decode(part.slice(prefix.length)))
+    return judged(sender, await isSigned(keys, signatures, octets), auth.header)
+  }
+}
+
+/** `t=<seconds>,v1=<hex>,…`: over the time, a dot and the body; good for five minutes. */
+function stripeCheck(name: string, sender: Sender, secrets: readonly string[]): SenderCheck {
+  const keys = keysOf(secrets)
+  return async ({ header, octets }, now) => {
+    const parts = (header(name.toLowerCase()) ?? '').split(/, */, 2 * MAX_SIGNATURES).map((part) => part.split('=', 2))
+    const time = parts.find(([key]) => key === 't')?.[1] ?? ''
+    if (!/^\d{1,12}$/.test(time) || Math.abs(now / 1000 - Number(time)) > SIGNATURE_TOLERANCE_SECONDS)
+      return unauthorized(`${name}: expected a time (t=) that is at most five minutes off`)
+    const signatures = parts.filter(([key]) => key === 'v1').map(([, hex = '']) => fromHex(hex))
+    const message = joined(encoder.encode(`${time}.`), octets)
+    return judged(sender, await isSigned(keys, signatures.slice(0, MAX_SIGNATURES), message), name)
+  }
+}
+
+function keysOf(secrets: readonly string[]): Hmac[] {
+  return secrets.map((secret) => platformHmac(encoder.encode(secret)))
+}
+
+async function isSigned(keys: readonly Hmac[], signatures: readonly (Octets | undefined)[], message: Octets) {
+  for (const key of keys) {
+    for (const signature of signatures) {
+      if (signature && (await key.isGenuine(signature, message))) return true
+    }
+  }
+  return false
+}
+
+function judged(sender: Sender, isGenuine: boolean, header: string): Result<Sender> {
+  return isGenuine
+    ? { ok: true, value: sender }
+    : unauthorized(`${header}: no signature matches; check the secret on both sides`)
+}
+
+function joined(head: Octets, tail: Octets): Octets {
+  const octets = new Uint8Array(head.length + tail.length)
+  octets.set(head)
+  octets.set(tail, head.length)
+  return octets
+}
+
+function fromHex(text: string): Octets | undefined {
+  if (!/^([0-9a-f]{2})+$/i.test(text)) return undefined
+  return Uint8Array.from(text.match(/../g)!, (pair) => Number.parseInt(pair, 16))
+}
+
+function fromBase64(text: string): Octets | undefined {
+  try {
+    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
+  } catch {
+    return undefined
+  }
+}
