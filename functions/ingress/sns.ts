@@ -90,9 +90,9 @@ export class Sns {
     try {
       return await bounded(clock, TIMEOUT_MS, async (signal) => {
         const response = await fetch(url.href, { redirect: 'manual', signal })
-        if (response.status === 200) return readBody(response, MAX_OCTETS)
-        await response.body?.cancel()
-        return unavailable(`${url.hostname} answered ${response.status}`)
+        if (response.status !== 200) return unavailable(`${url.hostname} answered ${response.status}`)
+        const body = await readBody(response, MAX_OCTETS)
+        return body.ok ? body : unavailable(`${url.hostname} answered more than ${MAX_OCTETS} octets`)
       })
     } catch {
       return unavailable(`${url.hostname} does not answer`)
