@@ -229,6 +229,36 @@ describe('a CloudEvent in binary mode (HTTP binding 3.1)', () => {
   }
 })
 
+describe('what the CloudEvents SDK for JavaScript (cloudevents 10.0.0) sends', () => {
+  const BINARY = {
+    'content-type': 'application/json; charset=utf-8',
+    'ce-id': '2',
+    'ce-time': '2024-01-01T00:00:00.000Z',
+    'ce-type': 'pickup',
+    'ce-source': '/crm/a%20b',
+    'ce-specversion': '1.0',
+    'ce-subject': 'Jürgen "J"',
+    'ce-ext': 'x y',
+  }
+
+  test('by HTTP.structured and HTTP.binary, with data and without', async () => {
+    const { post, published } = ingress()
+    const structured =
+      '{"id":"1","time":"2024-01-01T00:00:00.000Z","type":"pickup","source":"/crm/a%20b","specversion":"1.0","subject":"Jürgen \\"J\\"","data":{"user":"bob"},"ext":"x y"}'
+    await accepted(await post(structured, { 'content-type': 'application/cloudevents+json; charset=utf-8' }))
+    await accepted(await post('{"user":"bob","floor":3}', BINARY))
+    await accepted(await post('', { ...BINARY, 'ce-id': '3' }))
+    assert.deepEqual(
+      published.map(({ id, attributes }) => [id, attributes]),
+      [
+        ['/crm/a%20b#1', { user: 'bob' }],
+        ['/crm/a b#2', { user: 'bob', floor: 3 }],
+        ['/crm/a b#3', {}],
+      ],
+    )
+  })
+})
+
 describe('the limit', () => {
   const limited = () =>
     ingress({ limit: { count: 2, perMs: 10_000 }, tokens: [{ setting: 'API_TOKEN', token: TOKEN }] })

@@ -1,0 +1,3 @@
+import { ingressApp } from '../../../functions/ingress/index.ts'
+
+export default ingressApp()
