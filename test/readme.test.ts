@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
 import { globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import type { SipRouter } from '../functions/sdk/index.ts'
+import { SipRouter } from '../functions/sdk/index.ts'
 import { KNOWN_SETTINGS } from '../gateway/config.ts'
 import { redisSubject } from './conformance/redis-subject.ts'
 import { binding, positionNow, put, subscribe, subscription } from './conformance/subject.ts'
+import { ingress, mappingsOf } from './functions/ingress/harness.ts'
 import { event } from './functions/invocations.ts'
 import { byDispatch, Session } from './functions/session.ts'
 import { absent } from './peers.ts'
@@ -68,6 +70,40 @@ test('the webhook of the README wakes the call, which finds the desk by itself',
   const resumed = { name: wait.name, timedOut: false, ...event(type, { order: '17' }) }
   const { body = {} } = await session.result({ type: 'wait.resumed', request, data: { wait: resumed } }, path)
   assert.deepEqual(body.actions, [{ action: 'fork', targets: [{ uri: desk.contact, q: 1 }] }])
+})
+
+test('the mapping of the README: the payment service’s own webhook wakes the call that waits', async () => {
+  const [, rules = ''] = /```json\n(\{\n {2}"stripe".*?)```/s.exec(README) ?? []
+  const secret = 'whsec_of_the_payment_service'
+  const sip = new SipRouter()
+  sip.invite('/:domain/:user', async (call) => {
+    const paid = await call.wait('payment.confirmed', { order: call.user }, '60s')
+    if (!paid) return call.reply(480)
+    call.fork(call.contacts)
+  })
+  const w = await world({ app: sip })
+  const alice = await w.phone('alice')
+  const desk = await w.phone('desk', { user: 'order-17' })
+  await desk.registers()
+  const mappings = mappingsOf(JSON.parse(rules), (name) => (name === 'STRIPE_SECRET' ? secret : undefined))
+  const { post } = ingress({ mappings, clock: w.clock, publish: (event) => w.gateway.publish(event) })
+  const send = async (type: string, order: string) => {
+    const body = JSON.stringify({ id: `evt_${type}`, type, data: { object: { client_reference_id: order } } })
+    const time = Math.floor(w.clock.now() / 1000)
+    const signature = createHmac('sha256', secret).update(`${time}.${body}`).digest('hex')
+    return (await post(body, { 'stripe-signature': `t=${time},v1=${signature}` }, '/events/stripe')).status
+  }
+  await alice.invites('order-17')
+  assert.equal(await send('checkout.session.expired', 'order-17'), 204)
+  await w.advance(1000)
+  assert.equal(alice.finalStatus, 0)
+  assert.equal(await send('checkout.session.completed', 'order-17'), 202)
+  await w.advance(100)
+  await desk.answers()
+  assert.equal(alice.finalStatus, 200)
+  await alice.hangsUp()
+  await w.assertQuiet()
+  await w.stop()
 })
 
 test('every setting in the README exists, and every one that matters to a user is there', () => {

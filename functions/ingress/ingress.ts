@@ -58,7 +58,7 @@ export class Ingress {
   }
 
   /**
-   * Answers `POST /events` and `POST /events/<mapping>`; trouble is a problem (RFC 9457).
+   * Answers `POST /events` and `POST /events/<mapping>`, and who asks whether he may; trouble is a problem (RFC 9457).
    * @param address of who asks, where that is known: the limit counts by it too
    */
   async receive(request: Request, address = ''): Promise<Response> {
@@ -72,12 +72,25 @@ export class Ingress {
     const { mappings, bodyLimit } = this.#options
     const [isOurs, name] = /^\/events(?:\/([^/]*))?$/.exec(new URL(request.url).pathname) ?? []
     const mapping = name === undefined ? undefined : mappings.get(name)
-    if (request.method !== 'POST' || isOurs === undefined || (name !== undefined && !mapping))
-      return { ok: false, problem: NOWHERE }
+    if (isOurs === undefined || (name !== undefined && !mapping)) return { ok: false, problem: NOWHERE }
+    if (request.method === 'OPTIONS') return this.#granted(request.headers.get('webhook-request-origin'))
+    if (request.method !== 'POST') return { ok: false, problem: NOWHERE }
     const octets = await readOctets(request, bodyLimit)
     if (!octets.ok) return octets
     const incoming = incomingOf(request, octets.value)
     return this.#isOfSns(incoming) ? this.#notified(incoming, mapping) : this.#posted(incoming, mapping, address)
+  }
+
+  /**
+   * Senders of CloudEvents that ask first whether they may send here (HTTP webhooks for CloudEvents 4): anybody may who then shows who it is.
+   * It is no answer to what browsers ask.
+   */
+  #granted(origin: string | null): Result<Response> {
+    const { limit } = this.#options
+    if (origin === null) return { ok: false, problem: NOWHERE }
+    const perMinute = limit ? String(Math.max(1, Math.floor((limit.count / limit.perMs) * 60_000))) : '*'
+    const headers = { allow: 'POST', 'webhook-allowed-origin': origin, 'webhook-allowed-rate': perMinute }
+    return { ok: true, value: new Response(null, { status: 200, headers }) }
   }
 
   async #posted(incoming: Incoming, mapping: Mapping | undefined, address: string): Promise<Result<Response>> {

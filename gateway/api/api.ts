@@ -32,7 +32,7 @@ export function createApi(options: ApiOptions): Hono {
   app.notFound((c) => problemResponse(c, { code: 'not_found', detail: `nothing is at ${c.req.path}` }))
   health(app, options.health)
   // Whoever posts events says himself who he is.
-  app.on('POST', ['/events', '/events/:mapping'], (c) => options.events.receive(c.req.raw, addressOf(c)))
+  app.on(['POST', 'OPTIONS'], ['/events', '/events/:mapping'], (c) => options.events.receive(c.req.raw, addressOf(c)))
   const refusal = guard(options.token)
   app.use(async (c, next) => (await refusal(c)) ?? next())
   calls(app, options.calls)

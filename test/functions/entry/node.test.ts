@@ -91,3 +91,19 @@ test('what is wrong is said in one sentence', async () => {
     assert.equal(errors().trim().split('\n').length, 1)
   }
 })
+
+test('webhooks in need no WEBHOOK_SECRET, and say in a sentence each which settings are wrong', async () => {
+  const ingress = fileURLToPath(new URL('../../../functions/entry/ingress.ts', import.meta.url))
+  const store = { UPSTASH_REDIS_REST_URL: 'http://127.0.0.1:9', UPSTASH_REDIS_REST_TOKEN: 't', WEBHOOK_SECRET: '' }
+  const wrong = start([ingress], { ...store, EVENTS_LIMIT: 'x', EVENTS_BODY_LIMIT: '1' })
+  assert.deepEqual(await wrong.exited, [1, null])
+  assert.match(wrong.errors(), /^rouse: EVENTS_BODY_LIMIT: expected .*\nEVENTS_LIMIT: expected .*\n$/)
+  const open = start([ingress], store)
+  assert.deepEqual(await open.exited, [1, null])
+  assert.match(open.errors(), /^rouse: EVENTS_SECRET: expected a secret, since anybody can reach this function/)
+  const { child, listening, exited } = start([ingress], { ...store, EVENTS_TOKEN: 'a-token' })
+  const response = await fetch(`${await listening}/events`, { method: 'POST', body: '{}' })
+  assert.equal(response.status, 401)
+  child.kill('SIGTERM')
+  assert.deepEqual(await exited, [0, null])
+})

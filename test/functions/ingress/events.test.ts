@@ -259,6 +259,27 @@ describe('what the CloudEvents SDK for JavaScript (cloudevents 10.0.0) sends', (
   })
 })
 
+describe('who asks first whether it may send here (HTTP webhooks for CloudEvents 4)', () => {
+  const ORIGIN = { 'webhook-request-origin': 'eventemitter.example.com' }
+
+  test('is told that it may, and how often', async () => {
+    const { asks } = ingress({ limit: { count: 100, perMs: 1000 } })
+    const response = await asks(ORIGIN)
+    assert.equal(response.status, 200)
+    assert.equal(response.headers.get('webhook-allowed-origin'), 'eventemitter.example.com')
+    assert.equal(response.headers.get('webhook-allowed-rate'), '6000')
+    assert.equal((await ingress().asks(ORIGIN)).headers.get('webhook-allowed-rate'), '*')
+  })
+
+  test('a browser that asks for a page is not', async () => {
+    const preflight = { origin: 'https://evil.example', 'access-control-request-method': 'POST' }
+    const response = await ingress().asks(preflight)
+    assert.equal(response.status, 404)
+    assert.equal((await ingress().asks({ ...preflight, ...ORIGIN })).headers.get('access-control-allow-origin'), null)
+    assert.equal((await ingress().asks(ORIGIN, '/events/unknown')).status, 404)
+  })
+})
+
 describe('the limit', () => {
   const limited = () =>
     ingress({ limit: { count: 2, perMs: 10_000 }, tokens: [{ setting: 'API_TOKEN', token: TOKEN }] })

@@ -22,6 +22,7 @@ export interface IngressTest {
   lines: Line[]
   results: string[]
   post(body: unknown, headers?: Record<string, string>, path?: string): Promise<Response>
+  asks(headers: Record<string, string>, path?: string): Promise<Response>
 }
 
 /** An ingress that is open to this machine and publishes into a list; two wait for each event. */
@@ -60,6 +61,8 @@ export function ingress(options: Partial<IngressOptions> & { rules?: unknown } =
     published,
     lines,
     results,
+    asks: (headers, path = '/events') =>
+      made.receive(new Request(new URL(path, 'http://localhost:8080'), { method: 'OPTIONS', headers })),
     post: (body, headers = {}, path = '/events') =>
       made.receive(
         new Request(new URL(path, 'http://localhost:8080'), {
