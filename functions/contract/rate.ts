@@ -23,27 +23,15 @@ export class RateLimit {
 
   /** Whether there is one left, which is taken then. */
   take(key: string): boolean {
-    const { count } = this.#rate
+    const { count, perMs } = this.#rate
     if (count === Number.POSITIVE_INFINITY) return true
-    const tokens = this.#tokens(key)
+    const now = this.#clock.now()
+    const bucket = this.#buckets.get(key) ?? { tokens: count, at: now }
+    const tokens = Math.min(count, bucket.tokens + ((now - bucket.at) * count) / perMs)
     const isAllowed = tokens >= 1
     this.#buckets.delete(key)
-    this.#buckets.set(key, { tokens: isAllowed ? tokens - 1 : tokens, at: this.#clock.now() })
+    this.#buckets.set(key, { tokens: isAllowed ? tokens - 1 : tokens, at: now })
     if (this.#buckets.size > MAX_KEYS) this.#buckets.delete(this.#buckets.keys().next().value!)
     return isAllowed
-  }
-
-  /** Milliseconds until there is one left. */
-  waitMs(key: string): number {
-    const { count, perMs } = this.#rate
-    if (count === Number.POSITIVE_INFINITY) return 0
-    return Math.max(0, Math.ceil(((1 - this.#tokens(key)) * perMs) / count))
-  }
-
-  #tokens(key: string): number {
-    const { count, perMs } = this.#rate
-    const bucket = this.#buckets.get(key)
-    if (!bucket) return count
-    return Math.min(count, bucket.tokens + ((this.#clock.now() - bucket.at) * count) / perMs)
   }
 }

@@ -17,8 +17,8 @@ const BATCH = 'application/cloudevents-batch+json'
  * `{ type, attributes }`.
  * @returns problem `request.invalid` with a pointer to the fault
  */
-export function eventsOf(incoming: Incoming, defaults: EventDefaults): Result<Posted> {
-  const { contentType, header, text } = incoming
+export function eventsOf(incoming: Incoming, text: string, defaults: EventDefaults): Result<Posted> {
+  const { contentType, header } = incoming
   const isEmpty = text === ''
   // Anything else, text/plain above all, a web page could post across origins without asking.
   if (!isJsonType(contentType) && !(isEmpty && contentType === '' && isBinary(header)))

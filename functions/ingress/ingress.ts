@@ -3,7 +3,6 @@ import type { RouseEvent } from '../contract/events.ts'
 import { PROBLEMS, type Problem, type Result } from '../contract/problem.ts'
 import { problemResponse } from '../contract/problem-response.ts'
 import { RateLimit } from '../contract/rate.ts'
-import { readOctets } from '../contract/read-body.ts'
 import { eventOfJson, eventsOf } from './event-body.ts'
 import { idempotencyKey } from './idempotency-key.ts'
 import { type Incoming, incomingOf, parsedJson } from './incoming.ts'
@@ -38,6 +37,16 @@ const NOWHERE: Problem = {
 const LIMITED: Problem = {
   code: 'request.rate_limited',
   detail: 'more than EVENTS_LIMIT allows; try again, or raise it',
+}
+
+/** What is sent back as it came is no page. */
+const ECHO = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' }
+
+interface MappedPost {
+  incoming: Incoming
+  text: string
+  sender: Sender
+  defaults: EventDefaults
 }
 
 /** Webhooks in: finds out who has sent a request, reads its events and raises each of them once. */
@@ -75,9 +84,7 @@ export class Ingress {
     if (isOurs === undefined || (name !== undefined && !mapping)) return { ok: false, problem: NOWHERE }
     if (request.method === 'OPTIONS') return this.#granted(request.headers.get('webhook-request-origin'))
     if (request.method !== 'POST') return { ok: false, problem: NOWHERE }
-    const octets = await readOctets(request, bodyLimit)
-    if (!octets.ok) return octets
-    const incoming = incomingOf(request, octets.value)
+    const incoming = incomingOf(request, bodyLimit)
     return this.#isOfSns(incoming) ? this.#notified(incoming, mapping) : this.#posted(incoming, mapping, address)
   }
 
@@ -100,9 +107,22 @@ export class Ingress {
     if (!this.#limit.take(`${name} ${address}`)) return { ok: false, problem: LIMITED }
     const key = idempotencyKey(incoming.header('idempotency-key'))
     if (!key.ok) return key
+    const body = await incoming.body()
+    if (!body.ok) return body
+    const { text } = body.value
     const defaults = this.#defaults(messageId ?? key.value)
-    const posted = mapping ? mapped(mapping, incoming, sender.value, defaults) : eventsOf(incoming, defaults)
-    return posted.ok ? this.#raised(posted.value, name, mapping) : posted
+    if (mapping) return this.#mapped(mapping, { incoming, text, sender: sender.value, defaults })
+    const posted = eventsOf(incoming, text, defaults)
+    return posted.ok ? this.#raised(posted.value, name) : posted
+  }
+
+  async #mapped(mapping: Mapping, { incoming, text, sender, defaults }: MappedPost): Promise<Result<Response>> {
+    const body = mappedBody(incoming, text, !sender.isUnknown)
+    if (!body.ok) return body
+    const challenge = mapping.challenge(body.value, incoming)
+    if (challenge !== undefined) return { ok: true, value: new Response(challenge, { headers: ECHO }) }
+    const posted = mapping.events(body.value, incoming, defaults)
+    return posted.ok ? this.#raised(posted.value, sender.name, mapping) : posted
   }
 
   /** The header may get lost on the way; plain text is nobody else's. */
@@ -112,7 +132,9 @@ export class Ingress {
   }
 
   async #notified(incoming: Incoming, mapping: Mapping | undefined): Promise<Result<Response>> {
-    const read = await this.#sns.read(incoming.text)
+    const body = await incoming.body()
+    if (!body.ok) return body
+    const read = await this.#sns.read(body.value.text)
     if (!read.ok) return read
     const message = read.value
     if (!this.#limit.take(message.TopicArn)) return { ok: false, problem: LIMITED }
@@ -138,7 +160,7 @@ export class Ingress {
   }
 
   /** What a mapping's conditions leave out is fine, and nothing. */
-  async #raised(posted: Posted, sender: string, mapping: Mapping | undefined): Promise<Result<Response>> {
+  async #raised(posted: Posted, sender: string, mapping?: Mapping): Promise<Result<Response>> {
     if (mapping && posted.events.length === 0) return { ok: true, value: new Response(null, { status: 204 }) }
     const raised = await this.#raiser.raise(posted.events, sender)
     if (!raised.ok) return raised
@@ -157,14 +179,9 @@ export class Ingress {
     return PROBLEMS[problem.code].retry ? { 'retry-after': '1' } : {}
   }
 
-  /** As long as it takes until one more is allowed. */
+  /** As long as it takes until one more is allowed, when nobody else takes it. */
   get #retrySeconds(): number {
     const { limit } = this.#options
     return limit ? Math.max(1, Math.ceil(limit.perMs / limit.count / 1000)) : 1
   }
-}
-
-function mapped(mapping: Mapping, incoming: Incoming, sender: Sender, defaults: EventDefaults): Result<Posted> {
-  const body = mappedBody(incoming, !sender.isUnknown)
-  return body.ok ? mapping.events(body.value, incoming, defaults) : body
 }

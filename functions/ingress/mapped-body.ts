@@ -7,12 +7,13 @@ const FORM = 'application/x-www-form-urlencoded'
 const MAX_FIELDS = 1000
 
 /**
- * A third party's body: JSON under whatever type, or a form, which becomes an object of texts (of a list of them where a name comes again).
+ * A third party's body: nothing, JSON under whatever type, or a form, which becomes an object of texts (of a list of them where a name comes again).
  * @param isKnown whether the sender has shown who it is; else only what no web page could have posted is read
  */
-export function mappedBody({ contentType, text }: Incoming, isKnown: boolean): Result<unknown> {
+export function mappedBody({ contentType }: Incoming, text: string, isKnown: boolean): Result<unknown> {
   if (!isKnown && !isJsonType(contentType))
     return invalid(`Content-Type: expected application/json from somebody unknown, got "${contentType.slice(0, 80)}"`)
+  if (text === '') return { ok: true, value: undefined }
   if (contentType === FORM) return fieldsOf(new URLSearchParams(text))
   const json = parsedJson(text)
   return json === undefined ? invalid('the body is neither JSON nor a form') : { ok: true, value: json }

@@ -59,32 +59,39 @@ function basicOf(authorization: string | undefined): string | undefined {
   return octets && new TextDecoder().decode(octets)
 }
 
-/** Over the body as it was sent; the header may have several signatures, with a comma or a space between. */
+/** Over the body as it was sent, and what else `signs` names; the header may have several signatures, with a comma or a space between. */
 function hmacCheck(
   auth: Extract<Auth, { scheme: 'hmac-sha256' }>,
   sender: Sender,
   secrets: readonly string[],
 ): SenderCheck {
   const keys = keysOf(secrets)
-  const { prefix = '' } = auth
+  const { prefix = '', signs = '{body}', time } = auth
   const decode = auth.encoding === 'hex' ? fromHex : fromBase64
-  return async ({ header, octets }) => {
+  return async ({ header, body }, now) => {
+    const seconds = time === undefined ? '' : (header(time.toLowerCase()) ?? '')
+    if (time !== undefined && !isRecent(seconds, now)) return outOfTime(time)
+    const read = await body()
+    if (!read.ok) return read
     const parts = (header(auth.header.toLowerCase()) ?? '').split(/[, ]+/, MAX_SIGNATURES)
     const signatures = parts.filter((part) => part.startsWith(prefix)).map((part) => decode(part.slice(prefix.length)))
-    return judged(sender, await isSigned(keys, signatures, octets), auth.header)
+    const [before = '', after = ''] = signs.replace('{time}', seconds).split('{body}')
+    const message = joined(encoder.encode(before), read.value.octets, encoder.encode(after))
+    return judged(sender, await isSigned(keys, signatures, message), auth.header)
   }
 }
 
 /** `t=<seconds>,v1=<hex>,…`: over the time, a dot and the body; good for five minutes. */
 function stripeCheck(name: string, sender: Sender, secrets: readonly string[]): SenderCheck {
   const keys = keysOf(secrets)
-  return async ({ header, octets }, now) => {
+  return async ({ header, body }, now) => {
+    const read = await body()
+    if (!read.ok) return read
     const parts = (header(name.toLowerCase()) ?? '').split(/, */, 2 * MAX_SIGNATURES).map((part) => part.split('=', 2))
     const time = parts.find(([key]) => key === 't')?.[1] ?? ''
-    if (!/^\d{1,12}$/.test(time) || Math.abs(now / 1000 - Number(time)) > SIGNATURE_TOLERANCE_SECONDS)
-      return unauthorized(`${name}: expected a time (t=) that is at most five minutes off`)
+    if (!isRecent(time, now)) return outOfTime(name)
     const signatures = parts.filter(([key]) => key === 'v1').map(([, hex = '']) => fromHex(hex))
-    const message = joined(encoder.encode(`${time}.`), octets)
+    const message = joined(encoder.encode(`${time}.`), read.value.octets)
     return judged(sender, await isSigned(keys, signatures.slice(0, MAX_SIGNATURES), message), name)
   }
 }
@@ -108,10 +115,22 @@ function judged(sender: Sender, isGenuine: boolean, header: string): Result<Send
     : unauthorized(`${header}: no signature matches; check the secret on both sides`)
 }
 
-function joined(head: Octets, tail: Octets): Octets {
-  const octets = new Uint8Array(head.length + tail.length)
-  octets.set(head)
-  octets.set(tail, head.length)
+/** Seconds since the epoch. */
+function isRecent(seconds: string, now: number): boolean {
+  return /^\d{1,12}$/.test(seconds) && Math.abs(now / 1000 - Number(seconds)) <= SIGNATURE_TOLERANCE_SECONDS
+}
+
+function outOfTime(header: string): Result<never> {
+  return unauthorized(`${header}: expected a time that is at most five minutes off`)
+}
+
+function joined(...parts: readonly Octets[]): Octets {
+  const octets = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    octets.set(part, at)
+    at += part.length
+  }
   return octets
 }
 

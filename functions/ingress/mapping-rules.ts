@@ -83,6 +83,8 @@ const Condition = z
   )
 export type Condition = z.infer<typeof Condition>
 
+const Conditions = z.array(Condition).check(z.maxLength(32))
+
 const SecretText = z.union([
   z.string().check(z.minLength(8), z.maxLength(1024)),
   z.strictObject({
@@ -98,13 +100,23 @@ const Auth = z.discriminatedUnion('scheme', [
   z.strictObject({ scheme: z.literal('query'), name: QueryName, secret: Secret }),
   z.strictObject({ scheme: z.literal('basic'), user: z.string().check(z.maxLength(256)), secret: Secret }),
   z.strictObject({ scheme: z.literal('standard-webhooks'), secret: Secret }),
-  z.strictObject({
-    scheme: z.literal('hmac-sha256'),
-    header: HeaderName,
-    encoding: z.enum(['hex', 'base64']),
-    prefix: z.optional(z.string().check(z.maxLength(64))),
-    secret: Secret,
-  }),
+  z
+    .strictObject({
+      scheme: z.literal('hmac-sha256'),
+      header: HeaderName,
+      encoding: z.enum(['hex', 'base64']),
+      prefix: z.optional(z.string().check(z.regex(/^[^, ]{1,64}$/, 'expected a text without comma and space'))),
+      time: z.optional(HeaderName),
+      signs: z.optional(z.string().check(z.maxLength(256))),
+      secret: Secret,
+    })
+    .check(
+      z.refine(
+        ({ signs = '{body}', time }) =>
+          signs.split('{body}').length === 2 && signs.split('{time}').length === (time === undefined ? 1 : 2),
+        'expected {body} once in signs, and {time} once where there is a header for time',
+      ),
+    ),
   z.strictObject({
     scheme: z.literal('stripe'),
     header: z.optional(HeaderName),
@@ -116,11 +128,12 @@ export type Auth = z.infer<typeof Auth>
 /** One mapping, as it is written. */
 export const MappingRule = z.strictObject({
   auth: z.optional(Auth),
-  when: z.optional(z.array(Condition).check(z.maxLength(32))),
+  when: z.optional(Conditions),
   each: z.optional(Pointer),
   id: z.optional(Source),
   type: TypeSource,
   attributes: z.optional(z.record(EventAttribute, Source)),
+  challenge: z.optional(z.strictObject({ when: z.optional(Conditions), echo: Source })),
 })
 export type MappingRule = z.infer<typeof MappingRule>
 

@@ -48,6 +48,20 @@ export function mappedEvents(
   return { ok: true, value: { events, isList: rule.each !== undefined } }
 }
 
+/** What a sender wants back to know that it has come to the right place; undefined when it asks for nothing of the kind. */
+export function challengeOf(
+  { challenge }: MappingRule,
+  body: unknown,
+  incoming: Pick<Incoming, 'header' | 'url'>,
+): string | undefined {
+  const scope = { item: body, path: [], body, incoming }
+  if (!challenge || !(challenge.when ?? []).every((condition) => isMet(condition, scope))) return undefined
+  const { value } = found(fieldsOf(challenge.echo), scope)
+  return isScalar(value) ? String(value).slice(0, MAX_ECHO) : undefined
+}
+
+const MAX_ECHO = 4096
+
 function scopesOf({ each }: MappingRule, body: unknown, incoming: Scope['incoming']): Scope[] | { fault: Fault } {
   if (each === undefined) return [{ item: body, path: [], body, incoming }]
   const path = partsOf(each)

@@ -3,7 +3,7 @@ import { attributeFault, EventType } from '../contract/events.ts'
 import { type Fault, faultProblem, schemaFault } from '../contract/fault.ts'
 import type { Result } from '../contract/problem.ts'
 import type { Incoming } from './incoming.ts'
-import { fieldsOf, mappedEvents, typeSource } from './mapping.ts'
+import { challengeOf, fieldsOf, mappedEvents, typeSource } from './mapping.ts'
 import { mappingCheck } from './mapping-auth.ts'
 import { MAPPING_NAME, MAX_ATTRIBUTES, MAX_MAPPINGS, MappingRule, type Secret } from './mapping-rules.ts'
 import type { EventDefaults, Posted } from './posted-event.ts'
@@ -14,6 +14,8 @@ export interface Mapping {
   name: string
   /** How its senders show who they are; undefined: as those of `POST /events` do. */
   check: SenderCheck | undefined
+  /** What is to be sent back as it is, instead of raising anything; undefined when nothing is. */
+  challenge(body: unknown, incoming: Pick<Incoming, 'header' | 'url'>): string | undefined
   events(body: unknown, incoming: Pick<Incoming, 'header' | 'url'>, defaults: EventDefaults): Result<Posted>
 }
 
@@ -52,7 +54,12 @@ function readMapping(name: string, json: unknown, setting: (name: string) => str
   try {
     const check = rule.auth && mappingCheck(rule.auth, name, secrets)
     const named = { ...rule, name }
-    return { name, check, events: (body, incoming, defaults) => mappedEvents(named, body, incoming, defaults) }
+    return {
+      name,
+      check,
+      challenge: (body, incoming) => challengeOf(rule, body, incoming),
+      events: (body, incoming, defaults) => mappedEvents(named, body, incoming, defaults),
+    }
   } catch {
     return [{ path: ['auth', 'secret'], message: 'expected whsec_ and base64' }]
   }

@@ -4,7 +4,7 @@ import { SIGNATURE_TOLERANCE_SECONDS } from '../contract/sign.ts'
 /** Raises each event once, whoever posts it how often. */
 export interface Once {
   /**
-   * @param id    of the event
+   * @param id    of the event, at most some hundred characters
    * @param raise how many it matched; when it rejects nothing is remembered: the next one raises
    * @returns what `raise` gave, this time or the first; problem `request.in_progress` when somebody else raises it and does not come to an end
    */

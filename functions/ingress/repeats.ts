@@ -34,11 +34,11 @@ export class Repeats implements Once {
     this.#remember(id, answer)
     try {
       const result = await answer
-      if (!result.ok) this.#answers.delete(id)
+      if (!result.ok) this.#forgetAnswer(id, answer)
       else if (!known) this.#remember(id, result)
       return result
     } catch (error) {
-      this.#answers.delete(id)
+      this.#forgetAnswer(id, answer)
       throw error
     }
   }
@@ -50,6 +50,11 @@ export class Repeats implements Once {
   #remember(id: string, answer: Answer | Promise<Answer>): void {
     this.#answers.delete(id)
     this.#answers.set(id, { answer, until: this.#clock.now() + REMEMBERED_MS })
+  }
+
+  /** Unless somebody has begun anew. */
+  #forgetAnswer(id: string, answer: Answer | Promise<Answer>): void {
+    if (this.#answers.get(id)?.answer === answer) this.#answers.delete(id)
   }
 
   #forget(now: number): void {

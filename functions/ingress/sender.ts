@@ -48,8 +48,10 @@ export function senderCheck({ secret, tokens, withoutToken }: SenderOptions): Se
 /** Standard Webhooks; the id of the message becomes that of the event. */
 export function standardWebhooks(secret: string, name = 'EVENTS_SECRET'): SenderCheck {
   const signer = createSigner(secret)
-  return async ({ header, text }, now) => {
-    const verified = await signer.verify(header, text, now)
+  return async ({ header, body }, now) => {
+    const read = await body()
+    if (!read.ok) return read
+    const verified = await signer.verify(header, read.value.text, now)
     if (!verified.ok) return verified
     const { id } = verified.value
     if (isEventId(id)) return { ok: true, value: { name, messageId: id } }

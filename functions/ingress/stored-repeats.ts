@@ -1,5 +1,4 @@
 import { type Clock, pause } from '../contract/clock.ts'
-import { platformHmac } from '../contract/hmac.ts'
 import type { Result } from '../contract/problem.ts'
 import type { Store } from '../store/store.ts'
 import { type Once, REMEMBERED_MS } from './once.ts'
@@ -28,8 +27,6 @@ type Memo = { matched: number } | { failed: number }
  */
 export class StoredRepeats implements Once {
   readonly #parts: StoredRepeatsParts
-  /** No secret: a digest that Node makes at once. */
-  readonly #digest = platformHmac(new TextEncoder().encode('rouse events'))
 
   constructor(parts: StoredRepeatsParts) {
     this.#parts = parts
@@ -37,7 +34,8 @@ export class StoredRepeats implements Once {
 
   async raise(id: string, raise: () => Promise<number>): Promise<Result<number>> {
     const { clock } = this.#parts
-    const key = await this.#keyOf(id)
+    // No digest of it: WebCrypto would take a turn for that, and the look-ups of a batch would not travel together.
+    const key = `event ${id}`
     const until = clock.now() + WAIT_MS
     let attempt = 0
     for (let lookMs = LOOK_MS; ; lookMs *= 2) {
@@ -53,17 +51,11 @@ export class StoredRepeats implements Once {
     }
   }
 
-  /** Ids are of any length; keys are not. */
-  async #keyOf(id: string): Promise<string> {
-    const digest = await this.#digest.sign(new TextEncoder().encode(id))
-    return `event ${btoa(String.fromCharCode(...digest))}`
-  }
-
   /** Both in one turn, and so in one round trip; the claim comes first, so that what is remembered before it is won is seen. */
   async #look(key: string, attempt: number): Promise<{ isClaimed: boolean; memo: Memo | undefined } | undefined> {
     const { store, onTrouble } = this.#parts
     try {
-      const claimed = store.claim(`${key} ${attempt}`, CLAIM_MS)
+      const claimed = store.claim(`try ${attempt} of ${key}`, CLAIM_MS)
       const [isClaimed, text] = await Promise.all([claimed, store.recall(key)])
       return { isClaimed, memo: text === undefined ? undefined : (JSON.parse(text) as Memo) }
     } catch (error) {

@@ -92,6 +92,23 @@ describe('a signature over the body as it was sent', () => {
     assert.equal(await status(github, headers, '', JSON.stringify(JSON.parse(BODY))), 401)
   })
 
+  test('over a time and the body, as Slack and Zoom have it', async () => {
+    const auth = {
+      ...{ scheme: 'hmac-sha256', header: 'X-Slack-Signature', encoding: 'hex', prefix: 'v0=', secret: KEY },
+      ...{ time: 'X-Slack-Request-Timestamp', signs: 'v0:{time}:{body}' },
+    }
+    const now = NOW / 1000
+    const signed = (seconds: number, sent = seconds) => ({
+      'x-slack-signature': `v0=${hmac(`v0:${seconds}:${BODY}`).digest('hex')}`,
+      'x-slack-request-timestamp': String(sent),
+    })
+    assert.equal(await status(auth, signed(now)), 202)
+    assert.equal(await status(auth, signed(now + 300)), 202)
+    assert.equal(await status(auth, signed(now, now - 1)), 401)
+    for (const seconds of [now - 301, now + 301]) assert.equal(await status(auth, signed(seconds)), 401)
+    assert.equal(await status(auth, { 'x-slack-signature': signed(now)['x-slack-signature'] }), 401)
+  })
+
   test('as Stripe has it, for five minutes', async () => {
     const auth = { scheme: 'stripe', secret: KEY }
     const signed = (seconds: number, key = KEY) =>

@@ -203,6 +203,35 @@ describe('each entry of a list may be an event', () => {
   })
 })
 
+describe('a sender that wants something back to know that it has come to the right place', () => {
+  const when = [{ pointer: '/type', equals: 'url_verification' }]
+  const rule = { type: 'a', challenge: { when, echo: '/challenge' } }
+
+  test('gets it, as plain text, and nothing is raised', async () => {
+    const { response, events } = await mapped(rule, { type: 'url_verification', challenge: '<b>3eZbrw</b>' })
+    assert.equal(response.status, 200)
+    assert.equal(await response.text(), '<b>3eZbrw</b>')
+    assert.equal(response.headers.get('content-type'), 'text/plain; charset=utf-8')
+    assert.equal(response.headers.get('x-content-type-options'), 'nosniff')
+    assert.deepEqual(events, [])
+    assert.equal((await mapped(rule, { type: 'event', challenge: 'x' })).events.length, 1)
+    assert.equal((await mapped(rule, { type: 'url_verification' })).events.length, 1)
+  })
+
+  test('may ask by the query, without any body, once it is known', async () => {
+    const auth = { scheme: 'query', name: 'token', secret: 'a-long-secret' }
+    const graph = { auth, type: 'a', challenge: { echo: { query: 'validationToken' } } }
+    const asked = await mapped(
+      graph,
+      '',
+      { 'content-type': 'text/plain' },
+      '?token=a-long-secret&validationToken=x%20y',
+    )
+    assert.equal(await asked.response.text(), 'x y')
+    assert.equal((await mapped(graph, '', {}, '?validationToken=x')).response.status, 401)
+  })
+})
+
 describe('a form', () => {
   const FORM = { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' }
   const auth = { scheme: 'query', name: 'token', secret: 'a-long-secret' }
@@ -238,6 +267,8 @@ describe('a form', () => {
     )
   })
 })
+
+const HMAC = { scheme: 'hmac-sha256', header: 'x', encoding: 'hex', secret: 'a-long-secret' }
 
 describe('mistakes in the rules are told at the start, all of them, each with its pointer', () => {
   const faults = (rules: unknown, env: Record<string, string> = {}) => {
@@ -285,6 +316,8 @@ describe('mistakes in the rules are told at the start, all of them, each with it
     ],
     ['a map to no type', { a: { type: { pointer: '/t', map: { x: 'a b' } } } }, /^\/a\/type\/map\/x: /],
     ['a scheme that is none', { a: { type: 'a', auth: { scheme: 'md5' } } }, /^\/a\/auth\/scheme: /],
+    ['a signature over no body', { a: { type: 'a', auth: { ...HMAC, signs: 'v0' } } }, /^\/a\/auth: .*\{body\} once/],
+    ['a time that is nowhere', { a: { type: 'a', auth: { ...HMAC, signs: '{time}{body}' } } }, /\{time\} once/],
     [
       'a short secret',
       { a: { type: 'a', auth: { scheme: 'header', name: 'x', secret: 'short' } } },

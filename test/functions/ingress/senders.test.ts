@@ -53,6 +53,14 @@ describe('a bearer token (RFC 6750 2.1)', () => {
   })
 })
 
+test('nothing is read of who could have shown who he is without a body', async () => {
+  const { post } = ingress({ tokens: TOKENS, secret: SECRET })
+  let reads = 0
+  const body = new ReadableStream({ pull: () => void reads++ }, { highWaterMark: 0 })
+  assert.equal((await post(body)).status, 401)
+  assert.equal(reads, 0)
+})
+
 describe('a signature (Standard Webhooks)', () => {
   function signedIngress(options: Partial<IngressOptions> = {}) {
     const made = ingress({ secret: SECRET, tokens: TOKENS.slice(0, 1), ...options })
