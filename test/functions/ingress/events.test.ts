@@ -298,6 +298,13 @@ describe('the limit', () => {
     assert.deepEqual(results, ['accepted', 'accepted', 'request.rate_limited', 'accepted'])
   })
 
+  test('another address has a limit of its own', async () => {
+    const { post } = limited()
+    const from = async (address: string) => (await post({ type: 'a' }, AUTHORIZED, '/events', address)).status
+    for (let time = 0; time < 2; time++) await from('192.0.2.1')
+    assert.deepEqual([await from('192.0.2.1'), await from('192.0.2.2')], [429, 202])
+  })
+
   test('a stranger without the token uses up nothing', async () => {
     const { post } = limited()
     for (let time = 0; time < 5; time++) assert.equal((await post({ type: 'a' })).status, 401)

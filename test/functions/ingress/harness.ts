@@ -21,7 +21,7 @@ export interface IngressTest {
   published: RouseEvent[]
   lines: Line[]
   results: string[]
-  post(body: unknown, headers?: Record<string, string>, path?: string): Promise<Response>
+  post(body: unknown, headers?: Record<string, string>, path?: string, address?: string): Promise<Response>
   asks(headers: Record<string, string>, path?: string): Promise<Response>
 }
 
@@ -63,7 +63,7 @@ export function ingress(options: Partial<IngressOptions> & { rules?: unknown } =
     results,
     asks: (headers, path = '/events') =>
       made.receive(new Request(new URL(path, 'http://localhost:8080'), { method: 'OPTIONS', headers })),
-    post: (body, headers = {}, path = '/events') =>
+    post: (body, headers = {}, path = '/events', address = '') =>
       made.receive(
         new Request(new URL(path, 'http://localhost:8080'), {
           method: 'POST',
@@ -71,6 +71,7 @@ export function ingress(options: Partial<IngressOptions> & { rules?: unknown } =
           body: typeof body === 'string' || body instanceof ReadableStream ? body : JSON.stringify(body),
           duplex: 'half',
         } as RequestInit),
+        address,
       ),
   }
 }
