@@ -14,9 +14,12 @@ export type Read<T> =
 
 /** Settings that cannot be used: the message has every mistake, one a line. */
 export class SettingsError extends TypeError {
+  readonly faults: readonly Fault[]
+
   constructor(faults: readonly Fault[]) {
     super(faults.map(({ message }) => message).join('\n'))
     this.name = 'SettingsError'
+    this.faults = faults
   }
 }
 

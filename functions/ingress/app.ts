@@ -1,5 +1,6 @@
 import type { Clock, IdSource } from '../contract/clock.ts'
 import { platformClock, platformIds } from '../contract/platform.ts'
+import { problemResponse } from '../contract/problem-response.ts'
 import { type Fault, Reader, SettingsError } from '../contract/settings.ts'
 import { type ReadFile, secretSetting } from '../contract/settings-values.ts'
 import { checkedSettings, settingsOf } from '../sdk/store-settings.ts'
@@ -36,17 +37,37 @@ export interface IngressApp {
 const STORE_MS = 1500
 
 /**
- * Webhooks in at the edge: raises events in the gateways' Redis over its REST API.
+ * Webhooks in at the edge: raises events in the gateways' Redis over its REST API. Settings that come with the first request and cannot be
+ * used are told in the log, and nobody is let in.
  * @throws SettingsError with every mistake in `env`, when that is given
  */
 export function ingressApp(options: IngressAppOptions = {}): IngressApp {
-  let ingress = options.env && open(options.env, options)
+  let receive = options.env && receiverOf(open(options.env, options))
   return {
     checksSenders: true,
     async fetch(request, env) {
-      ingress ??= open((env ?? {}) as Environment, options)
-      return ingress.receive(request)
+      receive ??= opened((env ?? {}) as Environment, options)
+      return receive(request)
     },
+  }
+}
+
+type Receive = (request: Request) => Promise<Response>
+
+function receiverOf(ingress: Ingress): Receive {
+  return (request) => ingress.receive(request)
+}
+
+function opened(env: Environment, options: IngressAppOptions): Receive {
+  try {
+    return receiverOf(open(env, options))
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error
+    const { log = consoleLog } = options
+    log.warn('settings cannot be used', { error: error.message })
+    const settings = [...new Set(error.faults.map(({ setting }) => setting))].join(', ')
+    const detail = `this function takes nothing before its settings are right: ${settings}; its log says more`
+    return async () => problemResponse({ code: 'request.unauthorized', detail })
   }
 }
 

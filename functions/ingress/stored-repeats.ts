@@ -40,8 +40,7 @@ export class StoredRepeats implements Once {
     let attempt = 0
     for (let lookMs = LOOK_MS; ; lookMs *= 2) {
       const seen = await this.#look(key, attempt)
-      // The store is away: whether the event can be raised, raising it will say.
-      if (seen === undefined) return { ok: true, value: await raise() }
+      if (seen === undefined) return { ok: true, value: await this.#unknown(key, raise) }
       const { isClaimed, memo } = seen
       if (memo && 'matched' in memo) return { ok: true, value: memo.matched }
       if (memo && memo.failed >= attempt) attempt = memo.failed + 1
@@ -62,6 +61,13 @@ export class StoredRepeats implements Once {
       onTrouble?.('whether an event has come before is not known', error)
       return undefined
     }
+  }
+
+  /** The store was not to be asked: whether the event can be raised, raising it will say. */
+  async #unknown(key: string, raise: () => Promise<number>): Promise<number> {
+    const matched = await raise()
+    await this.#remember(key, { matched }, REMEMBERED_MS)
+    return matched
   }
 
   async #try(key: string, attempt: number, raise: () => Promise<number>): Promise<number> {

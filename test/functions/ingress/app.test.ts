@@ -84,6 +84,19 @@ describe('the function at the edge', () => {
     assert.doesNotMatch(half, /TOP/)
   })
 
+  test('where settings come with the request, it says in its log what is wrong, once, and lets nobody in', async () => {
+    const lines: string[] = []
+    const line = (message: string, fields: object = {}) => void lines.push(JSON.stringify({ message, ...fields }))
+    const app = ingressApp({ log: { info: line, warn: line } })
+    for (let time = 0; time < 2; time++) {
+      const response = await app.fetch(posted({ type: 'a' }), { ...STORE, EVENTS_LIMIT: 'many' })
+      assert.equal(response.status, 401)
+      assert.match(String((await problemOf(response)).detail), /its settings are right: EVENTS_LIMIT;/)
+    }
+    assert.equal(lines.length, 1)
+    assert.match(lines[0]!, /EVENTS_LIMIT: expected how many in what time, got/)
+  })
+
   test('answers 503 while the store is away', async () => {
     const env = { ...STORE, UPSTASH_REDIS_REST_URL: 'http://127.0.0.1:9', EVENTS_TOKEN: TOKEN }
     const app = ingressApp({ env, log: silent })

@@ -148,7 +148,23 @@ describe('among processes that share a store', () => {
       onTrouble: (what) => void troubles.push(what),
     })
     assert.deepEqual(await repeats.raise('e', async () => 2), ok(2))
-    assert.deepEqual(troubles, ['whether an event has come before is not known'])
+    assert.deepEqual(troubles, [
+      'whether an event has come before is not known',
+      'an event may be raised again when it comes again',
+    ])
+  })
+
+  test('nor does one that comes back in the middle forget it', async () => {
+    const { clock, store, a } = two()
+    let isAway = true
+    const claim = async (key: string, ttlMs: number) => (isAway ? Promise.reject(AWAY) : store.claim(key, ttlMs))
+    const repeats = new StoredRepeats({
+      store: { claim, recall: (key) => store.recall(key), remember: (...memo) => store.remember(...memo) },
+      clock,
+    })
+    assert.deepEqual(await repeats.raise('e', async () => 2), ok(2))
+    isAway = false
+    assert.deepEqual(await a.raise('e', () => assert.fail('it was raised')), ok(2))
   })
 
   test('ids of any length and any characters are apart', async () => {
