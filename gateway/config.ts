@@ -31,6 +31,7 @@ import {
   type UnsignedSetting,
   unsignedSetting,
 } from './config-values.ts'
+import { type HepSettings, hepSettings } from './hep/settings.ts'
 import { LOG_LEVELS, type LogLevel } from './observe/log.ts'
 import type { PushLimits } from './push/pusher.ts'
 
@@ -94,6 +95,10 @@ export interface Config {
     /** `PUSH_LIMIT_AOR` and `PUSH_LIMIT_CALLER`, pushes to one AOR, and by one caller, at this gateway; default `10/1m` and `30/1m`. */
     limits: PushLimits
   }
+  /** Other systems, each off until its setting is there. */
+  integrations: {
+    hep: HepSettings | undefined
+  }
   /** `LOG_LEVEL`, default `info`; `debug`, `info`, `warn`, `error` or `silent`. */
   logLevel: LogLevel
   /** Sentences worth saying at the start: settings this version does not use, misspelt names. */
@@ -129,6 +134,7 @@ export function readConfig(env: Environment, host: string = hostname()): Result<
 function settings(read: Reader, host: string): Config {
   const listen = read.value('SIP_LISTEN', listenSetting, 'udp://127.0.0.1:5060,tcp://127.0.0.1:5060') ?? []
   const advertise = read.value('SIP_ADVERTISE', hostPort)
+  const id = read.value('GATEWAY_ID', nameSetting, host) ?? ''
   const webhookSecret = read.value('WEBHOOK_SECRET', secretSetting)
   return {
     sip: {
@@ -155,7 +161,7 @@ function settings(read: Reader, host: string): Config {
     redisUrl: read.value('REDIS_URL', redisSetting),
     redisPrefix: read.value('REDIS_PREFIX', nameSetting, 'rouse') ?? '',
     gateway: {
-      id: read.value('GATEWAY_ID', nameSetting, host) ?? '',
+      id,
       pool: read.value('GATEWAY_POOL', nameSetting, 'default') ?? '',
       address: read.value('GATEWAY_ADDRESS', addressSetting),
       drainMs: read.value('DRAIN_SECONDS', secondsSetting, '20') ?? 0,
@@ -168,6 +174,9 @@ function settings(read: Reader, host: string): Config {
         perAor: read.value('PUSH_LIMIT_AOR', rateSetting, '10/1m')?.rate,
         perCaller: read.value('PUSH_LIMIT_CALLER', rateSetting, '30/1m')?.rate,
       },
+    },
+    integrations: {
+      hep: hepSettings(read, id),
     },
     logLevel: read.value('LOG_LEVEL', logLevel, 'info') ?? 'info',
     notices: [],

@@ -20,6 +20,7 @@ import { RequestRouter } from './invocation/router.ts'
 import { Writing } from './invocation/writing.ts'
 import type { Counters } from './observe/counters.ts'
 import type { Log } from './observe/log.ts'
+import type { Watcher } from './observe/watcher.ts'
 import { createIdentity } from './proxy/identity.ts'
 import { type Locator, ProxyCore } from './proxy/proxy.ts'
 import { isOwnRoute } from './proxy/route.ts'
@@ -81,8 +82,10 @@ export interface GatewayParts {
   push: PushSender
   /** From 0 to 1; spreads what would else happen at once. */
   random(): number
-  /** Sees every message as it comes and goes; absent: nobody looks. */
-  tap?: Tap
+  /** Each sees every message as it comes and goes; none: nobody looks. */
+  taps?: readonly Tap[]
+  /** See events and invocations. */
+  watchers?: readonly Watcher[]
   counters: Counters
   log: Log
 }
@@ -111,6 +114,7 @@ export interface Gateway {
 export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const { options, clock, ids, network, store, counters, log } = parts
   const count = counters.count
+  const watchers = parts.watchers ?? []
   const timers = createTimerQueue(clock, { slackMs: options.timerSlackMs ?? 0 })
   const membership = await join(parts)
   const opened = createTransportLayer({
@@ -122,7 +126,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     ...(options.transport ? { options: options.transport } : {}),
     count,
   })
-  const transport = parts.tap ? tapped(opened, parts.tap) : opened
+  const transport = (parts.taps ?? []).reduce(tapped, opened)
   const transactions = createTransactionLayer({
     transport,
     timers,
@@ -169,6 +173,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const publish = (events: RouseEvent[]) => {
     if (events.length === 0) return
     waker.heard(events)
+    for (const watcher of watchers) watcher.events(events)
     store
       .publish(events)
       .catch((error: unknown) => log.error('events could not be published', { error: String(error) }))
@@ -222,6 +227,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     nonces: new Nonces(clock, ids.next('nonce secret')),
     writing: new Writing(timers),
     publish,
+    watchers,
     count,
     onBug,
     log,
@@ -281,7 +287,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       dialogs: dialogs.size,
       timers: timers.size,
     }),
-    publish: (event) => store.publish([event]),
+    publish(event) {
+      for (const watcher of watchers) watcher.events([event])
+      return store.publish([event])
+    },
     registrations: (cursor, limit) => store.registrations(cursor, limit),
     registration: async (aor) => everyBinding(await store.lookup(aor)),
     get unready() {

@@ -1,7 +1,32 @@
+import { lookup } from 'node:dns/promises'
 import type { Config } from './config.ts'
+import { Hep } from './hep/hep.ts'
 import type { Integration, IntegrationParts } from './integration/integration.ts'
+import type { Watcher } from './observe/watcher.ts'
+import { createNodeNetwork } from './transport/node-network.ts'
+import type { Tap } from './transport/tap.ts'
 
-/** One integration for each setting that is there, in the order in which they start. */
-export function openIntegrations(_settings: Config, _parts: IntegrationParts): Integration[] {
-  return []
+/** Those that are on, and what they are for the gateway. */
+export interface OpenIntegrations {
+  /** In the order in which they start. */
+  all: Integration[]
+  taps: Tap[]
+  watchers: Watcher[]
+}
+
+/** One integration for each setting that is there. */
+export function openIntegrations(
+  { integrations, sip, http, gateway }: Config,
+  parts: IntegrationParts,
+): OpenIntegrations {
+  const open: OpenIntegrations = { all: [], taps: [], watchers: [] }
+  if (integrations.hep) {
+    const self = { address: gateway.address ?? sip.listen[0]!.host, port: http.port }
+    const resolve = async (host: string) => (await lookup(host)).address
+    const hep = new Hep(integrations.hep, { ...parts, network: createNodeNetwork(), resolve, self })
+    open.all.push(hep)
+    open.taps.push(hep)
+    open.watchers.push(hep)
+  }
+  return open
 }

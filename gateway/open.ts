@@ -91,7 +91,8 @@ export async function openGateway(
   stops.push(() => manifest.stop())
 
   const parts = { clock, ids, random: Math.random, store, counters, log }
-  const integrations = new Integrations(openIntegrations(settings, parts), counters)
+  const { all, taps, watchers } = openIntegrations(settings, parts)
+  const integrations = new Integrations(all, counters)
   const { vapidPublicKey } = settings.push.providers
   const transports = TRANSPORTS.filter((name) => settings.sip.listen.some(({ transport }) => transport === name))
   const resolver = cachedResolver(createNodeResolver(), clock)
@@ -123,7 +124,8 @@ export async function openGateway(
     invoker,
     manifest,
     push: replaced.push?.(pushSender()) ?? pushSender(),
-    ...(replaced.tap ? { tap: replaced.tap } : {}),
+    taps: [...taps, ...(replaced.tap ? [replaced.tap] : [])],
+    watchers,
     counters,
     ...common,
   })

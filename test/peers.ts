@@ -17,6 +17,7 @@ export const TEST_PEERS: readonly Peer[] = [
   { program: 'linphonec', package: 'linphone-cli' },
   { program: 'sipsak', package: 'sipsak' },
   { program: 'svmap', package: 'sipvicious' },
+  { program: 'sngrep', package: 'sngrep' },
   { program: 'redis-server', package: 'redis-server' },
   { program: 'python3', package: 'python3' },
 ]

@@ -8,9 +8,11 @@ import type {
 import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { Problem } from '../../functions/contract/problem.ts'
 import { contactData } from '../../functions/store/contact-data.ts'
+import type { InvocationSeen } from '../observe/watcher.ts'
 import { branchData, type Call } from './call.ts'
 import { Cancellation } from './cancellation.ts'
 import { credentialsOf } from './credentials.ts'
+import type { InvocationResult } from './invoker.ts'
 import { isoTime } from './iso-time.ts'
 import { perform } from './perform.ts'
 import { eventData, receivedData, requestData } from './request-data.ts'
@@ -129,6 +131,7 @@ export class Invocations {
     this.#cancellation = signal
     const make = (attempt: number, deadline: number) => this.#invocation(job, attempt, deadline)
     let divergence: Problem | undefined
+    const begunAt = parts.clock.now()
     const result = await parts.invoker.invoke(job.path, make, {
       method: request.method,
       signal,
@@ -141,6 +144,8 @@ export class Invocations {
     this.#asked = undefined
     const { rev } = call
     parts.log.info('function', { callId: request.callId, path: job.path, type: job.type, result: result.kind })
+    for (const watcher of parts.watchers)
+      watcher.invoked(seen(job, request.callId, result, parts.clock.now() - begunAt))
     if (divergence) call.diverged(job, divergence)
     if (result.kind === 'answer') {
       if (result.answer.context !== undefined) call.functionContext = result.answer.context
@@ -204,6 +209,14 @@ export class Invocations {
     if (job.branch) data.branch = job.branch
     if (call.functionContext !== undefined) data.context = call.functionContext
     return data
+  }
+}
+
+function seen({ path, type }: Job, callId: string, result: InvocationResult, ms: number): InvocationSeen {
+  return {
+    ...{ callId, path, type, result: result.kind, ms },
+    ...(result.kind === 'answer' && { actions: result.answer.actions.map(({ action }) => action) }),
+    ...(result.kind === 'failed' && { problem: result.problem.code }),
   }
 }
 

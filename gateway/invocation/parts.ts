@@ -5,6 +5,7 @@ import type { Peers } from '../cluster/peers.ts'
 import type { HangupParts } from '../dialog/hangup.ts'
 import type { DialogTable } from '../dialog/table.ts'
 import type { Log } from '../observe/log.ts'
+import type { Watcher } from '../observe/watcher.ts'
 import type { Identity } from '../proxy/identity.ts'
 import type { ProxyCore } from '../proxy/proxy.ts'
 import type { PushMetrics } from '../push/metrics.ts'
@@ -41,6 +42,8 @@ export interface CallParts {
   writing: Writing
   /** Publishes events of the gateway itself; trouble is logged, never thrown. */
   publish(events: RouseEvent[]): void
+  /** See invocations as they end. */
+  watchers: readonly Watcher[]
   count(series: string): void
   /** Something threw that should not have: told once. */
   onBug(error: unknown): void

@@ -66,6 +66,7 @@ describe('defaults', () => {
         providers: { sns: new Map(), fcm: undefined, apns: undefined, webPush: undefined, vapidPublicKey: undefined },
         limits: { perAor: { count: 10, perMs: 60_000 }, perCaller: { count: 30, perMs: 60_000 } },
       },
+      integrations: { hep: undefined },
       logLevel: 'info',
       notices: [],
     })
@@ -345,12 +346,29 @@ describe('REDIS_URL', () => {
   })
 })
 
+describe('other systems', () => {
+  test('HEP_URL names a collector; the node is the gateway unless it is said', () => {
+    const { hep } = config({ HEP_URL: 'tcp://[2001:db8::9]' }).integrations
+    assert.deepEqual(hep, {
+      collector: { transport: 'tcp', host: '2001:db8::9', port: 9060 },
+      agent: { id: 2001, node: 'host-1', authKey: '' },
+    })
+    for (const url of ['http://homer:9060', 'homer:9060', 'udp://', 'udp://homer:9060/x', 'udp://key@homer'])
+      assert.match(faults({ HEP_URL: url })[0]!, /^HEP_URL: expected udp:\/\/ or tcp:\/\/ with host and port/)
+    assert.match(faults({ HEP_URL: 'udp://homer', HEP_AGENT_ID: '4294967296' })[0]!, /^HEP_AGENT_ID: expected a number/)
+    assert.doesNotMatch(faults({ HEP_AUTH_KEY: 'a key' })[0]!, /a key/)
+  })
+})
+
 describe('what this version cannot do', () => {
   test('integrations that are set, and misspelt names, are noticed', () => {
-    assert.deepEqual(config({ HEP_URL: 'udp://127.0.0.1:9060', SIP_DOMAIN: 'example.com', PATH: '/bin' }).notices, [
-      'HEP_URL is set, but this version does not use it',
-      'SIP_DOMAIN is not a setting of this router; did you mean SIP_DOMAINS?',
-    ])
+    assert.deepEqual(
+      config({ CGRATES_URL: 'http://127.0.0.1:2080', SIP_DOMAIN: 'example.com', PATH: '/bin' }).notices,
+      [
+        'CGRATES_URL is set, but this version does not use it',
+        'SIP_DOMAIN is not a setting of this router; did you mean SIP_DOMAINS?',
+      ],
+    )
   })
 })
 
@@ -368,11 +386,11 @@ test('all mistakes are reported together, one sentence each that names the setti
   const names = messages.map((message) => message.split(':')[0])
   assert.deepEqual(names, [
     'SIP_LISTEN',
+    'GATEWAY_ID',
     'SIP_DOMAINS',
     'HTTP_LISTEN',
     'FUNCTIONS',
     'REDIS_URL',
-    'GATEWAY_ID',
     'PUSH_URL',
     'LOG_LEVEL',
   ])
