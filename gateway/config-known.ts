@@ -2,6 +2,7 @@ import { INGRESS_SETTINGS } from '../functions/ingress/settings.ts'
 import { PUSH_SETTINGS } from '../functions/push/settings.ts'
 import { HEP_SETTINGS } from './hep/settings.ts'
 import { nearest } from './nearest.ts'
+import { OUTBOX_SETTINGS } from './outbox/settings.ts'
 
 /** Every setting this version reads. */
 export const KNOWN_SETTINGS = [
@@ -39,6 +40,7 @@ export const KNOWN_SETTINGS = [
   'PUSH_LIMIT_AOR',
   'PUSH_LIMIT_CALLER',
   ...PUSH_SETTINGS,
+  ...OUTBOX_SETTINGS,
   ...HEP_SETTINGS,
   'LOG_LEVEL',
 ] as const

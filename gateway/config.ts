@@ -33,6 +33,7 @@ import {
 } from './config-values.ts'
 import { type HepSettings, hepSettings } from './hep/settings.ts'
 import { LOG_LEVELS, type LogLevel } from './observe/log.ts'
+import { type OutboxSettings, outboxSettings } from './outbox/settings.ts'
 import type { PushLimits } from './push/pusher.ts'
 
 export type { Fault, ListenSetting }
@@ -95,6 +96,8 @@ export interface Config {
     /** `PUSH_LIMIT_AOR` and `PUSH_LIMIT_CALLER`, pushes to one AOR, and by one caller, at this gateway; default `10/1m` and `30/1m`. */
     limits: PushLimits
   }
+  /** Where standing subscriptions may deliver. */
+  outbox: OutboxSettings
   /** Other systems, each off until its setting is there. */
   integrations: {
     hep: HepSettings | undefined
@@ -175,6 +178,7 @@ function settings(read: Reader, host: string): Config {
         perCaller: read.value('PUSH_LIMIT_CALLER', rateSetting, '30/1m')?.rate,
       },
     },
+    outbox: outboxSettings(read),
     integrations: {
       hep: hepSettings(read, id),
     },

@@ -22,6 +22,7 @@ import type { Log } from './observe/log.ts'
 import { renderPrometheus } from './observe/prometheus.ts'
 import { openIngress } from './open-ingress.ts'
 import { openIntegrations } from './open-integrations.ts'
+import { openOutbox } from './open-outbox.ts'
 import { openStore } from './open-store.ts'
 import { openTls } from './open-tls.ts'
 import type { PushSender } from './push/types.ts'
@@ -92,7 +93,8 @@ export async function openGateway(
 
   const parts = { clock, ids, random: Math.random, store, counters, log }
   const { all, taps, watchers } = openIntegrations(settings, parts)
-  const integrations = new Integrations(all, counters)
+  const outbox = openOutbox(settings, parts, { sinks: [], own: [] })
+  const integrations = new Integrations([...all, outbox], counters)
   const { vapidPublicKey } = settings.push.providers
   const transports = TRANSPORTS.filter((name) => settings.sip.listen.some(({ transport }) => transport === name))
   const resolver = cachedResolver(createNodeResolver(), clock)
@@ -138,6 +140,7 @@ export async function openGateway(
     calls: gateway.calls,
     registrations: store,
     events: openIngress(settings, { publish: gateway.publish, store, clock, ids, counters, log }),
+    subscriptions: { book: outbox.book, kinds: outbox.kinds, allowsHttp: !settings.outbox.networks.isEmpty },
     health: {
       ready: ({ withoutStore }) => ({
         ready: (withoutStore || storeState().isUp) && !isStopping && gateway.unready === undefined,

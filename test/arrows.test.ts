@@ -57,10 +57,11 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   'gateway/push': ['gateway/observe', 'gateway/proxy', 'functions/contract', 'functions/store'],
   'gateway/observe': ['functions/contract'],
+  'gateway/outbox': ['gateway/observe', 'gateway/integration', 'functions/contract', 'functions/store'],
   'gateway/hep': ['gateway/sip', 'gateway/transport', 'gateway/observe', 'gateway/integration', 'functions/contract'],
   'gateway/integration': ['gateway/observe', 'functions/contract', 'functions/store'],
   'gateway/standby': ['functions/contract', 'functions/store'],
-  'gateway/api': ['gateway/observe', 'gateway/sip', 'functions/contract', 'functions/store'],
+  'gateway/api': ['gateway/observe', 'gateway/outbox', 'gateway/sip', 'functions/contract', 'functions/store'],
   // Simulated phones and the development session: on top of the whole gateway.
   'gateway/cli': [
     'gateway/sip',

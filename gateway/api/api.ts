@@ -6,6 +6,7 @@ import { PROMETHEUS_TYPE } from '../observe/prometheus.ts'
 import { canonicalAor } from '../sip/uri.ts'
 import { problemResponse, stored, unexpected } from './problem-response.ts'
 import { shownRegistration } from './shown.ts'
+import { type SubscriptionsOptions, serveSubscriptions } from './subscriptions.ts'
 import type { Calls, Events, Health, Registrations } from './types.ts'
 
 export interface ApiOptions {
@@ -13,6 +14,8 @@ export interface ApiOptions {
   calls: Calls
   registrations: Registrations
   health: Health
+  /** Absent: there are none. */
+  subscriptions?: SubscriptionsOptions
   /** Prometheus text. */
   metrics: () => string
   /** Bearer token that everything but health asks for; absent: open, for loopback only. */
@@ -37,6 +40,7 @@ export function createApi(options: ApiOptions): Hono {
   app.use(async (c, next) => (await refusal(c)) ?? next())
   calls(app, options.calls)
   registrations(app, options)
+  if (options.subscriptions) serveSubscriptions(app, options.subscriptions, options.clock)
   app.get('/metrics', (c) => c.body(options.metrics(), 200, { 'content-type': PROMETHEUS_TYPE }))
   return app
 }

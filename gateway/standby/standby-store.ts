@@ -44,7 +44,8 @@ export class StandbyStore implements Store {
   /** Ids of events that were delivered without the store, which may bring them once more. */
   readonly #delivered = new Set<string>()
   #at: Position = ''
-  #receive: Receive = () => {}
+  /** Of each inbox that is open. */
+  readonly #receivers = new Set<Receive>()
 
   constructor(parts: StandbyParts) {
     const { store, clock, count } = parts
@@ -182,18 +183,24 @@ export class StandbyStore implements Store {
       for (const { id } of events) this.#rememberDelivered(id)
       this.#owed.publish(events)
       this.#parts.count('events without the store', events.length)
-      void this.#receive(deliveries)
+      for (const receive of this.#receivers) void receive(deliveries)
       return deliveries.length
     }
   }
 
-  inbox(gateway: string, receive: Receive, lost?: () => void): ReturnType<Store['inbox']> {
-    this.#receive = receive
+  async inbox(gateway: string, receive: Receive, lost?: () => void): ReturnType<Store['inbox']> {
+    this.#receivers.add(receive)
     const lostAll = () => {
       this.#owed.restore(this.#known.registeredBy(gateway, this.#parts.clock.now()))
       lost?.()
     }
-    return this.#store.inbox(gateway, (deliveries) => receive(this.#undelivered(deliveries)), lostAll)
+    const inbox = await this.#store.inbox(gateway, (deliveries) => receive(this.#undelivered(deliveries)), lostAll)
+    return {
+      close: () => {
+        this.#receivers.delete(receive)
+        return inbox.close()
+      },
+    }
   }
 
   async close(): Promise<void> {

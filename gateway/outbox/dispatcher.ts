@@ -1,0 +1,447 @@
+import type { Clock, IdSource, Timer } from '../../functions/contract/clock.ts'
+import { pause } from '../../functions/contract/clock.ts'
+import type { RouseEvent } from '../../functions/contract/events.ts'
+import type { Delivery as Met, Store } from '../../functions/store/store.ts'
+import { type Counters, series } from '../observe/counters.ts'
+import type { Log } from '../observe/log.ts'
+import { type Book, CHANGED, type Entry } from './book.ts'
+import { cloudEvent, type Delivery, keyOf } from './delivery.ts'
+import { Lane } from './lane.ts'
+import { MAX_AGE_MS, pauseMs } from './schedule.ts'
+import type { DeliveryOutcome, Sink, SubscriptionTarget } from './sink.ts'
+import { idOfTransaction, LIFETIME_MS, liveSecrets, OWNER, RENEW_MS, silence } from './subscription.ts'
+
+export interface DispatcherParts {
+  store: Store
+  book: Book
+  sinks: readonly Sink[]
+  clock: Clock
+  ids: IdSource
+  /** From 0 to 1. */
+  random(): number
+  /** CloudEvents' source of events that came without one. */
+  source: string
+  counters: Counters
+  log: Log
+}
+
+/** Tries of all subscriptions at once. */
+const PARALLEL = 256
+/** What waits for one subscription at most, and how many dead letters of one are kept. */
+const MAX_WAITING = 10_000
+const MAX_DEAD = 1000
+/** Deliveries that are over and remembered: an event that comes once more makes no new one. */
+const MAX_KNOWN = 20_000
+/** How often what has changed without a word is looked for: expiry, renewal. Milliseconds. */
+const SWEEP_MS = 60_000
+/** What the store does not take is given to it again, so often. */
+const KEEP_TRIES = 20
+const KEEP_PAUSE_MS = 500
+const CONTROL = 'outbox-control'
+const SEQUENCE_KEY = 'outbox-sequence-'
+
+/**
+ * Delivers what standing subscriptions match, while this gateway leads: takes over what waits in the store, then what comes. A delivery is in
+ * the store before the event counts as taken, and until it is delivered or given up.
+ */
+export class Dispatcher {
+  readonly #parts: DispatcherParts
+  readonly #sinks: ReadonlyMap<string, Sink>
+  readonly #lanes = new Map<string, Lane>()
+  /** By subscription, the oldest first. */
+  readonly #dead = new Map<string, Delivery[]>()
+  /** Message ids of deliveries that are here, or were. */
+  readonly #known = new Set<string>()
+  #underWay = 0
+  #inbox: { close(): Promise<void> } | undefined
+  #timers = new Map<string, Timer>()
+  #sweep: Timer | undefined
+  #leads = false
+
+  constructor(parts: DispatcherParts) {
+    this.#parts = parts
+    this.#sinks = new Map(parts.sinks.map((sink) => [sink.kind, sink]))
+    const { counters } = parts
+    counters.gauge('outbox_subscriptions', () => this.#lanes.size)
+    counters.gauge('outbox_waiting', () => this.waiting)
+    counters.gauge('outbox_dead', () => [...this.#dead.values()].reduce((sum, letters) => sum + letters.length, 0))
+    counters.gauge('outbox_oldest_seconds', () => this.#oldestSeconds)
+  }
+
+  get waiting(): number {
+    return [...this.#lanes.values()].reduce((sum, { size }) => sum + size, 0)
+  }
+
+  get #oldestSeconds(): number {
+    const times = [...this.#lanes.values()].flatMap(({ oldest }) => oldest ?? [])
+    return times.length === 0 ? 0 : (this.#parts.clock.now() - Math.min(...times)) / 1000
+  }
+
+  /** Rejects when the store is away; then nothing has begun. */
+  async lead(): Promise<void> {
+    const { book, store, clock } = this.#parts
+    this.#leads = true
+    try {
+      const [entries, waiting, dead] = await Promise.all([book.all(), book.waiting(), book.dead()])
+      for (const letter of dead.sort(byAge)) this.#bury(letter)
+      await Promise.all(entries.map((entry) => this.#open(entry)))
+      for (const delivery of waiting.sort(byAge)) this.#takeUp(delivery)
+      const now = clock.now()
+      const transaction = {
+        id: CONTROL,
+        gateway: OWNER,
+        rev: now,
+        callId: '',
+        expiresAt: now + LIFETIME_MS,
+        state: '{}',
+      }
+      const interest = {
+        id: CONTROL,
+        transaction: CONTROL,
+        gateway: OWNER,
+        event: CHANGED,
+        filter: {},
+        expiresAt: transaction.expiresAt,
+      }
+      await store.suspend({ transaction, add: [interest], drop: [], since: '0' })
+      this.#inbox = await store.inbox(
+        OWNER,
+        (met) => this.#receive(met),
+        () => void this.#writeAgain(),
+      )
+    } catch (error) {
+      await this.follow()
+      throw error
+    }
+    this.#later()
+    for (const lane of this.#lanes.values()) this.#pump(lane)
+    this.#parts.log.info('this gateway delivers what subscriptions match', {
+      subscriptions: this.#lanes.size,
+      waiting: this.waiting,
+    })
+  }
+
+  /** What is under way ends as it may: whoever leads next tries it again. */
+  async follow(): Promise<void> {
+    this.#leads = false
+    this.#sweep?.cancel()
+    for (const timer of this.#timers.values()) timer.cancel()
+    this.#timers.clear()
+    await this.#inbox?.close()
+    this.#inbox = undefined
+    this.#lanes.clear()
+    this.#dead.clear()
+    this.#known.clear()
+  }
+
+  async #open({ subscription, rev }: Entry): Promise<void> {
+    const lane = new Lane(subscription, rev)
+    lane.sequence = Number((await this.#parts.store.recall(SEQUENCE_KEY + subscription.id)) ?? 0)
+    this.#lanes.set(subscription.id, lane)
+  }
+
+  /** One that waited in the store already. */
+  #takeUp(delivery: Delivery): void {
+    const lane = this.#lanes.get(delivery.subscription)
+    if (!lane || lane.subscription.ended) return void this.#forget(delivery)
+    lane.sequence = Math.max(lane.sequence, delivery.sequence)
+    this.#remember(delivery.id)
+    this.#remember(delivery.messageId)
+    lane.add(delivery)
+  }
+
+  /** Resolves when all of it is in the store. */
+  async #receive(met: readonly Met[]): Promise<void> {
+    const kept: Promise<void>[] = []
+    const touched = new Set<Lane>()
+    for (const { transaction, event } of met) {
+      if (!this.#leads) return
+      const id = idOfTransaction(transaction)
+      const lane = id === undefined ? undefined : this.#lanes.get(id)
+      if (transaction === CONTROL) await this.#changed(event)
+      else if (lane && this.#isNew(lane, event)) {
+        const delivery = this.#make(lane, event)
+        touched.add(lane)
+        if (lane.size >= MAX_WAITING) kept.push(this.#giveUp(delivery, `more than ${MAX_WAITING} wait`))
+        else {
+          lane.add(delivery)
+          kept.push(this.#keep(delivery))
+        }
+      }
+    }
+    const { store } = this.#parts
+    for (const lane of touched) {
+      kept.push(store.remember(SEQUENCE_KEY + lane.subscription.id, String(lane.sequence), LIFETIME_MS).catch(() => {}))
+      this.#pump(lane)
+    }
+    await Promise.all(kept)
+  }
+
+  #isNew({ subscription }: Lane, event: RouseEvent): boolean {
+    const why = silence(subscription, this.#parts.clock.now())
+    if (why === 'ended' || why === 'expired' || event.type === CHANGED) return false
+    const messageId = `${event.id}.${subscription.id}`
+    if (this.#known.has(messageId)) return false
+    this.#remember(messageId)
+    return true
+  }
+
+  #make(lane: Lane, event: RouseEvent): Delivery {
+    const { clock, ids } = this.#parts
+    const now = clock.now()
+    const { id } = lane.subscription
+    const common = { id: ids.next('delivery'), messageId: `${event.id}.${id}`, subscription: id, key: keyOf(event) }
+    this.#remember(common.id)
+    return { ...common, sequence: ++lane.sequence, event, queuedAt: now, attempts: 0, nextAt: now }
+  }
+
+  /** While the store is away it is tried again; delivered meanwhile, it need not be kept. */
+  async #keep(delivery: Delivery): Promise<void> {
+    const { book, clock, counters } = this.#parts
+    for (let tries = 0; tries < KEEP_TRIES && this.#isHere(delivery); tries++) {
+      try {
+        await book.keep(delivery)
+        if (!this.#isHere(delivery)) await book.drop(delivery)
+        return
+      } catch {
+        counters.count('outbox_not_kept')
+        await pause(clock, KEEP_PAUSE_MS)
+      }
+    }
+  }
+
+  #isHere(delivery: Delivery): boolean {
+    const lane = this.#lanes.get(delivery.subscription)
+    return this.#leads && lane?.has(delivery) === true
+  }
+
+  #pump(lane: Lane): void {
+    if (!this.#leads) return
+    const { clock } = this.#parts
+    const now = clock.now()
+    const { due, at } = lane.due(now, PARALLEL - this.#underWay)
+    for (const delivery of due) void this.#try(lane, delivery)
+    const { id } = lane.subscription
+    this.#timers.get(id)?.cancel()
+    if (at === undefined) this.#timers.delete(id)
+    else
+      this.#timers.set(
+        id,
+        clock.after(Math.max(1, at - now), () => this.#pump(lane)),
+      )
+  }
+
+  async #try(lane: Lane, delivery: Delivery): Promise<void> {
+    const { clock, source } = this.#parts
+    const { subscription } = lane
+    const { target } = subscription
+    const now = clock.now()
+    this.#underWay++
+    const outcome: DeliveryOutcome =
+      now - delivery.queuedAt > MAX_AGE_MS
+        ? { outcome: 'failed', error: delivery.error ?? 'its receiver was away for too long' }
+        : await this.#sinkOf(target).deliver({
+            ...{ id: delivery.messageId, type: delivery.event.type, target },
+            ...{ body: cloudEvent(delivery, source), secret: liveSecrets(subscription, now) },
+          })
+    this.#underWay--
+    // Somebody else leads, or it was deleted meanwhile.
+    if (!this.#leads || this.#lanes.get(subscription.id) !== lane) return
+    await this.#settle(lane, delivery, outcome, now)
+    if (this.#underWay === PARALLEL - 1) for (const other of this.#lanes.values()) this.#pump(other)
+    else this.#pump(lane)
+  }
+
+  async #settle(lane: Lane, delivery: Delivery, outcome: DeliveryOutcome, begunAt: number): Promise<void> {
+    const { clock, random, counters } = this.#parts
+    const { target, id: subscription } = lane.subscription
+    counters.count(series('outbox_tries', { sink: kindOf(target), result: outcome.outcome }))
+    if (outcome.outcome === 'delivered') {
+      lane.succeeded()
+      lane.settled(delivery, true)
+      void this.#forget(delivery)
+      return
+    }
+    delivery.attempts++
+    delivery.error = outcome.error
+    if (outcome.outcome === 'gone') return this.#end(lane, outcome.error)
+    const now = clock.now()
+    lane.failed(now)
+    const pauseFor =
+      now - delivery.queuedAt > MAX_AGE_MS ? undefined : pauseMs(delivery.attempts, outcome.retryAfterMs, random())
+    this.#parts.log.warn('a delivery has failed', {
+      ...{
+        subscription,
+        delivery: delivery.messageId,
+        attempts: delivery.attempts,
+        ms: now - begunAt,
+        reason: outcome.error,
+      },
+      nextInMs: pauseFor ?? 'given up',
+    })
+    if (pauseFor === undefined) {
+      lane.settled(delivery, true)
+      await this.#giveUp(delivery, outcome.error)
+      void this.#forget(delivery)
+      return
+    }
+    delivery.nextAt = now + pauseFor
+    lane.settled(delivery, false)
+    void this.#keep(delivery)
+  }
+
+  /** The receiver wants no more: nothing is matched, and nothing is delivered that waits. */
+  async #end(lane: Lane, why: string): Promise<void> {
+    const { book, log } = this.#parts
+    const { subscription, rev } = lane
+    log.warn('a subscription has ended: its receiver is gone', { subscription: subscription.id, reason: why })
+    for (const delivery of lane.deliveries()) void this.#forget(delivery)
+    try {
+      const entry = await book.end({ subscription, rev }, why)
+      this.#lanes.set(subscription.id, new Lane(entry.subscription, entry.rev))
+    } catch (error) {
+      this.#parts.log.warn('the store does not take the end of a subscription', {
+        subscription: subscription.id,
+        error: String(error),
+      })
+      this.#lanes.set(subscription.id, new Lane({ ...subscription, ended: { at: this.#parts.clock.now(), why } }, rev))
+    }
+  }
+
+  async #giveUp(delivery: Delivery, error: string): Promise<void> {
+    const letter = { ...delivery, id: `${delivery.id}-dead`, error, deadAt: this.#parts.clock.now() }
+    this.#parts.counters.count('outbox_given_up')
+    this.#bury(letter)
+    await this.#parts.book.keep(letter).catch(() => this.#parts.counters.count('outbox_not_kept'))
+  }
+
+  #bury(letter: Delivery): void {
+    const letters = this.#dead.get(letter.subscription) ?? []
+    this.#dead.set(letter.subscription, letters)
+    letters.push(letter)
+    if (letters.length > MAX_DEAD) void this.#forget(letters.shift()!)
+  }
+
+  async #forget(delivery: Delivery): Promise<void> {
+    await this.#parts.book.drop(delivery).catch(() => this.#parts.counters.count('outbox_not_kept'))
+  }
+
+  /** A subscription was made, changed or deleted at some gateway, or deliveries were put into its queue. */
+  async #changed({ attributes }: RouseEvent): Promise<void> {
+    try {
+      await this.#refresh()
+      if (attributes.queued === true || attributes.queued === 'true') await this.#merge(String(attributes.subscription))
+    } catch (error) {
+      this.#parts.log.warn('subscriptions cannot be read', { error: String(error) })
+    }
+  }
+
+  async #refresh(): Promise<void> {
+    const entries = await this.#parts.book.all()
+    if (!this.#leads) return
+    const found = new Set(entries.map(({ subscription }) => subscription.id))
+    for (const [id, lane] of this.#lanes) {
+      if (found.has(id)) continue
+      for (const delivery of lane.deliveries()) void this.#forget(delivery)
+      this.#lanes.delete(id)
+      this.#timers.get(id)?.cancel()
+      this.#timers.delete(id)
+    }
+    for (const entry of entries) {
+      const lane = this.#lanes.get(entry.subscription.id)
+      if (!lane) await this.#open(entry)
+      else if (entry.rev > lane.rev) {
+        lane.subscription = entry.subscription
+        lane.rev = entry.rev
+        lane.rested()
+      }
+      this.#pump(this.#lanes.get(entry.subscription.id)!)
+    }
+  }
+
+  /** What others have put into the queue in the store. */
+  async #merge(subscription: string): Promise<void> {
+    const lane = this.#lanes.get(subscription)
+    if (!lane) return
+    const waiting = await this.#parts.book.waiting()
+    if (!this.#leads) return
+    const here = new Set([...lane.deliveries()].map(({ id }) => id))
+    const added = waiting.filter((one) => one.subscription === subscription && !here.has(one.id) && this.#isAdded(one))
+    for (const delivery of added.sort(byAge)) lane.add(delivery)
+    const dead = await this.#parts.book.dead()
+    this.#dead.set(subscription, dead.filter((letter) => letter.subscription === subscription).sort(byAge))
+    lane.rested()
+    this.#pump(lane)
+  }
+
+  /** Not one of its own that was delivered while the list was on its way. */
+  #isAdded({ id, messageId, attempts }: Delivery): boolean {
+    if (this.#known.has(id) || attempts > 0) return false
+    this.#remember(id)
+    this.#remember(messageId)
+    return true
+  }
+
+  #remember(id: string): void {
+    this.#known.add(id)
+    if (this.#known.size > MAX_KNOWN) this.#known.delete(this.#known.values().next().value!)
+  }
+
+  /** The store has lost what it had of this. */
+  async #writeAgain(): Promise<void> {
+    const { book, log } = this.#parts
+    try {
+      for (const { subscription, rev } of this.#lanes.values())
+        if (!subscription.ended) await book.renew({ subscription, rev })
+      for (const lane of this.#lanes.values()) for (const delivery of lane.deliveries()) await book.keep(delivery)
+      for (const letters of this.#dead.values()) for (const letter of letters) await book.keep(letter)
+    } catch (error) {
+      log.warn('what subscriptions wait for cannot be written again', { error: String(error) })
+    }
+  }
+
+  #later(): void {
+    this.#sweep = this.#parts.clock.after(SWEEP_MS, () => void this.#sweeps().then(() => this.#leads && this.#later()))
+  }
+
+  /** Those that have expired go, those that would be forgotten are renewed. */
+  async #sweeps(): Promise<void> {
+    const { book, clock, log } = this.#parts
+    try {
+      await this.#refresh()
+      for (const lane of [...this.#lanes.values()]) {
+        const { subscription, rev } = lane
+        const now = clock.now()
+        if (silence(subscription, now) === 'expired') {
+          for (const delivery of lane.deliveries()) void this.#forget(delivery)
+          this.#lanes.delete(subscription.id)
+          await book.forget({ subscription, rev })
+        } else if (!subscription.ended && now - (this.#renewedAt.get(lane) ?? 0) > RENEW_MS) {
+          await book.renew({ subscription, rev })
+          this.#renewedAt.set(lane, now)
+        }
+      }
+    } catch (error) {
+      log.warn('subscriptions cannot be renewed', { error: String(error) })
+    }
+  }
+
+  readonly #renewedAt = new WeakMap<Lane, number>()
+
+  #sinkOf(target: SubscriptionTarget): Sink {
+    return this.#sinks.get(kindOf(target)) ?? NOWHERE
+  }
+}
+
+const NOWHERE: Sink = {
+  kind: 'url',
+  deliver: async () => ({ outcome: 'failed', error: 'this gateway has no setting for such a target' }),
+}
+
+export function kindOf(target: SubscriptionTarget): keyof SubscriptionTarget {
+  return target.url !== undefined ? 'url' : target.amqp !== undefined ? 'amqp' : 'sns'
+}
+
+function byAge(one: Delivery, other: Delivery): number {
+  return one.sequence - other.sequence || one.queuedAt - other.queuedAt
+}
