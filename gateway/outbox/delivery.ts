@@ -27,8 +27,8 @@ export interface Delivery {
 }
 
 const VERSION = 1
-/** Beyond the last try. */
-const QUEUE_MS = 3 * 24 * 3_600_000
+/** Those that wait behind others, at a receiver that is away, wait for longer than a day. Milliseconds. */
+const QUEUE_MS = 30 * 24 * 3_600_000
 const DEAD_MS = 7 * 24 * 3_600_000
 
 const Record = z.object({

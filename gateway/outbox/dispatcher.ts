@@ -57,6 +57,8 @@ export class Dispatcher {
   #timers = new Map<string, Timer>()
   #sweep: Timer | undefined
   #leads = false
+  /** Settled when what was met so far is in its lanes. */
+  #taking: Promise<void> = Promise.resolve()
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts
@@ -150,23 +152,26 @@ export class Dispatcher {
     lane.add(delivery)
   }
 
-  /** Resolves when all of it is in the store. */
+  /** In order, whatever has to be read in between. Resolves when all of it is in the store. */
   async #receive(met: readonly Met[]): Promise<void> {
     const kept: Promise<void>[] = []
+    this.#taking = this.#taking.then(() => this.#take(met, kept))
+    await this.#taking
+    await Promise.all(kept)
+  }
+
+  async #take(met: readonly Met[], kept: Promise<void>[]): Promise<void> {
     const touched = new Set<Lane>()
     for (const { transaction, event } of met) {
       if (!this.#leads) return
-      const id = idOfTransaction(transaction)
-      const lane = id === undefined ? undefined : this.#lanes.get(id)
-      if (transaction === CONTROL) await this.#changed(event)
-      else if (lane && this.#isNew(lane, event)) {
-        const delivery = this.#make(lane, event)
-        touched.add(lane)
-        if (lane.size >= MAX_WAITING) kept.push(this.#giveUp(delivery, `more than ${MAX_WAITING} wait`))
-        else {
-          lane.add(delivery)
-          kept.push(this.#keep(delivery))
-        }
+      const lane = transaction === CONTROL ? await this.#changed(event) : await this.#laneOf(transaction)
+      if (!lane || !this.#isNew(lane, event)) continue
+      const delivery = this.#make(lane, event)
+      touched.add(lane)
+      if (lane.size >= MAX_WAITING) kept.push(this.#giveUp(delivery, `more than ${MAX_WAITING} wait`))
+      else {
+        lane.add(delivery)
+        kept.push(this.#keep(delivery))
       }
     }
     const { store } = this.#parts
@@ -174,7 +179,14 @@ export class Dispatcher {
       kept.push(store.remember(SEQUENCE_KEY + lane.subscription.id, String(lane.sequence), LIFETIME_MS).catch(() => {}))
       this.#pump(lane)
     }
-    await Promise.all(kept)
+  }
+
+  /** One that was made a moment ago may not have been heard of yet. */
+  async #laneOf(transaction: string): Promise<Lane | undefined> {
+    const id = idOfTransaction(transaction)
+    if (id === undefined) return undefined
+    if (!this.#lanes.has(id)) await this.#refreshed()
+    return this.#lanes.get(id)
   }
 
   #isNew({ subscription }: Lane, event: RouseEvent): boolean {
@@ -237,13 +249,10 @@ export class Dispatcher {
     const { target } = subscription
     const now = clock.now()
     this.#underWay++
-    const outcome: DeliveryOutcome =
-      now - delivery.queuedAt > MAX_AGE_MS
-        ? { outcome: 'failed', error: delivery.error ?? 'its receiver was away for too long' }
-        : await this.#sinkOf(target).deliver({
-            ...{ id: delivery.messageId, type: delivery.event.type, target },
-            ...{ body: cloudEvent(delivery, source), secret: liveSecrets(subscription, now) },
-          })
+    const outcome = await this.#sinkOf(target).deliver({
+      ...{ id: delivery.messageId, type: delivery.event.type, target },
+      ...{ body: cloudEvent(delivery, source), secret: liveSecrets(subscription, now) },
+    })
     this.#underWay--
     // Somebody else leads, or it was deleted meanwhile.
     if (!this.#leads || this.#lanes.get(subscription.id) !== lane) return
@@ -327,13 +336,18 @@ export class Dispatcher {
   }
 
   /** A subscription was made, changed or deleted at some gateway, or deliveries were put into its queue. */
-  async #changed({ attributes }: RouseEvent): Promise<void> {
-    try {
-      await this.#refresh()
-      if (attributes.queued === true || attributes.queued === 'true') await this.#merge(String(attributes.subscription))
-    } catch (error) {
-      this.#parts.log.warn('subscriptions cannot be read', { error: String(error) })
-    }
+  async #changed({ attributes }: RouseEvent): Promise<undefined> {
+    await this.#refreshed()
+    const hasQueued = attributes.queued === true || attributes.queued === 'true'
+    if (hasQueued) await this.#merge(String(attributes.subscription)).catch((error) => this.#unread(error))
+  }
+
+  async #refreshed(): Promise<void> {
+    await this.#refresh().catch((error) => this.#unread(error))
+  }
+
+  #unread(error: unknown): void {
+    this.#parts.log.warn('subscriptions cannot be read', { error: String(error) })
   }
 
   async #refresh(): Promise<void> {
@@ -416,7 +430,7 @@ export class Dispatcher {
           for (const delivery of lane.deliveries()) void this.#forget(delivery)
           this.#lanes.delete(subscription.id)
           await book.forget({ subscription, rev })
-        } else if (!subscription.ended && now - (this.#renewedAt.get(lane) ?? 0) > RENEW_MS) {
+        } else if (!subscription.ended && now - (this.#renewedAt.get(lane) ?? Number.NEGATIVE_INFINITY) > RENEW_MS) {
           await book.renew({ subscription, rev })
           this.#renewedAt.set(lane, now)
         }

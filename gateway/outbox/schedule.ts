@@ -4,7 +4,7 @@ const PAUSES_MS = [5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 28_800].ma
 const JITTER = 0.2
 /** A receiver may ask for a longer pause, up to this. Milliseconds. */
 const LONGEST_MS = 8 * 3_600_000
-/** A delivery that a receiver's rest has kept from being tried is given up after this, all the same. Milliseconds. */
+/** A delivery that others have kept from being tried is given up with the first failure after this. Milliseconds. */
 export const MAX_AGE_MS = 36 * 3_600_000
 
 /** After so many failures in a row a receiver is asked by one delivery at a time, with pauses. */

@@ -165,7 +165,7 @@ export interface Wish {
 /** @returns problem `request.invalid` with a pointer to the fault */
 export function wishOf(body: unknown, now: number): Result<Wish> {
   const read = Wanted.safeParse(body)
-  if (!read.success) return invalid(schemaFault(read.error.issues, body))
+  if (!read.success) return invalid(unknownField(read.error.issues) ?? schemaFault(read.error.issues, body))
   const { type, filter = {}, url, amqp, sns, secret, expires } = read.data
   const targets = Object.entries({ url, amqp, sns }).filter(([, target]) => target !== undefined)
   if (targets.length !== 1)
@@ -186,6 +186,11 @@ export function wishOf(body: unknown, now: number): Result<Wish> {
   if (expiresAt !== undefined && expiresAt <= now)
     return invalid({ path: ['expires'], message: `expected a time to come, got "${expires}"` })
   return { ok: true, value: { types, filter, target: Object.fromEntries(targets), secret, expiresAt } }
+}
+
+function unknownField([issue]: readonly z.core.$ZodIssue[]): Fault | undefined {
+  if (issue?.code !== 'unrecognized_keys') return undefined
+  return { path: [...issue.path, issue.keys[0]!], message: 'is no field of a subscription' }
 }
 
 function invalid(fault: Fault): Result<never> {

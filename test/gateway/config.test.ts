@@ -66,6 +66,7 @@ describe('defaults', () => {
         providers: { sns: new Map(), fcm: undefined, apns: undefined, webPush: undefined, vapidPublicKey: undefined },
         limits: { perAor: { count: 10, perMs: 60_000 }, perCaller: { count: 30, perMs: 60_000 } },
       },
+      outbox: { networks: rest.outbox.networks },
       integrations: { hep: undefined },
       logLevel: 'info',
       notices: [],
@@ -347,6 +348,25 @@ describe('REDIS_URL', () => {
 })
 
 describe('other systems', () => {
+  test('SUBSCRIPTION_NETWORKS are networks and addresses', () => {
+    const { networks } = config({ SUBSCRIPTION_NETWORKS: '10.0.0.0/8, 127.0.0.1,fd00::/8' }).outbox
+    assert.deepEqual(['10.1.2.3', '127.0.0.1', 'fd00::1', '127.0.0.2', '11.0.0.1', 'fe80::1', 'x'].map(networks.has), [
+      true,
+      true,
+      true,
+      false,
+      false,
+      false,
+      false,
+    ])
+    assert.equal(config({}).outbox.networks.isEmpty, true)
+    for (const wrong of ['localhost', '10.0.0.0/33', '10.0.0.0/8/8', '10.0.0.0/'])
+      assert.match(
+        faults({ SUBSCRIPTION_NETWORKS: wrong })[0]!,
+        /^SUBSCRIPTION_NETWORKS: expected networks or addresses/,
+      )
+  })
+
   test('HEP_URL names a collector; the node is the gateway unless it is said', () => {
     const { hep } = config({ HEP_URL: 'tcp://[2001:db8::9]' }).integrations
     assert.deepEqual(hep, {

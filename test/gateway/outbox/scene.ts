@@ -1,0 +1,85 @@
+import type { Clock } from '../../../functions/contract/clock.ts'
+import type { RouseEvent } from '../../../functions/contract/events.ts'
+import { createMemoryStore } from '../../../functions/store/memory.ts'
+import type { Store } from '../../../functions/store/store.ts'
+import { Counters } from '../../../gateway/observe/counters.ts'
+import { silentLog } from '../../../gateway/observe/log.ts'
+import { Outbox } from '../../../gateway/outbox/outbox.ts'
+import type { DeliveryOutcome, OutgoingDelivery, OwnSubscription, Sink } from '../../../gateway/outbox/sink.ts'
+import type { Wish } from '../../../gateway/outbox/subscription.ts'
+import { CountingIds, FakeClock, settled } from '../../support/fake-clock.ts'
+
+export const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
+
+/** What came to a receiver, and how it is to answer: by the host of the URL. */
+export class Receivers implements Sink {
+  readonly kind = 'url'
+  readonly heard: { url: string; id: string; body: Record<string, unknown>; secret: string; at: number }[] = []
+  /** Default delivered. */
+  answer: (delivery: OutgoingDelivery) => DeliveryOutcome | Promise<DeliveryOutcome> = () => ({ outcome: 'delivered' })
+  readonly #clock: Clock
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  async deliver(delivery: OutgoingDelivery): Promise<DeliveryOutcome> {
+    const { id, body, secret, target } = delivery
+    this.heard.push({ url: target.url!, id, body: JSON.parse(body), secret, at: this.#clock.now() })
+    return this.answer(delivery)
+  }
+
+  /** The events that one URL has had, by the attribute `n`. */
+  of(url: string): unknown[] {
+    return this.heard.filter((each) => each.url === url).map(({ body }) => (body.data as { n?: unknown }).n)
+  }
+}
+
+function inMemory(clock: FakeClock, ids: CountingIds): Store {
+  return createMemoryStore({ clock, ids })
+}
+
+/** A store, and any number of gateways' outboxes on it, in virtual time. */
+export class Scene {
+  readonly clock = new FakeClock()
+  readonly ids = new CountingIds()
+  readonly store: Store
+  readonly receivers = new Receivers(this.clock)
+  #count = 0
+
+  constructor(make: (clock: FakeClock, ids: CountingIds) => Store = inMemory) {
+    this.store = make(this.clock, this.ids)
+  }
+
+  async outbox(
+    own: readonly OwnSubscription[] = [],
+    store: Store = this.store,
+  ): Promise<Outbox & { counters: Counters }> {
+    const counters = new Counters()
+    const name = `gw-${++this.#count}`
+    const parts = { clock: this.clock, ids: this.ids, random: () => 0.5, log: silentLog, counters, store, own }
+    const outbox = new Outbox({
+      ...parts,
+      sinks: [this.receivers],
+      newSecret: () => SECRET,
+      source: `/gateways/${name}`,
+    })
+    await outbox.start()
+    await settled(20)
+    return Object.assign(outbox, { counters })
+  }
+
+  wish(url: string, types: string[] = ['pickup'], more: Partial<Wish> = {}): Wish {
+    return { types, filter: {}, target: { url }, secret: undefined, expiresAt: undefined, ...more }
+  }
+
+  async raise(n: number, attributes: RouseEvent['attributes'] = {}, type = 'pickup'): Promise<void> {
+    await this.store.publish([{ id: `event-${n}`, type, time: this.clock.now(), attributes: { n, ...attributes } }])
+    await settled(20)
+  }
+
+  async pass(ms: number): Promise<void> {
+    await this.clock.advance(ms)
+    await settled(20)
+  }
+}
