@@ -6,6 +6,7 @@ import {
   DEAD,
   droppedInterests,
   interestsOf,
+  LIFETIME_MS,
   OWNER,
   QUEUE,
   recordOf,
@@ -30,6 +31,9 @@ export interface BookParts {
 
 /** Tells whoever delivers that something has changed: `subscription`, or deliveries that were put into its queue. */
 export const CHANGED = 'outbox.changed'
+
+/** Stands for whoever delivers, in the index of events. */
+export const CONTROL = 'outbox-control'
 
 /** An old secret is good for so long after it was replaced. Milliseconds. */
 const ROTATION_MS = 24 * 3_600_000
@@ -79,6 +83,16 @@ export class Book {
     const drop = known ? droppedInterests(known.subscription) : []
     await this.#write(subscription, (known?.rev ?? 0) + 1, drop)
     await this.#tell(id)
+  }
+
+  /** Whoever delivers hears of changes from now on, by the outbox's inbox. */
+  async listen(): Promise<void> {
+    const { store, clock } = this.#parts
+    const now = clock.now()
+    const owner = { gateway: OWNER, expiresAt: now + LIFETIME_MS }
+    const interest = { id: CONTROL, transaction: CONTROL, event: CHANGED, filter: {}, ...owner }
+    const transaction = { id: CONTROL, rev: now, callId: '', state: '{}', ...owner }
+    await store.suspend({ transaction, add: [interest], drop: [], since: '0' })
   }
 
   /** Keeps it alive in the store; what it matches stays as it is. */

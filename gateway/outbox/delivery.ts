@@ -51,6 +51,11 @@ const Record = z.object({
   deadAt: z.optional(z.number()),
 })
 
+/** In the order in which they came. */
+export function byAge(one: Delivery, other: Delivery): number {
+  return one.sequence - other.sequence || one.queuedAt - other.queuedAt
+}
+
 /** By what a receiver most likely wants order: what belongs to one call, or to one address of record. */
 export function keyOf({ attributes }: RouseEvent): string {
   const { callId, aor } = attributes

@@ -4,8 +4,9 @@ import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { Delivery as Met, Store } from '../../functions/store/store.ts'
 import { type Counters, series } from '../observe/counters.ts'
 import type { Log } from '../observe/log.ts'
-import { type Book, CHANGED, type Entry } from './book.ts'
-import { cloudEvent, type Delivery, keyOf } from './delivery.ts'
+import { type Book, CHANGED, CONTROL, type Entry } from './book.ts'
+import { DeadLetters } from './dead-letters.ts'
+import { byAge, cloudEvent, type Delivery, keyOf } from './delivery.ts'
 import { Lane } from './lane.ts'
 import { MAX_AGE_MS, pauseMs } from './schedule.ts'
 import type { DeliveryOutcome, Sink, SubscriptionTarget } from './sink.ts'
@@ -27,9 +28,8 @@ export interface DispatcherParts {
 
 /** Tries of all subscriptions at once. */
 const PARALLEL = 256
-/** What waits for one subscription at most, and how many dead letters of one are kept. */
+/** What waits for one subscription at most. */
 const MAX_WAITING = 10_000
-const MAX_DEAD = 1000
 /** Deliveries that are over and remembered: an event that comes once more makes no new one. */
 const MAX_KNOWN = 20_000
 /** How often what has changed without a word is looked for: expiry, renewal. Milliseconds. */
@@ -37,7 +37,6 @@ const SWEEP_MS = 60_000
 /** What the store does not take is given to it again, so often. */
 const KEEP_TRIES = 20
 const KEEP_PAUSE_MS = 500
-const CONTROL = 'outbox-control'
 const SEQUENCE_KEY = 'outbox-sequence-'
 
 /**
@@ -48,8 +47,7 @@ export class Dispatcher {
   readonly #parts: DispatcherParts
   readonly #sinks: ReadonlyMap<string, Sink>
   readonly #lanes = new Map<string, Lane>()
-  /** By subscription, the oldest first. */
-  readonly #dead = new Map<string, Delivery[]>()
+  readonly #dead: DeadLetters
   /** Message ids of deliveries that are here, or were. */
   readonly #known = new Set<string>()
   #underWay = 0
@@ -62,11 +60,12 @@ export class Dispatcher {
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts
+    this.#dead = new DeadLetters(parts)
     this.#sinks = new Map(parts.sinks.map((sink) => [sink.kind, sink]))
     const { counters } = parts
     counters.gauge('outbox_subscriptions', () => this.#lanes.size)
     counters.gauge('outbox_waiting', () => this.waiting)
-    counters.gauge('outbox_dead', () => [...this.#dead.values()].reduce((sum, letters) => sum + letters.length, 0))
+    counters.gauge('outbox_dead', () => this.#dead.size)
     counters.gauge('outbox_oldest_seconds', () => this.#oldestSeconds)
   }
 
@@ -81,31 +80,14 @@ export class Dispatcher {
 
   /** Rejects when the store is away; then nothing has begun. */
   async lead(): Promise<void> {
-    const { book, store, clock } = this.#parts
+    const { book, store } = this.#parts
     this.#leads = true
     try {
       const [entries, waiting, dead] = await Promise.all([book.all(), book.waiting(), book.dead()])
-      for (const letter of dead.sort(byAge)) this.#bury(letter)
+      this.#dead.takeUp(dead)
       await Promise.all(entries.map((entry) => this.#open(entry)))
       for (const delivery of waiting.sort(byAge)) this.#takeUp(delivery)
-      const now = clock.now()
-      const transaction = {
-        id: CONTROL,
-        gateway: OWNER,
-        rev: now,
-        callId: '',
-        expiresAt: now + LIFETIME_MS,
-        state: '{}',
-      }
-      const interest = {
-        id: CONTROL,
-        transaction: CONTROL,
-        gateway: OWNER,
-        event: CHANGED,
-        filter: {},
-        expiresAt: transaction.expiresAt,
-      }
-      await store.suspend({ transaction, add: [interest], drop: [], since: '0' })
+      await book.listen()
       this.#inbox = await store.inbox(
         OWNER,
         (met) => this.#receive(met),
@@ -168,7 +150,7 @@ export class Dispatcher {
       if (!lane || !this.#isNew(lane, event)) continue
       const delivery = this.#make(lane, event)
       touched.add(lane)
-      if (lane.size >= MAX_WAITING) kept.push(this.#giveUp(delivery, `more than ${MAX_WAITING} wait`))
+      if (lane.size >= MAX_WAITING) kept.push(this.#dead.giveUp(delivery, `more than ${MAX_WAITING} wait`))
       else {
         lane.add(delivery)
         kept.push(this.#keep(delivery))
@@ -290,7 +272,7 @@ export class Dispatcher {
     })
     if (pauseFor === undefined) {
       lane.settled(delivery, true)
-      await this.#giveUp(delivery, outcome.error)
+      await this.#dead.giveUp(delivery, outcome.error)
       void this.#forget(delivery)
       return
     }
@@ -315,20 +297,6 @@ export class Dispatcher {
       })
       this.#lanes.set(subscription.id, new Lane({ ...subscription, ended: { at: this.#parts.clock.now(), why } }, rev))
     }
-  }
-
-  async #giveUp(delivery: Delivery, error: string): Promise<void> {
-    const letter = { ...delivery, id: `${delivery.id}-dead`, error, deadAt: this.#parts.clock.now() }
-    this.#parts.counters.count('outbox_given_up')
-    this.#bury(letter)
-    await this.#parts.book.keep(letter).catch(() => this.#parts.counters.count('outbox_not_kept'))
-  }
-
-  #bury(letter: Delivery): void {
-    const letters = this.#dead.get(letter.subscription) ?? []
-    this.#dead.set(letter.subscription, letters)
-    letters.push(letter)
-    if (letters.length > MAX_DEAD) void this.#forget(letters.shift()!)
   }
 
   async #forget(delivery: Delivery): Promise<void> {
@@ -382,8 +350,7 @@ export class Dispatcher {
     const here = new Set([...lane.deliveries()].map(({ id }) => id))
     const added = waiting.filter((one) => one.subscription === subscription && !here.has(one.id) && this.#isAdded(one))
     for (const delivery of added.sort(byAge)) lane.add(delivery)
-    const dead = await this.#parts.book.dead()
-    this.#dead.set(subscription, dead.filter((letter) => letter.subscription === subscription).sort(byAge))
+    this.#dead.takeUp(await this.#parts.book.dead())
     lane.rested()
     this.#pump(lane)
   }
@@ -408,7 +375,7 @@ export class Dispatcher {
       for (const { subscription, rev } of this.#lanes.values())
         if (!subscription.ended) await book.renew({ subscription, rev })
       for (const lane of this.#lanes.values()) for (const delivery of lane.deliveries()) await book.keep(delivery)
-      for (const letters of this.#dead.values()) for (const letter of letters) await book.keep(letter)
+      for (const letter of this.#dead.all()) await book.keep(letter)
     } catch (error) {
       log.warn('what subscriptions wait for cannot be written again', { error: String(error) })
     }
@@ -454,8 +421,4 @@ const NOWHERE: Sink = {
 
 export function kindOf(target: SubscriptionTarget): keyof SubscriptionTarget {
   return target.url !== undefined ? 'url' : target.amqp !== undefined ? 'amqp' : 'sns'
-}
-
-function byAge(one: Delivery, other: Delivery): number {
-  return one.sequence - other.sequence || one.queuedAt - other.queuedAt
 }
