@@ -170,11 +170,12 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     options: { timerCMs: options.timerCMs ?? 185_000 },
   })
   const dialogs = new DialogTable(timers, { maxDialogMs: options.maxDialogMs ?? 12 * 3_600_000 })
+  let published: Promise<unknown> = Promise.resolve()
   const publish = (events: RouseEvent[]) => {
     if (events.length === 0) return
     waker.heard(events)
     for (const watcher of watchers) watcher.events(events)
-    store
+    published = store
       .publish(events)
       .catch((error: unknown) => log.error('events could not be published', { error: String(error) }))
   }
@@ -308,6 +309,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       // What comes from now on is repeated, and finds whoever goes on with the calls.
       await transport.stop()
       await calls.stop()
+      await published
       farewells.stop()
       await cluster?.leave()
     },

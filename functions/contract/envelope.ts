@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import { durationMs } from './duration.ts'
-import { Attributes } from './events.ts'
+import { Attributes, EventDetail } from './events.ts'
 
 /** Invocations: what the gateway POSTs to a function, a CloudEvent 1.0 in structured mode. */
 
@@ -49,7 +49,14 @@ export const Credentials = z.object({
 })
 export type Credentials = z.infer<typeof Credentials>
 
-export const EventData = z.object({ id: z.string(), type: z.string(), time: z.string(), attributes: Attributes })
+export const EventData = z.object({
+  id: z.string(),
+  type: z.string(),
+  time: z.string(),
+  attributes: Attributes,
+  /** What is no attribute, and cannot be filtered by. */
+  detail: z.optional(EventDetail),
+})
 export type EventData = z.infer<typeof EventData>
 
 /** Why a wait ended. `contacts` for a `lookup`, `fork` for the outcome of a fork. */

@@ -16,6 +16,10 @@ export const EVENT_ATTRIBUTES = {
   'call.cancelled': ['callId', 'from', 'to', 'code', 'reason'],
   'call.held': ['callId', 'from', 'to', 'code', 'reason'],
   'call.transferred': ['callId', 'from', 'to', 'code', 'reason'],
+  'cdr.created': [
+    ...(['callId', 'from', 'to', 'result', 'code', 'reason', 'endedBy', 'gateway'] as const),
+    ...(['startedAt', 'ringingAt', 'answeredAt', 'endedAt', 'duration', 'setup'] as const),
+  ],
   dtmf: ['callId', 'digit', 'duration', 'source'],
   'push.accepted': ['aor', 'contact', 'provider', 'purpose', 'error'],
   'push.failed': ['aor', 'contact', 'provider', 'purpose', 'error'],
@@ -56,6 +60,10 @@ export type Filter = z.infer<typeof Filter>
 export const Attributes = z.record(EventAttribute, AttributeValue)
 export type Attributes = z.infer<typeof Attributes>
 
+/** What an event tells beside its attributes, as JSON of any depth: no filter sees it. */
+export const EventDetail = z.record(z.string(), z.unknown())
+export type EventDetail = z.infer<typeof EventDetail>
+
 /** The id of an event, or a part of it. */
 export const EventId = z
   .string()
@@ -79,6 +87,8 @@ export interface RouseEvent {
   /** Milliseconds since the epoch. */
   time: number
   attributes: Attributes
+  /** Of `cdr.created`: the nested part of the record. */
+  detail?: EventDetail
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { EventData } from '../contract/envelope.ts'
-import type { Attributes } from '../contract/events.ts'
+import type { Attributes, EventDetail } from '../contract/events.ts'
 
 /**
  * An event as handlers see it: its attributes beside its id, type and time. The attributes of predefined events are listed
@@ -12,6 +12,8 @@ export interface CallEvent {
   time: string
   /** Every attribute as it came, also one that is named `id`, `type` or `time`. */
   attributes: Attributes
+  /** What is no attribute: of `cdr.created` its branches, pushes, invocations and annotations. */
+  detail: Readonly<EventDetail>
   aor: string
   /** A contact URI, to fork to. */
   contact: string
@@ -28,6 +30,12 @@ export interface CallEvent {
   reason: string
   /** Seconds of a call, milliseconds of a digit. */
   duration: number
+  /** Of `cdr.created`: `answered`, `failed` or `cancelled`. */
+  result: string
+  /** Of `cdr.created`: `caller`, `callee` or `router`. */
+  endedBy: string
+  /** Of `cdr.created`: milliseconds from the INVITE to its final response. */
+  setup: number
   digit: string
   source: string
   provider: string
@@ -36,17 +44,17 @@ export interface CallEvent {
   [attribute: string]: any
 }
 
-const NUMBERS = new Set(['expires', 'duration'])
+const NUMBERS = new Set(['expires', 'duration', 'setup'])
 const TEXTS = new Set([
   ...['aor', 'contact', 'instance', 'kind', 'gateway', 'callId', 'from', 'to', 'code', 'reason', 'digit', 'source'],
-  ...['provider', 'error'],
+  ...['provider', 'error', 'result', 'endedBy', 'startedAt', 'ringingAt', 'answeredAt', 'endedAt'],
 ])
 
 export function callEvent(data: EventData): CallEvent {
   const event: Record<string, unknown> = {}
   for (const name of Object.keys(data.attributes)) event[name] = typed(name, data.attributes[name])
-  const { id, type, time, attributes } = data
-  return Object.assign(event, { id, type, time, attributes }) as CallEvent
+  const { id, type, time, attributes, detail } = data
+  return Object.assign(event, { id, type, time, attributes }, detail && { detail }) as CallEvent
 }
 
 /** A digit is "2", not 2, whoever published it. */

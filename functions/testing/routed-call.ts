@@ -2,7 +2,7 @@ import type { Action, ActionOf } from '../contract/actions.ts'
 import type { Timer } from '../contract/clock.ts'
 import { durationMs } from '../contract/duration.ts'
 import type { Branch as BranchData, InvocationData, InvocationType, WaitOutcome } from '../contract/envelope.ts'
-import type { Attributes, RouseEvent } from '../contract/events.ts'
+import type { Attributes, EventDetail, RouseEvent } from '../contract/events.ts'
 import { handlerPath } from '../contract/path.ts'
 import { resolveFromEvent } from '../contract/reaction.ts'
 import { reasonPhrase } from '../contract/reason-phrases.ts'
@@ -58,14 +58,16 @@ export class RoutedCall implements ContextOwner, Suspendable {
   #beganOpen = false
   #halt: { timer: Timer; until: number } | undefined
   #hasDialog = false
+  readonly #startedAt: number
+  #ringingAt = 0
   #answeredAt = 0
-  #hasRung = false
   #isFinished = false
 
   constructor(simulation: Simulation, request: SimulatedRequest) {
     this.simulation = simulation
     this.request = request
     this.id = simulation.ids.next('transaction')
+    this.#startedAt = simulation.clock.now()
     this.callId = request.callId
     this.context = new ResponseContext(request.request.method, this, simulation)
     this.suspension = new Suspension(this, simulation)
@@ -312,8 +314,8 @@ export class RoutedCall implements ContextOwner, Suspendable {
   // What the response context tells
 
   onRinging(status: number): void {
-    if (this.#hasRung) return
-    this.#hasRung = true
+    if (this.#ringingAt !== 0) return
+    this.#ringingAt = this.simulation.clock.now()
     this.#raiseCall('call.ringing', status)
   }
 
@@ -349,7 +351,10 @@ export class RoutedCall implements ContextOwner, Suspendable {
   }
 
   onFinal(status: number, reason: string): void {
-    if (status >= 300 && !this.context.isCancelled) this.#raiseCall('call.failed', status, reason)
+    if (status >= 300) {
+      if (!this.context.isCancelled) this.#raiseCall('call.failed', status, reason)
+      this.#raiseRecord(status, reason)
+    }
     this.#dropWhatWaits()
     this.#finishIfDone()
   }
@@ -368,6 +373,7 @@ export class RoutedCall implements ContextOwner, Suspendable {
     this.#hasDialog = false
     const duration = Math.round((this.simulation.clock.now() - this.#answeredAt) / 1000)
     this.#raiseCall('call.ended', 200, reason, { duration })
+    this.#raiseRecord(200, reason, duration)
     this.#finishIfDone()
   }
 
@@ -377,15 +383,39 @@ export class RoutedCall implements ContextOwner, Suspendable {
     this.suspension.dropAfterFinal(() => true)
   }
 
-  #raiseCall(type: string, code: number, reason = reasonPhrase(code), more: Attributes = {}): void {
+  /** As far as a simulation has something to tell: who ended it, and when each branch rang, is not known here. */
+  #raiseRecord(code: number, reason: string, duration = 0): void {
+    const now = this.simulation.clock.now()
+    const time = (ms: number) => new Date(ms).toISOString()
+    const wasAnswered = this.#answeredAt !== 0
+    const result = wasAnswered ? 'answered' : this.context.isCancelled ? 'cancelled' : 'failed'
+    const record: Attributes = { result, duration, setup: (this.#answeredAt || now) - this.#startedAt }
+    record.startedAt = time(this.#startedAt)
+    if (this.#ringingAt !== 0) record.ringingAt = time(this.#ringingAt)
+    if (wasAnswered) record.answeredAt = time(this.#answeredAt)
+    record.endedAt = time(now)
+    const branches = this.context.branches.map((branch) => {
+      const { uri, state, status } = branchData(branch)
+      return { uri, state, code: status, startedAt: time(branch.startedAt) }
+    })
+    this.#raiseCall('cdr.created', code, reason, record, { branches, annotations: { ...this.annotations } })
+  }
+
+  #raiseCall(
+    type: string,
+    code: number,
+    reason = reasonPhrase(code),
+    more: Attributes = {},
+    detail?: EventDetail,
+  ): void {
     const { method, from, uri } = this.request.request
     if (method !== 'INVITE') return
     const caller = /<([^>]*)>/.exec(from)?.[1] ?? from
-    this.#raise(type, { callId: this.callId, from: caller, to: uri, code, reason, ...more })
+    this.#raise(type, { callId: this.callId, from: caller, to: uri, code, reason, ...more }, detail)
   }
 
-  #raise(type: string, attributes: Attributes): void {
-    this.simulation.raise(type, attributes)
+  #raise(type: string, attributes: Attributes, detail?: EventDetail): void {
+    this.simulation.raise(type, attributes, detail)
   }
 }
 

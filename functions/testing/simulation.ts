@@ -1,7 +1,13 @@
 import type { ActionOf } from '../contract/actions.ts'
 import { type Duration, durationMs } from '../contract/duration.ts'
 import type { Manifest } from '../contract/envelope.ts'
-import { type Attributes, attributeFault, type EventAttributes, type RouseEvent } from '../contract/events.ts'
+import {
+  type Attributes,
+  attributeFault,
+  type EventAttributes,
+  type EventDetail,
+  type RouseEvent,
+} from '../contract/events.ts'
 import { aorOf, parseUri } from '../contract/uri/uri.ts'
 import { createMemoryStore } from '../store/memory.ts'
 import type { RegisterOutcome, Store } from '../store/store.ts'
@@ -241,8 +247,9 @@ export class Simulation {
   }
 
   /** @internal */
-  raise(type: string, attributes: Attributes): void {
-    this.publish([{ id: this.ids.next('event'), type, time: this.clock.now(), attributes }])
+  raise(type: string, attributes: Attributes, detail?: EventDetail): void {
+    const event = { id: this.ids.next('event'), type, time: this.clock.now(), attributes }
+    this.publish([detail ? { ...event, detail } : event])
   }
 
   /** @internal */

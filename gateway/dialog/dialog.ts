@@ -69,12 +69,15 @@ export class Dialog {
   }
 }
 
+/** Who has ended a call. */
+export type DialogEnd = 'caller' | 'callee' | 'router'
+
 export interface DialogOwner {
   onDialogEvent(dialog: Dialog, type: 'call.held' | 'call.transferred', reason: string): void
   /** A digit pressed by one end (SIP INFO). */
   onDigit(dialog: Dialog, digit: string, durationMs: number): void
   /** BYE has passed, or the far end no longer knows the dialog. */
-  onDialogEnded(dialog: Dialog, status: number, reason: string): void
+  onDialogEnded(dialog: Dialog, status: number, reason: string, by: DialogEnd): void
   /** Nobody said BYE in all the time a dialog may live here. */
   onDialogLost(dialog: Dialog): void
 }

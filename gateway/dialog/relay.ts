@@ -215,14 +215,16 @@ class RelayedRequest implements ProxyOwner {
   }
 
   /** BYE ends the dialog whatever is answered; 481 and 408 say that the far end has lost it (RFC 3261 12.2.1.2). */
-  #watchEnd({ dialog }: Found, status: number): void {
+  #watchEnd({ dialog, sender }: Found, status: number): void {
     const isBye = this.#request.method === 'BYE'
     if (!isBye && status !== 481 && status !== 408) return
     if (!this.#parts.dialogs.remove(dialog)) return
+    const end = isBye ? sender : dialog.other(sender)
     dialog.owner.onDialogEnded(
       dialog,
       isBye ? 200 : status,
       isBye ? (this.#request.header('Reason') ?? '') : reasonPhrase(status),
+      end === dialog.caller ? 'caller' : 'callee',
     )
   }
 

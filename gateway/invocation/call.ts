@@ -9,7 +9,7 @@ import { resolveFromEvent } from '../../functions/contract/reaction.ts'
 import { contactData } from '../../functions/store/contact-data.ts'
 import type { Binding, Delivery, Location } from '../../functions/store/store.ts'
 import { everyBinding } from '../../functions/store/whereabouts.ts'
-import { contactUri, type Dialog, type DialogOwner } from '../dialog/dialog.ts'
+import { contactUri, type Dialog, type DialogEnd, type DialogOwner } from '../dialog/dialog.ts'
 import { ackOrphan, endOrphan, flowTo, hangUp, reasonValue } from '../dialog/hangup.ts'
 import { redactedText } from '../observe/redact.ts'
 import type { Branch } from '../proxy/branch.ts'
@@ -28,6 +28,7 @@ import { parseUri } from '../sip/uri.ts'
 import type { TimerHandle } from '../transaction/timer-queue.ts'
 import type { ServerTransaction } from '../transaction/types.ts'
 import type { Flow } from '../transport/types.ts'
+import { cdrEvent, wholeSeconds } from './cdr.ts'
 import type { Subscription, Wait } from './interests.ts'
 import { Invocations, type Job } from './invocations.ts'
 import type { CallParts } from './parts.ts'
@@ -105,7 +106,10 @@ export class Call implements ProxyOwner, DialogOwner {
   #wakes: Wakes | undefined
   #haltTimer: TimerHandle | undefined
   #answeredAt = 0
-  #hasRung = false
+  /** Milliseconds since the epoch; 0 before. */
+  ringingAt = 0
+  #isTakenUp = false
+  #isRecorded = false
   #isFinished = false
   #names: { callId: string; from: string; to: string } | undefined
   /** What the last `contact.registered` said. */
@@ -158,7 +162,8 @@ export class Call implements ProxyOwner, DialogOwner {
     this.functionContext = context
     if (record.wakes) this.wakes.takeUp(record.wakes)
     if (record.annotations) this.annotations = new Map(Object.entries(record.annotations))
-    this.#hasRung = record.hasRung
+    this.#isTakenUp = true
+    if (record.hasRung) this.ringingAt = record.ringingAt ?? this.startedAt
     this.context.hold()
     this.suspension.takeUp(record, rev)
     if (record.haltUntil !== undefined) this.halt(Math.max(GRACE_MS, record.haltUntil - this.parts.clock.now()))
@@ -321,7 +326,7 @@ export class Call implements ProxyOwner, DialogOwner {
   }
 
   get hasRung(): boolean {
-    return this.#hasRung
+    return this.ringingAt !== 0
   }
 
   // What the response context tells
@@ -339,8 +344,8 @@ export class Call implements ProxyOwner, DialogOwner {
 
   onRinging(branch: Branch, response: SipMessage): void {
     this.#wakes?.rang(branch.target)
-    if (this.#hasRung) return
-    this.#hasRung = true
+    if (this.hasRung) return
+    this.ringingAt = this.parts.clock.now()
     this.note(`${branch.target.uri} rings (${response.status})`)
     this.#publishCall('call.ringing', response.status, response.reason)
   }
@@ -410,8 +415,8 @@ export class Call implements ProxyOwner, DialogOwner {
     const isAnswer = status < 300
     if (!isAnswer) {
       this.note(`final response ${status}`)
-      if (!this.context.cancelled) this.#publishCall('call.failed', status, from?.reason ?? reasonPhrase(status))
-    }
+      this.#failed(status, from)
+    } else if (this.dialogs.length === 0) this.#untracked()
     log.info('request answered', { method: this.request.method, callId: this.request.callId, uri: this.uri, status })
     this.#dropWhatWaits()
     this.#wakes?.over(isAnswer ? 'answered_elsewhere' : 'ended')
@@ -429,13 +434,13 @@ export class Call implements ProxyOwner, DialogOwner {
     this.#publishCall(type, 200, reason)
   }
 
-  onDialogEnded(dialog: Dialog, status: number, reason: string): void {
+  onDialogEnded(dialog: Dialog, status: number, reason: string, by: DialogEnd): void {
     this.dialogs.splice(this.dialogs.indexOf(dialog), 1)
-    if (this.dialogs.length === 0) this.#ended(status, reason)
+    if (this.dialogs.length === 0) this.#ended(status, reason, by)
   }
 
   onDialogLost(dialog: Dialog): void {
-    if (this.parts.dialogs.remove(dialog)) this.onDialogEnded(dialog, 408, 'nobody ended it')
+    if (this.parts.dialogs.remove(dialog)) this.onDialogEnded(dialog, 408, 'nobody ended it', 'router')
   }
 
   // What actions ask for
@@ -484,7 +489,7 @@ export class Call implements ProxyOwner, DialogOwner {
     }
     for (const dialog of [...this.dialogs]) {
       hangUp(dialog, action.reason === undefined ? undefined : latin1(action.reason), this.parts.hangup)
-      if (this.parts.dialogs.remove(dialog)) this.onDialogEnded(dialog, 200, action.reason ?? '')
+      if (this.parts.dialogs.remove(dialog)) this.onDialogEnded(dialog, 200, action.reason ?? '', 'router')
     }
   }
 
@@ -658,14 +663,58 @@ export class Call implements ProxyOwner, DialogOwner {
     this.#endHalt()
   }
 
-  #ended(status: number, reason: string): void {
-    const durationSeconds = Math.round((this.parts.clock.now() - this.#answeredAt) / 1000)
+  #ended(status: number, reason: string, by: DialogEnd): void {
+    const durationSeconds = wholeSeconds(this.parts.clock.now() - this.#answeredAt)
     this.note('ended')
     this.parts.log.info('call ended', { callId: this.request.callId, durationSeconds, reason })
     const attributes = this.#attributes(status, reason)
-    attributes.duration = durationSeconds
-    this.#publish('call.ended', attributes)
+    const ended = this.#event('call.ended', { ...attributes, duration: durationSeconds })
+    this.parts.publish([ended, ...this.#record(attributes, by)])
     this.finishIfDone()
+  }
+
+  #failed(status: number, from: SipMessage | undefined): void {
+    if (this.request.method !== 'INVITE') return
+    const attributes = this.#attributes(status, from?.reason ?? reasonPhrase(status))
+    const { cancelled } = this.context
+    const by = cancelled ? 'caller' : from ? 'callee' : 'router'
+    const failed = cancelled ? [] : [this.#event('call.failed', attributes)]
+    this.parts.publish([...failed, ...this.#record(attributes, by)])
+  }
+
+  /** The call was answered, and the dialog is followed by nobody, or by the call that an INVITE of this Call-ID has led to before. */
+  #untracked(): void {
+    if (this.request.method !== 'INVITE') return
+    this.#answeredAt = this.parts.clock.now()
+    this.parts.publish(this.#record(this.#attributes(200, 'not followed from here'), 'router'))
+  }
+
+  /** The process is to end, and the two go on to talk without it: this much is known. */
+  leave(): void {
+    if (this.dialogs.length === 0) return
+    this.parts.publish(this.#record(this.#attributes(200, 'the gateway has stopped'), 'router'))
+  }
+
+  /** `cdr.created`, once. */
+  #record(attributes: Attributes, endedBy: DialogEnd): RouseEvent[] {
+    if (this.#isRecorded) return []
+    this.#isRecorded = true
+    const { id, startedAt, ringingAt, context, annotations, invocations } = this
+    const { gatewayId: gateway } = this.parts
+    const answeredAt = this.#answeredAt
+    const endedAt = this.parts.clock.now()
+    const facts = { id, gateway, startedAt, ringingAt, answeredAt, endedAt, attributes, endedBy, annotations }
+    return [
+      cdrEvent({
+        ...facts,
+        isCancelled: context.cancelled,
+        branches: context.branches,
+        wakes: this.#wakes?.records ?? [],
+        invocations: invocations.notes,
+        invocationCount: invocations.count,
+        isTakenUp: this.#isTakenUp,
+      }),
+    ]
   }
 
   #newJobId(): string {
@@ -701,8 +750,12 @@ export class Call implements ProxyOwner, DialogOwner {
   }
 
   #publish(type: string, attributes: Attributes): void {
-    const { clock, ids, publish } = this.parts
-    publish([{ id: ids.next('event'), type, time: clock.now(), attributes }])
+    this.parts.publish([this.#event(type, attributes)])
+  }
+
+  #event(type: string, attributes: Attributes): RouseEvent {
+    const { clock, ids } = this.parts
+    return { id: ids.next('event'), type, time: clock.now(), attributes }
   }
 
   /** The flow back to the caller, when its Contact cannot be reached as written and no proxy stands between. */

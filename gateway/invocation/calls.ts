@@ -160,6 +160,7 @@ export class Calls {
 
   /** The process is to end: suspended calls are left to the next one as they are now, whatever becomes of them here. */
   async stop(): Promise<void> {
+    for (const call of this.#live.values()) call.leave()
     await Promise.all([...this.#live.values()].map((call) => call.freeze()))
   }
 

@@ -11,6 +11,7 @@ import { contactData } from '../../functions/store/contact-data.ts'
 import type { InvocationSeen } from '../observe/watcher.ts'
 import { branchData, type Call } from './call.ts'
 import { Cancellation } from './cancellation.ts'
+import { type InvocationNote, MOST_TOLD } from './cdr.ts'
 import { credentialsOf } from './credentials.ts'
 import type { InvocationResult } from './invoker.ts'
 import { isoTime } from './iso-time.ts'
@@ -44,6 +45,8 @@ export class Invocations {
   #seq = 0
   #beganOpen = false
   #request: InvocationData['request'] | undefined
+  /** The first ones, for the record of the call. */
+  readonly notes: InvocationNote[] = []
 
   constructor(call: Call) {
     this.#call = call
@@ -56,6 +59,11 @@ export class Invocations {
   /** What is performed was decided before the final response: it can no longer wait for anything. */
   get isStale(): boolean {
     return this.#isBusy && this.#beganOpen && !this.#call.context.isOpen
+  }
+
+  /** How many there have been. */
+  get count(): number {
+    return this.#seq
   }
 
   /** How many were answered. */
@@ -129,9 +137,13 @@ export class Invocations {
     this.#beganOpen = context.isOpen
     const signal = new Cancellation()
     this.#cancellation = signal
-    const make = (attempt: number, deadline: number) => this.#invocation(job, attempt, deadline)
-    let divergence: Problem | undefined
+    const note = this.#note(job)
     const begunAt = parts.clock.now()
+    const make = (attempt: number, deadline: number) => {
+      note.attempts++
+      return this.#invocation(job, attempt, deadline)
+    }
+    let divergence: Problem | undefined
     const result = await parts.invoker.invoke(job.path, make, {
       method: request.method,
       signal,
@@ -142,10 +154,11 @@ export class Invocations {
     })
     this.#cancellation = undefined
     this.#asked = undefined
+    const ms = parts.clock.now() - begunAt
+    Object.assign(note, { result: result.kind === 'failed' ? result.problem.code : result.kind, ms })
     const { rev } = call
     parts.log.info('function', { callId: request.callId, path: job.path, type: job.type, result: result.kind })
-    for (const watcher of parts.watchers)
-      watcher.invoked(seen(job, request.callId, result, parts.clock.now() - begunAt))
+    for (const watcher of parts.watchers) watcher.invoked(seen(job, request.callId, result, ms))
     if (divergence) call.diverged(job, divergence)
     if (result.kind === 'answer') {
       if (result.answer.context !== undefined) call.functionContext = result.answer.context
@@ -158,6 +171,12 @@ export class Invocations {
     if (result.kind === 'answer' && result.answer.actions.some(({ action }) => action === 'fork'))
       call.changedRepeatably()
     else call.changed()
+  }
+
+  #note({ path, type }: Job): InvocationNote {
+    const note = { path, type, result: 'under way', ms: 0, attempts: 0 }
+    if (this.notes.length < MOST_TOLD) this.notes.push(note)
+    return note
   }
 
   /** The CloudEvent of one try (CloudEvents 1.0, structured mode). */

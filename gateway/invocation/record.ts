@@ -74,6 +74,8 @@ const CallRecord = z.extend(Beginning, {
   /** Answers that were not performed to their end. */
   works: z.array(WorkRecord),
   hasRung: z.boolean(),
+  /** When; absent where an older gateway has written it. */
+  ringingAt: z.optional(z.number()),
   wakes: z.optional(z.array(WakeRecord)),
   annotations: z.optional(z.record(z.string(), z.string())),
   /** When the halt is over. */
@@ -154,7 +156,7 @@ export class SuspendedCall implements SuspendedTransaction {
 
 function recordOf(call: Call, { interests, armed, resumptions, works }: SuspensionRecord): CallRecord {
   const { request, flow, context, functionContext, invocations, annotations, haltUntil } = call
-  const { aor, path, isLocal, startedAt, location, hasRung, woken } = call
+  const { aor, path, isLocal, startedAt, location, hasRung, ringingAt, woken } = call
   const { routes, digest, received } = context
   return {
     v: VERSION,
@@ -169,6 +171,7 @@ function recordOf(call: Call, { interests, armed, resumptions, works }: Suspensi
     jobs: [...invocations.pending, ...resumptions],
     works: [...works],
     hasRung,
+    ringingAt,
     wakes: woken?.records,
     annotations: annotations && Object.fromEntries(annotations),
     haltUntil,

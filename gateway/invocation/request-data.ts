@@ -60,8 +60,8 @@ export function receivedData(flow: Flow, nat: boolean): InvocationData['received
   }
 }
 
-export function eventData(event: RouseEvent): EventData {
-  return { id: event.id, type: event.type, time: isoTime(event.time), attributes: event.attributes }
+export function eventData({ id, type, time, attributes, detail }: RouseEvent): EventData {
+  return { id, type, time: isoTime(time), attributes, ...(detail && { detail }) }
 }
 
 /** Text of octets kept as latin1; undefined when they are not UTF-8. */

@@ -34,6 +34,8 @@ const WAKE_STATES = [
 export const WakeRecord = z.object({
   device: z.string(),
   aor: z.string(),
+  /** `pn-provider`; absent where an older gateway has written it. */
+  provider: z.optional(z.string()),
   state: z.enum(WAKE_STATES),
   /** When it was pushed, or will be. */
   at: z.number(),
@@ -72,8 +74,8 @@ export class Wakes {
   }
 
   get records(): WakeRecord[] {
-    return [...this.#wakes.values()].map(({ device, aor, state, at, until, isAwake }) => {
-      return { device, aor, state, at, until, isAwake }
+    return [...this.#wakes.values()].map(({ device, aor, provider, state, at, until, isAwake }) => {
+      return { device, aor, provider, state, at, until, isAwake }
     })
   }
 
@@ -103,7 +105,9 @@ export class Wakes {
         continue
       const pauseMs = this.#pauseMs(action, binding)
       const at = this.#now + pauseMs
-      const record = { device: binding.device, aor, state: 'due' as const, at, until: this.#until(at), isAwake: false }
+      const { device, push } = binding
+      const until = this.#until(at)
+      const record = { device, aor, provider: push!.provider, state: 'due' as const, at, until, isAwake: false }
       const wake = this.#add(record, action, binding)
       if (wasSent) wake.state = 'accepted'
       else if (pauseMs > 0) this.#later(wake, pauseMs)

@@ -34,6 +34,9 @@ export class Branch {
   abandoned = false
   /** Milliseconds since the epoch. */
   readonly startedAt: number
+  /** Milliseconds from then until it rang first, and until it was known what became of it; -1 before. */
+  rangMs = -1
+  endedMs = -1
   timerC: unknown
   noReply: unknown
 
@@ -49,6 +52,14 @@ export class Branch {
     if (kind === 'C') this.timerC = undefined
     else this.noReply = undefined
     this.context.branchTimedOut(this)
+  }
+
+  rang(): void {
+    if (this.rangMs < 0) this.rangMs = this.context.proxy.now() - this.startedAt
+  }
+
+  ended(): void {
+    if (this.endedMs < 0) this.endedMs = this.context.proxy.now() - this.startedAt
   }
 
   /** May still ring or be answered, as far as the transaction's progress is concerned. */

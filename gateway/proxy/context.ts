@@ -251,6 +251,7 @@ export class ProxyContext {
     const isNews = branch.status !== response.status || branch.state === 'calling'
     branch.status = response.status
     if (branch.state === 'calling') branch.state = 'ringing'
+    branch.rang()
     if (branch.abandoned || this.finalStatus !== 0) return
     const text = spliceResponse(response)
     if (text !== undefined) this.server.respond(text, response.status)
@@ -261,6 +262,7 @@ export class ProxyContext {
   /** A 2xx from a branch: goes on at once, whatever else was decided, as long as the caller can still take it. */
   answered(branch: Branch, response: SipMessage): void {
     const first = branch.state !== 'answered'
+    if (first) branch.ended()
     branch.state = 'answered'
     branch.status = response.status
     branch.final = response
@@ -289,6 +291,7 @@ export class ProxyContext {
   failed(branch: Branch, status: number, response: SipMessage | undefined): void {
     if (branch.state === 'failed' || branch.state === 'cancelled' || branch.state === 'answered') return
     this.proxy.stopBranchTimers(branch)
+    branch.ended()
     branch.state = branch.state === 'cancelling' ? 'cancelled' : 'failed'
     branch.status = status
     branch.final = response
@@ -365,6 +368,7 @@ export class ProxyContext {
   #giveUp(branch: Branch, reason: string): void {
     this.proxy.stopBranchTimers(branch)
     branch.abandoned = true
+    branch.ended()
     branch.status = 408
     if (this.isInvite) branch.transaction?.cancel(reason)
     branch.state = 'cancelled'
@@ -383,6 +387,7 @@ export class ProxyContext {
       branch.state = waits ? 'cancelling' : 'cancelled'
       if (!waits) {
         branch.abandoned = true
+        branch.ended()
         if (branch.status === 0) branch.status = 487
       }
       this.owner.onProgress()

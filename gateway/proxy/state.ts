@@ -54,6 +54,8 @@ const BranchStateRecord = z.object({
   abandoned: z.boolean(),
   /** Milliseconds since the epoch. */
   startedAt: z.number(),
+  rangMs: z.optional(z.number()),
+  endedMs: z.optional(z.number()),
   /** The final response of the far end. */
   final: z.optional(z.string()),
   /** While its transaction lives: the request as sent, and where that stands. */
@@ -100,7 +102,7 @@ export function contextState(context: ProxyContext): ContextState {
 }
 
 function branchState(branch: Branch, fork: number): ContextState['branches'][number] {
-  const { id, target, state, status, abandoned, startedAt, final, transaction, alternatives } = branch
+  const { id, target, state, status, abandoned, startedAt, rangMs, endedMs, final, transaction, alternatives } = branch
   return {
     id,
     fork,
@@ -109,6 +111,8 @@ function branchState(branch: Branch, fork: number): ContextState['branches'][num
     status,
     abandoned,
     startedAt,
+    ...(rangMs < 0 ? {} : { rangMs }),
+    ...(endedMs < 0 ? {} : { endedMs }),
     ...(final === undefined ? {} : { final: final.text }),
     ...(transaction && LIVE.has(transaction.state)
       ? {
@@ -164,6 +168,8 @@ function branchOf(
   branch.state = record.state
   branch.status = record.status
   branch.abandoned = record.abandoned
+  branch.rangMs = record.rangMs ?? -1
+  branch.endedMs = record.endedMs ?? -1
   branch.alternatives = record.alternatives.map((place) => destinationOf(place, transport))
   const final = record.final === undefined ? undefined : readMessage(record.final)
   if (final?.ok) branch.final = final.message

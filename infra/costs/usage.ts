@@ -11,20 +11,20 @@ export interface Usage {
 }
 
 export const USAGES: readonly Usage[] = [
-  { call: 'rings where the callee is registered', invocations: 1, requests: 4, commands: 17, pushes: 0 },
+  { call: 'rings where the callee is registered', invocations: 1, requests: 4, commands: 22, pushes: 0 },
   {
     call: 'waits for a pushed phone, which an inline reaction calls',
     invocations: 1,
     requests: 11,
-    commands: 94,
+    commands: 99,
     pushes: 1,
   },
   {
     call: 'waits for a pushed phone, which a named handler calls',
     invocations: 2,
     requests: 11,
-    commands: 94,
+    commands: 99,
     pushes: 1,
   },
-  { call: 'waits once in a linear handler', invocations: 2, requests: 11, commands: 95, pushes: 1 },
+  { call: 'waits once in a linear handler', invocations: 2, requests: 11, commands: 100, pushes: 1 },
 ]

@@ -53,6 +53,22 @@ export function eventConformance(create: CreateSubject): void {
     assert.deepEqual((await expectDeliveries(subject, received, 1))[0]?.event, pressed)
   })
 
+  it('the detail of an event, of any depth, arrives as it was published, also at who subscribes a moment later', async (subject) => {
+    const received = await listen(subject)
+    const before = await positionNow(subject)
+    await subscribe(subject, before, subscription(subject, 's', 'cdr.created', { callId: 'c1' }))
+    const branches = [{ uri: 'sip:bob@192.0.2.1', code: 200, ringing: null, tries: [[1, 2], []] }]
+    const detail = { branches, annotations: { 'ä "quoted"': 'line\nline' }, takenUp: true }
+    const record = { ...event('cdr.created', { callId: 'c1' }), detail }
+    await subject.store.publish([event('call.ended', { callId: 'c1' }), record])
+    assert.deepEqual((await expectDeliveries(subject, received, 1))[0]?.event, record)
+    const missed = await subscribe(subject, before, subscription(subject, 'late', 'cdr.created', { callId: 'c1' }))
+    assert.deepEqual(
+      missed.map(({ event: late }) => late),
+      [record],
+    )
+  })
+
   it('a list of values is OR, several attributes are AND', async (subject) => {
     const received = await listen(subject)
     const filter = { callId: ['c1', 'c2', 'c2'], digit: ['1', '2', '3'] }

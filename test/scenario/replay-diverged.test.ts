@@ -170,7 +170,7 @@ test('handler.failed is raised once for a divergence, also when the fallback has
     let told = 0
     const publish = w.store.publish.bind(w.store)
     w.store.publish = (...args: Parameters<typeof publish>) => {
-      told += JSON.stringify(args).split('"replay.diverged"').length - 1
+      told += JSON.stringify(args).split('"error":"replay.diverged"').length - 1
       return publish(...args)
     }
     await alice.invites('bob')

@@ -85,6 +85,9 @@ export const INVOCATION_WORDS: Readonly<Record<string, string>> = {
   'EventData.type': 'Such as `contact.registered`.',
   'EventData.time': 'When it was raised, RFC 3339 in UTC.',
   'EventData.attributes': 'What it says. Predefined events have texts only, numbers are written as texts.',
+  'EventData.detail':
+    'What is no attribute, as JSON of any depth; no filter sees it. Of `cdr.created`: `branches`, `pushes`, `invocations` and `annotations` of the call.',
+  'EventDetail': 'What an event tells beside its attributes.',
   'WaitOutcome': 'How a wait has ended.',
   'WaitOutcome.name': 'The `name` of the `wait` or `lookup`.',
   'WaitOutcome.timedOut': 'Whether its time was over.',
