@@ -42,6 +42,11 @@ export const Token = z
 /** One line of free text. */
 export const Line = z.string().check(z.maxLength(256), z.regex(/^[^\r\n\0]*$/, 'may not hold CR, LF or NUL'))
 
+/** What a billing system knows something by. */
+export const AccountText = z
+  .string()
+  .check(z.minLength(1), z.maxLength(128), z.regex(/^[^\u0000-\u001f\u007f]+$/, 'may not hold control characters'))
+
 /** A SIP URI; no white space, CR, LF or angle brackets. */
 export const Uri = z
   .string()
@@ -150,6 +155,30 @@ export type Wait = z.infer<typeof Wait>
 export const Lookup = z.object({ action: z.literal('lookup'), name: Token, aor: Uri })
 export type Lookup = z.infer<typeof Lookup>
 
+/**
+ * Asks the billing system whether the call may be made, and resumes at once with its word. What is authorized is billed: from the answer
+ * to the end of the call.
+ */
+export const Authorize = z.object({
+  action: z.literal('authorize'),
+  name: Token,
+  /** Who pays. */
+  account: AccountText,
+  /** Who is rated; default the account. */
+  subject: z.optional(AccountText),
+  /** What is called; default the user part of the Request-URI. */
+  destination: z.optional(AccountText),
+  /** Default `call`. */
+  category: z.optional(AccountText),
+  /** Default the gateway's own. */
+  tenant: z.optional(AccountText),
+  /** Default `prepaid`. */
+  requestType: z.optional(z.enum(['prepaid', 'postpaid', 'pseudoprepaid', 'rated'])),
+  /** Further fields of what the billing system is told. */
+  fields: z.optional(z.record(z.string().check(z.regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/)), Line)),
+})
+export type Authorize = z.infer<typeof Authorize>
+
 /** Ends the subscription or the wait of that name; without a name, every subscription and wait of the transaction. */
 export const Unsubscribe = z.object({ action: z.literal('unsubscribe'), name: z.optional(Token) })
 export const Publish = z.object({ action: z.literal('publish'), type: EventType, attributes: z.optional(Attributes) })
@@ -188,7 +217,7 @@ export const Annotate = z.object({
 
 /**
  * An inline reaction may hold `{ fromEvent: "contact" }` wherever a URI or a free text goes: the attribute of the event that
- * fired it. It may not hold wait, lookup, subscribe, save, challenge or redirect. See `validate.ts`.
+ * fired it. It may not hold wait, lookup, authorize, subscribe, save, challenge or redirect. See `validate.ts`.
  */
 export const Reaction = z.array(z.record(z.string(), z.unknown())).check(z.minLength(1), z.maxLength(16))
 
@@ -224,6 +253,7 @@ export const Action = z.discriminatedUnion('action', [
   Halt,
   Wait,
   Lookup,
+  Authorize,
   Subscribe,
   Unsubscribe,
   Publish,

@@ -59,7 +59,18 @@ export const EventData = z.object({
 })
 export type EventData = z.infer<typeof EventData>
 
-/** Why a wait ended. `contacts` for a `lookup`, `fork` for the outcome of a fork. */
+/** What the billing system says to an `authorize`. */
+export const Authorization = z.object({
+  authorized: z.boolean(),
+  /** Seconds the call may last; absent: no end is known. */
+  maxDuration: z.optional(z.number()),
+  /** Of a refusal: the status to answer with. 402: no credit, 403: not allowed, 503: nobody can say. */
+  code: z.optional(z.number()),
+  reason: z.optional(z.string()),
+})
+export type Authorization = z.infer<typeof Authorization>
+
+/** Why a wait ended. `authorization` for an `authorize`, `contacts` for a `lookup`, `fork` for the outcome of a fork. */
 export const WaitOutcome = z.object({
   name: z.string(),
   timedOut: z.boolean(),
@@ -68,6 +79,7 @@ export const WaitOutcome = z.object({
   /** It ended before its time: of the devices that were pushed none can come, since their tokens are dead. */
   noDevice: z.optional(z.literal(true)),
   contacts: z.optional(z.array(Contact)),
+  authorization: z.optional(Authorization),
 })
 export type WaitOutcome = z.infer<typeof WaitOutcome>
 

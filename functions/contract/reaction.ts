@@ -5,7 +5,9 @@ import { type Fault, faultProblem, schemaFault } from './fault.ts'
 import type { Result } from './problem.ts'
 
 /** What cannot happen without an invocation, or not after one: not in an inline reaction. */
-export const REFUSED: ReadonlySet<string> = new Set(['wait', 'lookup', 'subscribe', 'save', 'challenge', 'redirect'])
+export const REFUSED: ReadonlySet<string> = new Set([
+  ...['wait', 'lookup', 'authorize', 'subscribe', 'save', 'challenge', 'redirect'],
+])
 /** Passes as a URI, as a name and as free text: whatever an attribute may stand for. */
 export const SAMPLE = 'sip:sample'
 /** Levels of nesting that are looked through; no action needs more. */

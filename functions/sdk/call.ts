@@ -49,6 +49,14 @@ export interface RingOptions extends ForkOptions {
   for: Duration
 }
 
+/** Who pays for a call, and how; see `call.authorize`. */
+export type AuthorizeOptions = Omit<ActionOf<'authorize'>, 'action' | 'name'>
+
+/** `code` and `reason` are what to answer the caller with. */
+export type Authorization =
+  /** `maxDuration`: seconds the call may last; undefined: no end is known. */
+  { authorized: true; maxDuration?: number } | { authorized: false; code: 402 | 403 | 503; reason: string }
+
 export interface SubscribeOptions {
   /** Names it for `call.unsubscribe`. */
   name?: string
@@ -67,7 +75,7 @@ export interface CacheOptions {
 
 /**
  * One call, as a handler sees it. Its verbs record actions, which the gateway performs in this order once the handler has
- * returned or can only wait. `wait`, `ring`, `lookup`, `run` and `authenticate` are durable: the handler comes back to them.
+ * returned or can only wait. `wait`, `ring`, `lookup`, `authorize`, `run` and `authenticate` are durable: the handler comes back to them.
  */
 export class Call<
   Param extends string = string,
@@ -223,6 +231,16 @@ export class Call<
     if (before !== undefined) return before.startsWith('run ') ? this.#lookUp(aor, undefined) : this.#askFor(aor)
     const lookup = this.parts.lookup()
     return lookup ? this.#lookUp(aor, lookup) : this.#askFor(aor)
+  }
+
+  /**
+   * Asks the billing system whether the call may be made. One that may is billed: its session begins when it is answered and ends with it,
+   * and when the balance ends the router hangs up. Refused, it is the handler's to say so: `call.reply(auth.code, auth.reason)`.
+   */
+  authorize(options: AuthorizeOptions): Promise<Authorization> {
+    const name = this.parts.execution.nextName('authorize')
+    this.#record({ action: 'authorize', name, ...options })
+    return this.parts.execution.durable('authorize', name, (value) => value as Authorization)
   }
 
   /**

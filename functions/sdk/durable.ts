@@ -3,7 +3,7 @@ import { DurablePromise, type Outcome } from './durable-promise.ts'
 import type { StepError, StepResult } from './journal.ts'
 import { asJson } from './json-data.ts'
 
-export type DurableKind = 'wait' | 'ring' | 'lookup' | 'run'
+export type DurableKind = 'wait' | 'ring' | 'lookup' | 'authorize' | 'run'
 
 /** What is done, and what the handler gets, when the deadline came first. */
 export interface OnTimeout {

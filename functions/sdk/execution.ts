@@ -8,6 +8,8 @@ import { type Journal, ROUTE_INSTANCE, readContext, type StepResult, type Stored
 import { plainData } from './plain-data.ts'
 import { type Step, Steps } from './steps.ts'
 
+const UNHEARD = new TypeError('call.authorize: its answer was not awaited, so the call would go on unbilled; await it')
+
 /** What one invocation comes to. `context` undefined: there is nothing to keep. */
 export type Conclusion =
   | { kind: 'answer'; actions: Action[]; context?: unknown }
@@ -261,6 +263,8 @@ export class Execution {
   /** The handler has returned: whatever it no longer waits for is ended, its journal is not needed any more. */
   #finish(): Conclusion {
     return this.#answer(() => {
+      for (const { kind, isWatched } of this.#durables?.values() ?? [])
+        if (kind === 'authorize' && !isWatched) throw UNHEARD
       const actions = this.#steps.newActions()
       return answer(
         this.#durables === undefined ? actions : this.#withoutPendingWaits(actions, this.#durables),
@@ -326,8 +330,8 @@ function answer(actions: Action[], context: unknown): Conclusion {
   return context === undefined ? { kind: 'answer', actions: plain } : { kind: 'answer', actions: plain, context }
 }
 
-function isArming(action: Action): action is ActionOf<'wait'> | ActionOf<'lookup'> {
-  return action.action === 'wait' || action.action === 'lookup'
+function isArming(action: Action): action is ActionOf<'wait' | 'lookup' | 'authorize'> {
+  return action.action === 'wait' || action.action === 'lookup' || action.action === 'authorize'
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

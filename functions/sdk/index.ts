@@ -32,7 +32,16 @@ export {
 } from './actions.ts'
 export type { Address } from './address.ts'
 export type { AuthenticateOptions, Password } from './authenticate.ts'
-export type { CacheOptions, Call, RingOptions, RingOutcome, SubscribeOptions, WaitCondition } from './call.ts'
+export type {
+  Authorization,
+  AuthorizeOptions,
+  CacheOptions,
+  Call,
+  RingOptions,
+  RingOutcome,
+  SubscribeOptions,
+  WaitCondition,
+} from './call.ts'
 export type { CallEvent } from './event.ts'
 export { SipRouter } from './router.ts'
 export type {

@@ -24,7 +24,7 @@ export interface JournalStart {
   branch?: Branch
 }
 
-/** `of` is the name of the wait, ring, lookup or run. Without `value`: undefined. */
+/** `of` is the name of the wait, ring, lookup, authorize or run. Without `value`: undefined. */
 export interface StepResult {
   of: string
   value?: unknown
@@ -82,7 +82,10 @@ export function handlerOf(instance: string): string | undefined {
 /** @param time ISO time of the invocation */
 export function resultOf(wait: WaitOutcome, time: string): StepResult {
   const at = Date.parse(time)
-  const result: StepResult = { of: wait.name, value: wait.contacts ?? wait.fork ?? wait.event ?? null }
+  const result: StepResult = {
+    of: wait.name,
+    value: wait.contacts ?? wait.authorization ?? wait.fork ?? wait.event ?? null,
+  }
   if (wait.timedOut) Object.assign(result, { value: null, timedOut: true }, wait.noDevice && { noDevice: true })
   return Number.isNaN(at) ? result : { ...result, at }
 }

@@ -42,6 +42,7 @@ const PERFORM: Performers = {
   halt: () => {},
   wait: () => {},
   lookup: (call, { name, aor }) => call.lookup(name, aorOf(aor)),
+  authorize: (call, action) => call.authorize(action),
   subscribe: () => {},
   unsubscribe: (call, { name }) => call.suspension.unsubscribe(name),
   publish: (call, { type, attributes }) => call.simulation.raise(type, attributes ?? {}),

@@ -1,4 +1,4 @@
-import type { Action, ActionOf } from '../contract/actions.ts'
+import type { Action, ActionOf, Authorize } from '../contract/actions.ts'
 import type { Timer } from '../contract/clock.ts'
 import { durationMs } from '../contract/duration.ts'
 import type { Branch as BranchData, InvocationData, InvocationType, WaitOutcome } from '../contract/envelope.ts'
@@ -59,6 +59,9 @@ export class RoutedCall implements ContextOwner, Suspendable {
   #halt: { timer: Timer; until: number } | undefined
   #hasDialog = false
   readonly #startedAt: number
+  /** So long it may be talked, by the billing system's word. */
+  #maxSeconds: number | undefined
+  #balance: Timer | undefined
   #ringingAt = 0
   #answeredAt = 0
   #isFinished = false
@@ -242,6 +245,12 @@ export class RoutedCall implements ContextOwner, Suspendable {
     this.#enqueue({ type: 'wait.resumed', path: this.request.path, wait: { name, timedOut: false, contacts } })
   }
 
+  authorize({ action: _, name, ...asked }: Authorize): void {
+    const authorization = this.simulation.billing(asked)
+    if (authorization.authorized) this.#maxSeconds = authorization.maxDuration
+    this.#enqueue({ type: 'wait.resumed', path: this.request.path, wait: { name, timedOut: false, authorization } })
+  }
+
   /** Devices that can be pushed and do not ring already, each once for a call. */
   async push({ aor, data, progress = 182 }: ActionOf<'push'>): Promise<void> {
     if (!this.context.isOpen) return
@@ -324,6 +333,8 @@ export class RoutedCall implements ContextOwner, Suspendable {
     this.#hasDialog = true
     this.#answeredAt = this.simulation.clock.now()
     this.#raiseCall('call.answered', 200)
+    if (this.#maxSeconds !== undefined)
+      this.#balance = this.simulation.clock.after(this.#maxSeconds * 1000, () => this.ends('the balance has ended'))
   }
 
   onBranchFailed(branch: Branch): void {
@@ -371,6 +382,7 @@ export class RoutedCall implements ContextOwner, Suspendable {
   ends(reason: string): void {
     if (!this.#hasDialog) return
     this.#hasDialog = false
+    this.#balance?.cancel()
     const duration = Math.round((this.simulation.clock.now() - this.#answeredAt) / 1000)
     this.#raiseCall('call.ended', 200, reason, { duration })
     this.#raiseRecord(200, reason, duration)

@@ -1,6 +1,6 @@
-import type { ActionOf } from '../contract/actions.ts'
+import type { ActionOf, Authorize } from '../contract/actions.ts'
 import { type Duration, durationMs } from '../contract/duration.ts'
-import type { Manifest } from '../contract/envelope.ts'
+import type { Authorization, Manifest } from '../contract/envelope.ts'
 import {
   type Attributes,
   attributeFault,
@@ -27,6 +27,8 @@ export interface SimulationOptions {
   domains?: readonly string[]
   /** What handlers find in `call.env`. */
   env?: unknown
+  /** What the billing system says to `call.authorize`; default `{ authorized: true }`. A `maxDuration` ends the call. */
+  authorize?: (asked: Omit<Authorize, 'action' | 'name'>) => Authorization
   /** When the virtual clock begins; default 2026-01-05T10:00:00Z. */
   now?: Date | string
 }
@@ -51,6 +53,8 @@ export class Simulation {
   readonly store: Store
   /** @internal */
   readonly functions: Functions
+  /** @internal */
+  readonly billing: NonNullable<SimulationOptions['authorize']>
   /** Every call so far, oldest first. */
   readonly calls: SimulatedCall[] = []
   readonly #domains: Set<string>
@@ -67,6 +71,7 @@ export class Simulation {
     this.clock = new VirtualClock(new Date(options.now ?? '2026-01-05T10:00:00.000Z').getTime())
     this.store = createMemoryStore({ clock: this.clock, ids: this.ids })
     this.functions = new Functions(app, options.env)
+    this.billing = options.authorize ?? (() => ({ authorized: true }))
     this.#hasOwnDomains = options.domains !== undefined
     const contacts = Object.entries(options.contacts ?? {})
     this.#domains = new Set(options.domains ?? contacts.map(([aor]) => parseUri(aor)?.host ?? ''))

@@ -197,6 +197,6 @@ function awaitsFork({ action }: Wait, id: string): boolean {
   return action.any.some((condition) => 'fork' in condition && condition.fork === id)
 }
 
-export function eventData({ id, type, time, attributes }: RouseEvent): EventData {
-  return { id, type, time: new Date(time).toISOString(), attributes }
+export function eventData({ id, type, time, attributes, detail }: RouseEvent): EventData {
+  return { id, type, time: new Date(time).toISOString(), attributes, ...(detail && { detail }) }
 }

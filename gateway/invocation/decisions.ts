@@ -109,7 +109,7 @@ function asks({ cacheFor, staleIfError }: Answer): boolean {
 
 /** What goes on after the answer belongs to one call: nobody else can be given it. */
 const OF_ONE_CALL: ReadonlySet<Action['action']> = new Set<Action['action']>([
-  ...(['wait', 'lookup', 'subscribe', 'unsubscribe', 'halt'] as const),
+  ...(['wait', 'lookup', 'authorize', 'subscribe', 'unsubscribe', 'halt'] as const),
 ])
 
 function faultOf({ actions, context }: Answer): string | undefined {

@@ -18,6 +18,23 @@ export const lookupAndRun: Room = {
       },
     },
     {
+      title: 'authorize: suspends, and comes back with the word of the billing system',
+      app: invites(async (call) => {
+        const auth = await call.authorize({ account: '1001', requestType: 'postpaid' })
+        if (!auth.authorized) return call.reply(auth.code, auth.reason)
+        call.fork(call.contacts, { ringFor: (auth.maxDuration ?? 0) * 1000 })
+      }),
+      async check({ s }, assert) {
+        assert.deepEqual(await s.start(), [
+          { action: 'authorize', name: 'authorize-1', account: '1001', requestType: 'postpaid' },
+        ])
+        const authorization = { authorized: false, code: 402, reason: 'Insufficient Credit' }
+        assert.deepEqual(await s.resume('authorize-1', { authorization }), [
+          { action: 'reply', status: 402, reason: 'Insufficient Credit' },
+        ])
+      },
+    },
+    {
       title: 'run: done once, with its first result on replay',
       app: (sip, note) =>
         void sip.invite('/:domain/:user', async (call) => {

@@ -90,7 +90,7 @@ describe('the schema refuses what the validator refuses', () => {
     const subscribe = { action: 'subscribe', event: 'contact.registered', actions: [action] }
     test(`a reaction with a fault at ${pointer}`, () => assertRefused({ actions: [subscribe] }))
   }
-  for (const action of ['wait', 'lookup', 'subscribe', 'save', 'challenge', 'redirect'] as const) {
+  for (const action of ['wait', 'lookup', 'authorize', 'subscribe', 'save', 'challenge', 'redirect'] as const) {
     const subscribe = { action: 'subscribe', event: 'x', actions: [{ action, ...EVERY_ACTION[action] }] }
     test(`${action} in a reaction`, () => assertRefused({ actions: [subscribe] }))
   }

@@ -98,7 +98,7 @@ describe('inline reactions', () => {
     assert.equal(checked.ok, true)
   })
 
-  for (const action of ['wait', 'lookup', 'subscribe', 'save', 'challenge', 'redirect'] as const) {
+  for (const action of ['wait', 'lookup', 'authorize', 'subscribe', 'save', 'challenge', 'redirect'] as const) {
     test(`${action} is refused: nobody is there to do it`, () => {
       const checked = reaction({ action: 'hangup' }, { action, ...EVERY_ACTION[action] })
       assert.ok(!checked.ok)

@@ -138,3 +138,52 @@ test('an app in any language: only fetch, only JSON', async () => {
   const broken = simulate({ fetch: () => new Response('{"title":"oops"}', { status: 404 }) }).invite(BOB)
   await assert.rejects(broken, /\/invite\/example.com\/bob was answered with 404 oops/)
 })
+
+test('a billing system of the test: what it was asked, its refusal, and the end of the balance', async () => {
+  const asked: unknown[] = []
+  const app = routed(async (call) => {
+    const auth = await call.authorize({ account: call.from.user, category: 'call' })
+    if (!auth.authorized) return call.reply(auth.code, auth.reason)
+    call.fork(DESK)
+  })
+  const refused = simulate(app, {
+    authorize: (request) => {
+      asked.push(request)
+      return { authorized: false, code: 402, reason: 'Insufficient Credit' }
+    },
+  })
+  const poor = await refused.invite(BOB, { from: 'sip:1001@example.com' })
+  assert.deepEqual(asked, [{ account: '1001', category: 'call' }])
+  assert.equal(poor.response, 402)
+
+  const call = await simulate(app, { authorize: () => ({ authorized: true, maxDuration: 60 }) }).invite(BOB)
+  await call.answers()
+  await call.advance('59s')
+  assert.equal(call.state, 'answered')
+  await call.advance('1s')
+  assert.equal(call.state, 'ended')
+  assert.equal((await simulate(app).invite(BOB)).state, 'ringing')
+})
+
+test('a call that is over leaves its record: cdr.created, which another call may hear of', async () => {
+  const records: unknown[] = []
+  const app = new SipRouter()
+  app.invite('/:domain/watch', (call) => {
+    call.subscribe('cdr.created', { result: 'answered' }, 'record')
+    call.halt('1h')
+  })
+  app.on('record', (_call, event) => void records.push([event.duration, event.setup, event.detail.annotations]))
+  app.invite('/:domain/:user', (call) => {
+    call.annotate({ customer: 'c-7' })
+    call.fork(DESK)
+  })
+  const all = simulate(app)
+  await all.invite('sip:watch@example.com')
+  const call = await all.invite(BOB)
+  await call.advance('2s')
+  await call.answers()
+  await call.advance('65s')
+  await call.hangsUp()
+  await (await all.invite(BOB)).cancel()
+  assert.deepEqual(records, [[65, 2000, { customer: 'c-7' }]])
+})

@@ -66,6 +66,17 @@ export const ANSWER_WORDS: Readonly<Record<string, string>> = {
   'Lookup': 'Reads where another AOR is registered, and invokes again at once: see `data.wait.contacts`.',
   'Lookup.name': 'Names it, for `data.wait.name`.',
   'Lookup.aor': 'Whose contacts.',
+  'Authorize':
+    'Asks the billing system whether the call may be made, and invokes again at once: see `data.wait.authorization`. A call that was authorized is billed from its answer to its end, and hung up when the balance ends. The last one that was authorized counts.',
+  'Authorize.name': 'Names it, for `data.wait.name`.',
+  'Authorize.account': 'Who pays.',
+  'Authorize.subject': 'Who is rated; absent: the account.',
+  'Authorize.destination': 'What is called; absent: the user part of the Request-URI.',
+  'Authorize.category': 'Category of the call; absent: `call`.',
+  'Authorize.tenant': "Tenant of the account; absent: the gateway's own.",
+  'Authorize.requestType': 'How the account pays; absent: `prepaid`.',
+  'Authorize.fields': 'Further fields of what the billing system is told, by name.',
+  'AccountText': 'A name that the billing system knows: no control characters.',
   'Subscribe':
     'Reacts to events while the call goes on: exactly one of `handler` and `actions`. A filter, or a template, that names an attribute which a predefined event does not have is refused.',
   'Subscribe.event': 'Type of the event, or a family.',
@@ -129,5 +140,5 @@ export const ANSWER_WORDS: Readonly<Record<string, string>> = {
     'A template in an inline reaction: the attribute of the event that fires it, as text. What is not allowed in its place, such as CR in the value of a header, ends the reaction then.',
   'FromEvent.fromEvent': 'Name of the attribute.',
   'Reaction':
-    'Actions that are performed when the event comes, without an invocation, also while the function is down. Templates may stand for URIs, names and free text. Not here: wait, lookup, subscribe, save, challenge, redirect.',
+    'Actions that are performed when the event comes, without an invocation, also while the function is down. Templates may stand for URIs, names and free text. Not here: wait, lookup, authorize, subscribe, save, challenge, redirect.',
 }

@@ -89,7 +89,7 @@ export const INVOCATION_WORDS: Readonly<Record<string, string>> = {
     'What is no attribute, as JSON of any depth; no filter sees it. Of `cdr.created`: `branches`, `pushes`, `invocations` and `annotations` of the call.',
   'EventDetail': 'What an event tells beside its attributes.',
   'WaitOutcome': 'How a wait has ended.',
-  'WaitOutcome.name': 'The `name` of the `wait` or `lookup`.',
+  'WaitOutcome.name': 'The `name` of the `wait`, `lookup` or `authorize`.',
   'WaitOutcome.timedOut': 'Whether its time was over.',
   'WaitOutcome.event': 'The event that has met one of its conditions.',
   'WaitOutcome.fork': 'The outcome of the fork that was waited for.',
@@ -99,6 +99,13 @@ export const INVOCATION_WORDS: Readonly<Record<string, string>> = {
   'WaitOutcome.noDevice':
     'It ended before its time: of the devices that were pushed none can come, since their tokens are dead.',
   'WaitOutcome.contacts': 'What a `lookup` has found, by falling q.',
+  'WaitOutcome.authorization': 'What the billing system says to an `authorize`.',
+  'Authorization': 'What the billing system says to an `authorize`.',
+  'Authorization.authorized': 'Whether the call may be made.',
+  'Authorization.maxDuration': 'Seconds the call may last; absent: no end is known.',
+  'Authorization.code':
+    'Of a refusal, the status to answer with. 402: no credit; 403: not allowed; 503: nobody can say.',
+  'Authorization.reason': 'Of a refusal, the phrase to answer with.',
   'Manifest':
     'What a function serves: the answer to `GET /.well-known/rouse`. Read when the gateway starts, and every 30 seconds. Without one (404) the function is asked about every method.',
   'Manifest.contract': 'Version of this contract.',
