@@ -6,6 +6,7 @@ import { type Fault, Reader } from '../functions/contract/settings.ts'
 import { type IngressSettings, ingressSettings } from '../functions/ingress/settings.ts'
 import { readTextFile } from '../functions/push/read-file.ts'
 import { type PushSettings, providerNames, pushSettings } from '../functions/push/settings.ts'
+import { type CgratesSettings, cgratesSettings } from './cgrates/settings.ts'
 import { KNOWN_SETTINGS, notices } from './config-known.ts'
 import { type ResilienceConfig, resilienceConfig, resilienceFaults } from './config-resilience.ts'
 import { type TlsFiles, tlsConfig, tlsFaults } from './config-tls.ts'
@@ -101,6 +102,7 @@ export interface Config {
   /** Other systems, each off until its setting is there. */
   integrations: {
     hep: HepSettings | undefined
+    cgrates: CgratesSettings | undefined
   }
   /** `LOG_LEVEL`, default `info`; `debug`, `info`, `warn`, `error` or `silent`. */
   logLevel: LogLevel
@@ -181,6 +183,7 @@ function settings(read: Reader, host: string): Config {
     outbox: outboxSettings(read),
     integrations: {
       hep: hepSettings(read, id),
+      cgrates: cgratesSettings(read),
     },
     logLevel: read.value('LOG_LEVEL', logLevel, 'info') ?? 'info',
     notices: [],

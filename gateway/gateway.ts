@@ -2,6 +2,7 @@ import { type Clock, type IdSource, pause } from '../functions/contract/clock.ts
 import type { RouseEvent } from '../functions/contract/events.ts'
 import type { Binding, Store } from '../functions/store/store.ts'
 import { everyBinding } from '../functions/store/whereabouts.ts'
+import type { Charging } from './cgrates/charging.ts'
 import { type CallKeeper, Cluster, type ClusterParts, joinCluster, socketsOf } from './cluster/cluster.ts'
 import { FlowTokens } from './cluster/flow-token.ts'
 import { HandOver } from './cluster/hand-over.ts'
@@ -80,6 +81,8 @@ export interface GatewayParts {
   invoker: Invoker
   manifest: ManifestCache
   push: PushSender
+  /** Absent: no billing system. */
+  charging?: Charging | undefined
   /** From 0 to 1; spreads what would else happen at once. */
   random(): number
   /** Each sees every message as it comes and goes; none: nobody looks. */
@@ -227,6 +230,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     hangup,
     nonces: new Nonces(clock, ids.next('nonce secret')),
     writing: new Writing(timers),
+    charging: parts.charging,
     publish,
     watchers,
     count,

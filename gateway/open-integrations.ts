@@ -1,4 +1,7 @@
 import { lookup } from 'node:dns/promises'
+import { Cgrates } from './cgrates/cgrates.ts'
+import type { Charging } from './cgrates/charging.ts'
+import { httpPost, tcpConnect } from './cgrates/node-wire.ts'
 import type { Config } from './config.ts'
 import { Hep } from './hep/hep.ts'
 import type { Integration, IntegrationParts } from './integration/integration.ts'
@@ -12,6 +15,8 @@ export interface OpenIntegrations {
   all: Integration[]
   taps: Tap[]
   watchers: Watcher[]
+  /** The billing system that calls ask; absent: none is set. */
+  charging?: Charging
 }
 
 /** One integration for each setting that is there. */
@@ -27,6 +32,12 @@ export function openIntegrations(
     open.all.push(hep)
     open.taps.push(hep)
     open.watchers.push(hep)
+  }
+  if (integrations.cgrates) {
+    const network = { connect: tcpConnect, post: httpPost }
+    const cgrates = new Cgrates({ ...parts, settings: integrations.cgrates, gatewayId: gateway.id, network })
+    open.all.push(cgrates)
+    open.charging = cgrates
   }
   return open
 }

@@ -9,6 +9,7 @@ import { resolveFromEvent } from '../../functions/contract/reaction.ts'
 import { contactData } from '../../functions/store/contact-data.ts'
 import type { Binding, Delivery, Location } from '../../functions/store/store.ts'
 import { everyBinding } from '../../functions/store/whereabouts.ts'
+import type { Charge, ChargeFacts } from '../cgrates/charging.ts'
 import { contactUri, type Dialog, type DialogEnd, type DialogOwner } from '../dialog/dialog.ts'
 import { ackOrphan, endOrphan, flowTo, hangUp, reasonValue } from '../dialog/hangup.ts'
 import { redactedText } from '../observe/redact.ts'
@@ -29,6 +30,7 @@ import type { TimerHandle } from '../transaction/timer-queue.ts'
 import type { ServerTransaction } from '../transaction/types.ts'
 import type { Flow } from '../transport/types.ts'
 import { cdrEvent, wholeSeconds } from './cdr.ts'
+import { authorizeCall, chargeFactsOf } from './charge.ts'
 import type { Subscription, Wait } from './interests.ts'
 import { Invocations, type Job } from './invocations.ts'
 import type { CallParts } from './parts.ts'
@@ -108,6 +110,9 @@ export class Call implements ProxyOwner, DialogOwner {
   #answeredAt = 0
   /** Milliseconds since the epoch; 0 before. */
   ringingAt = 0
+  /** What was authorized last: it is billed from the answer on. */
+  chargeFacts: ChargeFacts | undefined
+  #charge: Charge | undefined
   #isTakenUp = false
   #isRecorded = false
   #isFinished = false
@@ -163,6 +168,7 @@ export class Call implements ProxyOwner, DialogOwner {
     if (record.wakes) this.wakes.takeUp(record.wakes)
     if (record.annotations) this.annotations = new Map(Object.entries(record.annotations))
     this.#isTakenUp = true
+    this.chargeFacts = record.charge
     if (record.hasRung) this.ringingAt = record.ringingAt ?? this.startedAt
     this.context.hold()
     this.suspension.takeUp(record, rev)
@@ -360,6 +366,7 @@ export class Call implements ProxyOwner, DialogOwner {
     this.dialogs.push(dialog)
     if (this.#answeredAt !== 0) return
     this.#answeredAt = clock.now()
+    this.#beginCharge()
     this.note(`${branch.target.uri} has answered (${response.status})`)
     this.#publishCall('call.answered', response.status, response.reason)
   }
@@ -542,6 +549,29 @@ export class Call implements ProxyOwner, DialogOwner {
     })
   }
 
+  /** Resumes at once with what the billing system says. */
+  async authorize(action: ActionOf<'authorize'>): Promise<void> {
+    const { charging, log } = this.parts
+    const facts = chargeFactsOf(this, action)
+    if (!charging) log.warn('nobody can authorize calls: CGRATES_URL is not set', { callId: this.request.callId })
+    const authorization = await authorizeCall(charging, facts)
+    const { authorized, maxDuration } = authorization
+    this.note(authorized ? 'authorized' : `not authorized: ${authorization.code} ${authorization.reason}`)
+    if (authorized) {
+      this.chargeFacts = maxDuration === undefined ? facts : { ...facts, maxMs: maxDuration * 1000 }
+      this.#beginCharge()
+    }
+    const wait = { name: action.name, timedOut: false, authorization }
+    this.invocations.enqueue({ id: this.#newJobId(), type: 'wait.resumed', path: this.path, wait })
+  }
+
+  /** Of a call that is talked on: what is authorized later is billed from the answer, too. */
+  #beginCharge(): void {
+    if (this.#charge || !this.chargeFacts || this.dialogs.length === 0) return
+    const hangUp = (reason: string) => this.hangUp({ action: 'hangup', reason })
+    this.#charge = this.parts.charging?.begin(this.chargeFacts, this.#answeredAt, hangUp)
+  }
+
   handlerUnknown(name: string): void {
     this.parts.count('handler.unknown')
     this.parts.log.warn('subscription refused: the function has no such handler', {
@@ -703,6 +733,7 @@ export class Call implements ProxyOwner, DialogOwner {
     const { gatewayId: gateway } = this.parts
     const answeredAt = this.#answeredAt
     const endedAt = this.parts.clock.now()
+    this.#charge?.end(endedAt)
     const facts = { id, gateway, startedAt, ringingAt, answeredAt, endedAt, attributes, endedBy, annotations }
     return [
       cdrEvent({

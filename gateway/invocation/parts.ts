@@ -1,6 +1,7 @@
 import type { Clock, IdSource } from '../../functions/contract/clock.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { Store } from '../../functions/store/store.ts'
+import type { Charging } from '../cgrates/charging.ts'
 import type { Peers } from '../cluster/peers.ts'
 import type { HangupParts } from '../dialog/hangup.ts'
 import type { DialogTable } from '../dialog/table.ts'
@@ -40,6 +41,8 @@ export interface CallParts {
   hangup: HangupParts
   nonces: Nonces
   writing: Writing
+  /** Absent: no billing system is set. */
+  charging?: Charging | undefined
   /** Publishes events of the gateway itself; trouble is logged, never thrown. */
   publish(events: RouseEvent[]): void
   /** See invocations as they end. */

@@ -34,6 +34,7 @@ const PERFORM: Performers = {
   halt: () => {},
   wait: () => {},
   lookup: (call, action) => call.lookup(action.name, canonicalAor(latin1(action.aor))),
+  authorize: (call, action) => call.authorize(action),
   subscribe: () => {},
   unsubscribe: (call, action) => call.suspension.unsubscribe(action.name),
   publish: (call, action) => publish(call, action),

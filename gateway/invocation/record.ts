@@ -2,6 +2,7 @@ import * as z from 'zod/mini'
 import type { Action, Subscribe } from '../../functions/contract/actions.ts'
 import type { Filter, RouseEvent } from '../../functions/contract/events.ts'
 import type { Delivery, SuspendedTransaction } from '../../functions/store/store.ts'
+import { ChargeFacts } from '../cgrates/charging.ts'
 import { ContextState, contextState, Place, placeOf } from '../proxy/state.ts'
 import type { Call, CallFacts } from './call.ts'
 import { type Interests, MAX_LIFE_MS, type Wait } from './interests.ts'
@@ -78,6 +79,7 @@ const CallRecord = z.extend(Beginning, {
   ringingAt: z.optional(z.number()),
   wakes: z.optional(z.array(WakeRecord)),
   annotations: z.optional(z.record(z.string(), z.string())),
+  charge: z.optional(ChargeFacts),
   /** When the halt is over. */
   haltUntil: z.optional(z.number()),
   /** How many waits were armed. */
@@ -174,6 +176,7 @@ function recordOf(call: Call, { interests, armed, resumptions, works }: Suspensi
     ringingAt,
     wakes: woken?.records,
     annotations: annotations && Object.fromEntries(annotations),
+    charge: call.chargeFacts,
     haltUntil,
     armed,
     waits: [...interests.waits.values()].map(waitRecord),

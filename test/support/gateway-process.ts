@@ -1,6 +1,8 @@
 import type { Action } from '../../functions/contract/actions.ts'
 import type { Clock, IdSource } from '../../functions/contract/clock.ts'
 import type { Store } from '../../functions/store/store.ts'
+import { Cgrates } from '../../gateway/cgrates/cgrates.ts'
+import type { CgratesSettings } from '../../gateway/cgrates/settings.ts'
 import { type Gateway, type GatewayOptions, startGateway } from '../../gateway/gateway.ts'
 import type { FunctionHost } from '../../gateway/invocation/host.ts'
 import { createInvoker, type InvokerOptions } from '../../gateway/invocation/invoker.ts'
@@ -11,7 +13,17 @@ import type { PushSender } from '../../gateway/push/types.ts'
 import { locate, locateNow } from '../../gateway/transport/locate.ts'
 import type { Resolver } from '../../gateway/transport/resolver.ts'
 import type { Network } from '../../gateway/transport/types.ts'
+import type { CgratesStandIn } from './cgrates.ts'
 import { Life } from './life.ts'
+
+const CGRATES_DEFAULTS: CgratesSettings = {
+  address: { kind: 'tcp', host: 'cgrates', port: 2014 },
+  tenant: 'cgrates.org',
+  away: 'refuse',
+  intervalMs: 30_000,
+  timeoutMs: 2000,
+}
+const noHttp = () => () => Promise.reject(new Error('no HTTP here'))
 
 /** What one process of a gateway reaches the world by. */
 export interface Surroundings {
@@ -28,6 +40,8 @@ export interface Surroundings {
   /** What is not as usual about how functions are asked. */
   invoker?: Partial<InvokerOptions> | undefined
   push: PushSender
+  /** The billing system. */
+  cgrates?: { standIn: CgratesStandIn; settings?: Partial<CgratesSettings> } | undefined
   counters: Counters
   /** Where lines below an error go; absent: nowhere. */
   log?: Log | undefined
@@ -39,11 +53,18 @@ export class GatewayProcess {
   readonly gateway: Gateway
   readonly #life: Life
   readonly #manifest: ReturnType<typeof createManifest>
+  readonly cgrates: Cgrates | undefined
 
-  private constructor(gateway: Gateway, life: Life, manifest: ReturnType<typeof createManifest>) {
+  private constructor(
+    gateway: Gateway,
+    life: Life,
+    manifest: ReturnType<typeof createManifest>,
+    cgrates: Cgrates | undefined,
+  ) {
     this.gateway = gateway
     this.#life = life
     this.#manifest = manifest
+    this.cgrates = cgrates
   }
 
   static async start(options: GatewayOptions, around: Surroundings): Promise<GatewayProcess> {
@@ -57,21 +78,32 @@ export class GatewayProcess {
     const invoker = createInvoker({ primary, fallback, staticActions, gauge, ...common, ...around.invoker })
     const manifest = createManifest({ host: primary, refreshMs: 24 * 3_600_000, ...common })
     await manifest.start()
+    const store = around.link ? around.link(life.store(around.store), clock) : life.store(around.store)
+    const log: Log = { ...(around.log ?? silentLog), error: (message) => around.onError(message) }
+    const cgrates =
+      around.cgrates &&
+      new Cgrates({
+        ...{ store, clock, counters, log, random: () => 0.5, gatewayId: options.id },
+        settings: { ...CGRATES_DEFAULTS, ...around.cgrates.settings },
+        network: { connect: (...at) => life.connect(around.cgrates!.standIn.connect(...at)), post: noHttp },
+      })
     const gateway = await startGateway({
       options,
       clock,
       ids,
       network: life.network(around.network),
-      store: around.link ? around.link(life.store(around.store), clock) : life.store(around.store),
+      store,
       locator: { locateNow, locate: (uri) => locate(uri, resolver, { clock, random: () => 0 }) },
       invoker,
       manifest,
       push: life.push(around.push),
       random: () => 0.5,
       counters,
-      log: { ...(around.log ?? silentLog), error: (message) => around.onError(message) },
+      log,
+      charging: cgrates,
     })
-    return new GatewayProcess(gateway, life, manifest)
+    cgrates?.start()
+    return new GatewayProcess(gateway, life, manifest, cgrates)
   }
 
   /** Ends it without any goodbye. */
@@ -83,5 +115,6 @@ export class GatewayProcess {
   async stop(): Promise<void> {
     this.#manifest.stop()
     await this.gateway.stop()
+    await this.cgrates?.stop()
   }
 }

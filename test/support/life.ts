@@ -1,5 +1,6 @@
 import type { Clock } from '../../functions/contract/clock.ts'
 import type { Store, SuspendedTransaction } from '../../functions/store/store.ts'
+import type { Connect } from '../../gateway/cgrates/tcp-rpc.ts'
 import type { FunctionHost } from '../../gateway/invocation/host.ts'
 import type { PushSender } from '../../gateway/push/types.ts'
 import type { Network, Stream } from '../../gateway/transport/types.ts'
@@ -39,6 +40,20 @@ export class Life {
         return server
       },
       connect: (remote, localAddress, events) => this.#mortal(network.connect(remote, localAddress, events)),
+    }
+  }
+
+  /** Connections to another system than phones. */
+  connect(connect: Connect): Connect {
+    return (events) => {
+      const alive =
+        <Args extends unknown[]>(tell: (...args: Args) => void) =>
+        (...args: Args) =>
+          this.#isOver ? undefined : tell(...args)
+      const { opened, received, closed } = events
+      const wire = connect({ opened: alive(opened), received: alive(received), closed: alive(closed) })
+      this.#ends.push(() => wire.destroy())
+      return wire
     }
   }
 

@@ -5,6 +5,7 @@ import type { Invocation } from '../../functions/contract/envelope.ts'
 import type { PushMessage, PushResult } from '../../functions/contract/push.ts'
 import { createMemoryStore } from '../../functions/store/memory.ts'
 import type { Store } from '../../functions/store/store.ts'
+import type { CgratesSettings } from '../../gateway/cgrates/settings.ts'
 import type { Gateway, GatewayOptions } from '../../gateway/gateway.ts'
 import type { FunctionHost } from '../../gateway/invocation/host.ts'
 import { createInProcessHost, type FunctionApp } from '../../gateway/invocation/in-process.ts'
@@ -12,6 +13,7 @@ import type { InvokerOptions } from '../../gateway/invocation/invoker.ts'
 import { Counters } from '../../gateway/observe/counters.ts'
 import type { Log } from '../../gateway/observe/log.ts'
 import type { Resolver } from '../../gateway/transport/resolver.ts'
+import type { CgratesStandIn } from './cgrates.ts'
 import { CountingIds, FakeClock, settled } from './fake-clock.ts'
 import { GatewayProcess } from './gateway-process.ts'
 import { Ladder } from './ladder.ts'
@@ -37,6 +39,8 @@ export interface WorldOptions {
   /** How the gateway reaches the store; what else does, reaches it as it is. Made anew for each process. */
   link?: (store: Store, clock: Clock) => Store
   resolver?: Resolver
+  /** The billing system; absent: none is set. */
+  cgrates?: { standIn: CgratesStandIn; settings?: Partial<CgratesSettings> }
   /** Takes what the gateway logs, errors excepted: these are in `errors`. */
   log?: Log
   /** For functions that take their time. */
@@ -109,6 +113,7 @@ export class World {
         staticActions,
         invoker: this.#options.invoker,
         push: { send: (message) => this.#push(message) },
+        cgrates: this.#options.cgrates,
         counters: this.counters,
         log: this.#options.log,
         onError: (message) => void this.errors.push(message),
