@@ -116,9 +116,8 @@ export class Cgrates implements Integration, Charging {
 
   /** A former process was not there to see the end of these, or to tell of it. */
   #takeUp(before: readonly Entry[]): void {
-    const left = before.filter(({ call }) => !this.#sessions.has(call.id))
-    if (left.length > 0) this.#parts.log.info('calls of a former process are billed', { calls: left.length })
-    for (const entry of left) {
+    if (before.length > 0) this.#parts.log.info('calls of a former process are billed', { calls: before.length })
+    for (const entry of before) {
       entry.endedAt ??= entry.seenAt
       entry.session = entry.call.requestType === 'rated' ? 'none' : 'unsure'
       this.#delivery.add(entry)

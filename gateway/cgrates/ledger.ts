@@ -94,10 +94,11 @@ export class Ledger {
         for (const text of texts) if (text !== undefined) before.push(...readEntries(text))
       }
       if (this.#isStopped) return
-      for (const entry of before) this.#entries[slotOf(entry.call.id)]!.set(entry.call.id, entry)
+      const unknown = before.filter(({ call }) => !this.#entries[slotOf(call.id)]!.has(call.id))
+      for (const entry of unknown) this.#entries[slotOf(entry.call.id)]!.set(entry.call.id, entry)
       this.#isLoaded = true
       this.#isTroubled = false
-      this.#parts.onLoaded(before)
+      this.#parts.onLoaded(unknown)
       this.#writeSoon()
     } catch (error) {
       this.#tell(error)

@@ -33,6 +33,7 @@ export class Dialog {
   /** The next dialog of the same Call-ID, when an INVITE was answered more than once. */
   next: Dialog | undefined
   timer: unknown
+  #followers: DialogOwner[] | undefined
 
   constructor(parts: {
     callId: string
@@ -55,6 +56,18 @@ export class Dialog {
   /** The other end than `party`. */
   other(party: Party): Party {
     return party === this.caller ? this.callee : this.caller
+  }
+
+  /** An INVITE that has passed here before, and come back, has led to the same dialog. */
+  follow(owner: DialogOwner): void {
+    this.#followers ??= []
+    this.#followers.push(owner)
+  }
+
+  /** Tells everybody whose dialog it is that it is over. */
+  ended(status: number, reason: string, by: DialogEnd): void {
+    this.owner.onDialogEnded(this, status, reason, by)
+    for (const follower of this.#followers ?? []) follower.onDialogEnded(this, status, reason, by)
   }
 
   /** It is over: lets go of what is large, since transactions may point here a while longer. */

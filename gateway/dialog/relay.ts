@@ -220,8 +220,7 @@ class RelayedRequest implements ProxyOwner {
     if (!isBye && status !== 481 && status !== 408) return
     if (!this.#parts.dialogs.remove(dialog)) return
     const end = isBye ? sender : dialog.other(sender)
-    dialog.owner.onDialogEnded(
-      dialog,
+    dialog.ended(
       isBye ? 200 : status,
       isBye ? (this.#request.header('Reason') ?? '') : reasonPhrase(status),
       end === dialog.caller ? 'caller' : 'callee',

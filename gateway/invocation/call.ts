@@ -362,7 +362,10 @@ export class Call implements ProxyOwner, DialogOwner {
     const { dialogs, clock } = this.parts
     const flows = { caller: this.#callerFlow(), callee: flowTo(branch.transaction!.destination) }
     const { dialog, isNew } = dialogs.add(this.request, response, flows, this, clock.now())
-    if (!isNew) return
+    if (!isNew) {
+      if (this.dialogs.includes(dialog) || dialog.callee.tag !== response.toTag) return
+      dialog.follow(this)
+    }
     this.dialogs.push(dialog)
     if (this.#answeredAt !== 0) return
     this.#answeredAt = clock.now()
@@ -442,12 +445,14 @@ export class Call implements ProxyOwner, DialogOwner {
   }
 
   onDialogEnded(dialog: Dialog, status: number, reason: string, by: DialogEnd): void {
-    this.dialogs.splice(this.dialogs.indexOf(dialog), 1)
+    const at = this.dialogs.indexOf(dialog)
+    if (at < 0) return
+    this.dialogs.splice(at, 1)
     if (this.dialogs.length === 0) this.#ended(status, reason, by)
   }
 
   onDialogLost(dialog: Dialog): void {
-    if (this.parts.dialogs.remove(dialog)) this.onDialogEnded(dialog, 408, 'nobody ended it', 'router')
+    if (this.parts.dialogs.remove(dialog)) dialog.ended(408, 'nobody ended it', 'router')
   }
 
   // What actions ask for
@@ -496,7 +501,7 @@ export class Call implements ProxyOwner, DialogOwner {
     }
     for (const dialog of [...this.dialogs]) {
       hangUp(dialog, action.reason === undefined ? undefined : latin1(action.reason), this.parts.hangup)
-      if (this.parts.dialogs.remove(dialog)) this.onDialogEnded(dialog, 200, action.reason ?? '', 'router')
+      if (this.parts.dialogs.remove(dialog)) dialog.ended(200, action.reason ?? '', 'router')
     }
   }
 
@@ -712,7 +717,7 @@ export class Call implements ProxyOwner, DialogOwner {
     this.parts.publish([...failed, ...this.#record(attributes, by)])
   }
 
-  /** The call was answered, and the dialog is followed by nobody, or by the call that an INVITE of this Call-ID has led to before. */
+  /** The call was answered, and its dialog is one too many of its Call-ID to be followed. */
   #untracked(): void {
     if (this.request.method !== 'INVITE') return
     this.#answeredAt = this.parts.clock.now()

@@ -190,6 +190,27 @@ test('two phones answer the fork: one record, once the last dialog is over', asy
   await over(w)
 })
 
+test('an INVITE that passes the router twice is two calls of one dialog: each has its record (RFC 3261 16.3)', async () => {
+  const app = new SipRouter()
+    .invite('/:domain/bob', (call) => call.fork('sip:desk@10.0.0.1'))
+    .invite('/:domain/desk', (call) => call.fork('sip:bob@10.0.0.11'))
+  const { w, alice, bob, batches, records } = await withBob(app)
+  await alice.invites('bob')
+  await bob.answers()
+  await w.advance(5000)
+  await alice.hangsUp()
+  assert.deepEqual(
+    records().map(({ attributes }) => [attributes.to, ...picked(attributes)]),
+    [
+      ['sip:desk@10.0.0.1', 'answered', 200, '', 'caller', 5],
+      ['sip:bob@example.com', 'answered', 200, '', 'caller', 5],
+    ],
+  )
+  const types = batches.flat().map(({ type }) => type)
+  assert.equal(types.filter((type) => type === 'call.ended').length, 2)
+  await over(w)
+})
+
 test('hung up by the router, and lost without any BYE: the router has ended it', async () => {
   const app = routed((call) => {
     call.subscribe('quota', { callId: call.id }, [{ action: 'hangup', reason: 'quota' }], { until: 'ended' })

@@ -194,6 +194,22 @@ describe('a call is authorized', () => {
     await over(all)
   })
 
+  test('on its first way through the router, and billed, though it comes back and is routed once more', async () => {
+    const app = routed(async (call) => {
+      if (call.user === 'desk') return call.fork('sip:bob@10.0.0.11')
+      const auth = await call.authorize({ account: '1001' })
+      if (auth.authorized) call.fork('sip:desk@10.0.0.1')
+    })
+    const all = await scene(app)
+    all.cgr.account('1001', 40)
+    await talk(all)
+    await all.w.advance(40_000)
+    assert.equal(all.w.gateway.counts().dialogs, 0)
+    for (const phone of [all.alice, all.bob]) assert.match(phone.last(isBye).header('Reason'), /the balance has ended/)
+    assert.equal(billedMs(all.cgr), 40_000)
+    await over(all)
+  })
+
   test('by a named handler while it is talked: billed from its answer', async () => {
     const app = routed((call) => {
       call.subscribe('bill', {}, 'bill', { until: 'ended' })
