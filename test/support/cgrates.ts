@@ -3,7 +3,7 @@ import type { Connect, WireEvents } from '../../gateway/cgrates/tcp-rpc.ts'
 /**
  * CGRateS as its documents and sources describe it (0.10, 0.11), as far as a SIP router meets it: accounts with a balance of talk, sessions
  * that debit piece by piece, records that are there once. It takes nothing that the original would not take, and charges for what the
- * original charges for: to terminate a session that is not there is one more call.
+ * original charges for: to terminate a session that is not there is one more call. Costs of sessions are stored (`store_session_costs`).
  */
 
 const NS_IN_MS = 1e6
