@@ -9,7 +9,6 @@ import { resolveFromEvent } from '../../functions/contract/reaction.ts'
 import { contactData } from '../../functions/store/contact-data.ts'
 import type { Binding, Delivery, Location } from '../../functions/store/store.ts'
 import { everyBinding } from '../../functions/store/whereabouts.ts'
-import type { Charge, ChargeFacts } from '../cgrates/charging.ts'
 import { contactUri, type Dialog, type DialogEnd, type DialogOwner } from '../dialog/dialog.ts'
 import { ackOrphan, endOrphan, flowTo, hangUp, reasonValue } from '../dialog/hangup.ts'
 import { redactedText } from '../observe/redact.ts'
@@ -29,8 +28,8 @@ import { parseUri } from '../sip/uri.ts'
 import type { TimerHandle } from '../transaction/timer-queue.ts'
 import type { ServerTransaction } from '../transaction/types.ts'
 import type { Flow } from '../transport/types.ts'
-import { cdrEvent, wholeSeconds } from './cdr.ts'
-import { authorizeCall, chargeFactsOf } from './charge.ts'
+import { cdrOf, wholeSeconds } from './cdr.ts'
+import { CallCharge } from './charge.ts'
 import type { Subscription, Wait } from './interests.ts'
 import { Invocations, type Job } from './invocations.ts'
 import type { CallParts } from './parts.ts'
@@ -107,13 +106,11 @@ export class Call implements ProxyOwner, DialogOwner {
   #suspension: Suspension | undefined
   #wakes: Wakes | undefined
   #haltTimer: TimerHandle | undefined
-  #answeredAt = 0
-  /** Milliseconds since the epoch; 0 before. */
-  ringingAt = 0
-  /** What was authorized last: it is billed from the answer on. */
-  chargeFacts: ChargeFacts | undefined
-  #charge: Charge | undefined
-  #isTakenUp = false
+  /** Milliseconds since the epoch; undefined before. */
+  ringingAt: number | undefined
+  answeredAt: number | undefined
+  #charge: CallCharge | undefined
+  isTakenUp = false
   #isRecorded = false
   #isFinished = false
   #names: { callId: string; from: string; to: string } | undefined
@@ -153,7 +150,7 @@ export class Call implements ProxyOwner, DialogOwner {
 
   /** Asks the function that has a route for the request. */
   start(): void {
-    this.invocations.enqueue({ id: this.#newJobId(), type: 'sip.request', path: this.path })
+    this.invocations.enqueue({ id: this.newJobId(), type: 'sip.request', path: this.path })
   }
 
   /**
@@ -167,8 +164,8 @@ export class Call implements ProxyOwner, DialogOwner {
     this.functionContext = context
     if (record.wakes) this.wakes.takeUp(record.wakes)
     if (record.annotations) this.annotations = new Map(Object.entries(record.annotations))
-    this.#isTakenUp = true
-    this.chargeFacts = record.charge
+    this.isTakenUp = true
+    if (record.charge) this.charge.facts = record.charge
     if (record.hasRung) this.ringingAt = record.ringingAt ?? this.startedAt
     this.context.hold()
     this.suspension.takeUp(record, rev)
@@ -317,6 +314,16 @@ export class Call implements ProxyOwner, DialogOwner {
     return this.#wakes
   }
 
+  /** Who pays for it; undefined while no handler has asked. */
+  get charged(): CallCharge | undefined {
+    return this.#charge
+  }
+
+  get charge(): CallCharge {
+    this.#charge ??= new CallCharge(this)
+    return this.#charge
+  }
+
   /** It still rings, or is talked on: something can come of an event. */
   get canWait(): boolean {
     return this.context.isOpen || (this.dialogs.length > 0 && !this.invocations.isStale)
@@ -332,7 +339,7 @@ export class Call implements ProxyOwner, DialogOwner {
   }
 
   get hasRung(): boolean {
-    return this.ringingAt !== 0
+    return this.ringingAt !== undefined
   }
 
   // What the response context tells
@@ -367,9 +374,9 @@ export class Call implements ProxyOwner, DialogOwner {
       dialog.follow(this)
     }
     this.dialogs.push(dialog)
-    if (this.#answeredAt !== 0) return
-    this.#answeredAt = clock.now()
-    this.#beginCharge()
+    if (this.answeredAt !== undefined) return
+    this.answeredAt = clock.now()
+    this.#charge?.begin(this.answeredAt)
     this.note(`${branch.target.uri} has answered (${response.status})`)
     this.#publishCall('call.answered', response.status, response.reason)
   }
@@ -389,7 +396,7 @@ export class Call implements ProxyOwner, DialogOwner {
     const { onFailed } = branch.fork.policy
     if (onFailed !== undefined)
       this.invocations.enqueue({
-        id: this.#newJobId(),
+        id: this.newJobId(),
         type: 'branch.failed',
         path: handlerPath(onFailed),
         branch: branchData(branch),
@@ -413,7 +420,7 @@ export class Call implements ProxyOwner, DialogOwner {
     this.note('the caller has cancelled')
     this.invocations.cancel()
     if (this.parts.manifest.wantsCancelled)
-      this.invocations.enqueue({ id: this.#newJobId(), type: 'transaction.cancelled', path: this.path })
+      this.invocations.enqueue({ id: this.newJobId(), type: 'transaction.cancelled', path: this.path })
     // What waits holds the final response back, which is another reason.
     this.#wakes?.over('caller_gone')
     this.#dropWhatWaits()
@@ -547,34 +554,11 @@ export class Call implements ProxyOwner, DialogOwner {
     const now = this.parts.clock.now()
     const contacts = bindings.map((binding) => contactData(binding, now))
     this.invocations.enqueue({
-      id: this.#newJobId(),
+      id: this.newJobId(),
       type: 'wait.resumed',
       path: this.path,
       wait: { name, timedOut: false, contacts },
     })
-  }
-
-  /** Resumes at once with what the billing system says. */
-  async authorize(action: ActionOf<'authorize'>): Promise<void> {
-    const { charging, log } = this.parts
-    const facts = chargeFactsOf(this, action)
-    if (!charging) log.warn('nobody can authorize calls: CGRATES_URL is not set', { callId: this.request.callId })
-    const authorization = await authorizeCall(charging, facts)
-    const { authorized, maxDuration } = authorization
-    this.note(authorized ? 'authorized' : `not authorized: ${authorization.code} ${authorization.reason}`)
-    if (authorized) {
-      this.chargeFacts = maxDuration === undefined ? facts : { ...facts, maxMs: maxDuration * 1000 }
-      this.#beginCharge()
-    }
-    const wait = { name: action.name, timedOut: false, authorization }
-    this.invocations.enqueue({ id: this.#newJobId(), type: 'wait.resumed', path: this.path, wait })
-  }
-
-  /** Of a call that is talked on: what is authorized later is billed from the answer, too. */
-  #beginCharge(): void {
-    if (this.#charge || !this.chargeFacts || this.dialogs.length === 0) return
-    const hangUp = (reason: string) => this.hangUp({ action: 'hangup', reason })
-    this.#charge = this.parts.charging?.begin(this.chargeFacts, this.#answeredAt, hangUp)
   }
 
   handlerUnknown(name: string): void {
@@ -614,7 +598,7 @@ export class Call implements ProxyOwner, DialogOwner {
     this.note(`${wait.name}: ${outcome.timedOut ? 'timed out' : (event?.type ?? 'decided')}`)
     const path = wait.resume === undefined ? this.path : handlerPath(wait.resume)
     const type = outcome.timedOut ? 'wait.timed_out' : 'wait.resumed'
-    return { id: this.#newJobId(), type, path, wait: outcome, event }
+    return { id: this.newJobId(), type, path, wait: outcome, event }
   }
 
   resume(resumption: Job): void {
@@ -627,7 +611,7 @@ export class Call implements ProxyOwner, DialogOwner {
     this.note(`${event.type}: ${handler ?? 'reaction'}`)
     if (handler !== undefined)
       this.invocations.enqueue({
-        id: this.#newJobId(),
+        id: this.newJobId(),
         type: 'subscription.matched',
         path: handlerPath(handler),
         event,
@@ -699,7 +683,8 @@ export class Call implements ProxyOwner, DialogOwner {
   }
 
   #ended(status: number, reason: string, by: DialogEnd): void {
-    const durationSeconds = wholeSeconds(this.parts.clock.now() - this.#answeredAt)
+    const now = this.parts.clock.now()
+    const durationSeconds = wholeSeconds(now - (this.answeredAt ?? now))
     this.note('ended')
     this.parts.log.info('call ended', { callId: this.request.callId, durationSeconds, reason })
     const attributes = this.#attributes(status, reason)
@@ -720,7 +705,7 @@ export class Call implements ProxyOwner, DialogOwner {
   /** The call was answered, and its dialog is one too many of its Call-ID to be followed. */
   #untracked(): void {
     if (this.request.method !== 'INVITE') return
-    this.#answeredAt = this.parts.clock.now()
+    this.answeredAt = this.parts.clock.now()
     this.parts.publish(this.#record(this.#attributes(200, 'not followed from here'), 'router'))
   }
 
@@ -734,26 +719,12 @@ export class Call implements ProxyOwner, DialogOwner {
   #record(attributes: Attributes, endedBy: DialogEnd): RouseEvent[] {
     if (this.#isRecorded) return []
     this.#isRecorded = true
-    const { id, startedAt, ringingAt, context, annotations, invocations } = this
-    const { gatewayId: gateway } = this.parts
-    const answeredAt = this.#answeredAt
     const endedAt = this.parts.clock.now()
     this.#charge?.end(endedAt)
-    const facts = { id, gateway, startedAt, ringingAt, answeredAt, endedAt, attributes, endedBy, annotations }
-    return [
-      cdrEvent({
-        ...facts,
-        isCancelled: context.cancelled,
-        branches: context.branches,
-        wakes: this.#wakes?.records ?? [],
-        invocations: invocations.notes,
-        invocationCount: invocations.count,
-        isTakenUp: this.#isTakenUp,
-      }),
-    ]
+    return [cdrOf(this, { attributes, endedBy, endedAt })]
   }
 
-  #newJobId(): string {
+  newJobId(): string {
     return this.parts.ids.next('invocation')
   }
 

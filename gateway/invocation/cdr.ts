@@ -3,6 +3,7 @@ import type { DialogEnd } from '../dialog/dialog.ts'
 import type { Branch } from '../proxy/branch.ts'
 import { ownText } from '../sip/own-text.ts'
 import { withoutPush } from '../sip/push-params.ts'
+import type { Call } from './call.ts'
 import { isoTime } from './iso-time.ts'
 import type { WakeRecord } from './wakes.ts'
 
@@ -19,14 +20,14 @@ export interface InvocationNote extends EventDetail {
   attempts: number
 }
 
-/** What a call leaves behind, once it is over. Times are milliseconds since the epoch, 0 where it did not come to that. */
+/** What a call leaves behind, once it is over. Times are milliseconds since the epoch, undefined where it did not come to that. */
 export interface CdrFacts {
   /** Of the transaction: all that is told of one call is told by one id, whoever tells it. */
   id: string
   gateway: string
   startedAt: number
-  ringingAt: number
-  answeredAt: number
+  ringingAt: number | undefined
+  answeredAt: number | undefined
   endedAt: number
   /** The caller has cancelled before there was an answer. */
   isCancelled: boolean
@@ -50,16 +51,30 @@ const LONGEST_URI = 256
 const LONGEST_ANNOTATIONS = 4096
 
 /** The event `cdr.created`: exactly one of each INVITE, at its end. */
-export function cdrEvent(facts: CdrFacts): RouseEvent {
+function cdrEvent(facts: CdrFacts): RouseEvent {
   const { id, startedAt, ringingAt, answeredAt, endedAt, attributes, endedBy, gateway } = facts
   const event: Attributes = { ...attributes, result: resultOf(facts), endedBy, gateway }
   event.startedAt = isoTime(startedAt)
-  if (ringingAt !== 0) event.ringingAt = isoTime(ringingAt)
-  if (answeredAt !== 0) event.answeredAt = isoTime(answeredAt)
+  if (ringingAt !== undefined) event.ringingAt = isoTime(ringingAt)
+  if (answeredAt !== undefined) event.answeredAt = isoTime(answeredAt)
   event.endedAt = isoTime(endedAt)
-  event.duration = answeredAt === 0 ? 0 : wholeSeconds(endedAt - answeredAt)
-  event.setup = (answeredAt || endedAt) - startedAt
+  event.duration = answeredAt === undefined ? 0 : wholeSeconds(endedAt - answeredAt)
+  event.setup = (answeredAt ?? endedAt) - startedAt
   return { id: `cdr-${id}`, type: 'cdr.created', time: endedAt, attributes: event, detail: detailOf(facts) }
+}
+
+/** The same, of a call that is over. */
+export function cdrOf(call: Call, told: Pick<CdrFacts, 'attributes' | 'endedBy' | 'endedAt'>): RouseEvent {
+  const { id, startedAt, ringingAt, answeredAt, annotations, isTakenUp, context, invocations, woken } = call
+  return cdrEvent({
+    ...{ id, startedAt, ringingAt, answeredAt, annotations, isTakenUp, ...told },
+    gateway: call.parts.gatewayId,
+    isCancelled: context.cancelled,
+    branches: context.branches,
+    wakes: woken?.records ?? [],
+    invocations: invocations.notes,
+    invocationCount: invocations.count,
+  })
 }
 
 /** Seconds of talk: as `call.ended` says it. */
@@ -68,7 +83,7 @@ export function wholeSeconds(ms: number): number {
 }
 
 function resultOf({ answeredAt, isCancelled }: CdrFacts): 'answered' | 'cancelled' | 'failed' {
-  if (answeredAt !== 0) return 'answered'
+  if (answeredAt !== undefined) return 'answered'
   return isCancelled ? 'cancelled' : 'failed'
 }
 

@@ -176,7 +176,7 @@ function recordOf(call: Call, { interests, armed, resumptions, works }: Suspensi
     ringingAt,
     wakes: woken?.records,
     annotations: annotations && Object.fromEntries(annotations),
-    charge: call.chargeFacts,
+    charge: call.charged?.facts,
     haltUntil,
     armed,
     waits: [...interests.waits.values()].map(waitRecord),

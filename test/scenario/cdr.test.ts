@@ -28,7 +28,6 @@ async function scene(app: SipRouter | undefined = ringing, options: WorldOptions
           : store[name],
     })
   const w = await world({ ...(app ? { app } : {}), link, ...options })
-  await w.advance(1000)
   const alice = await w.phone('alice')
   const records = () => batches.flat().filter(({ type }) => type === 'cdr.created')
   return { w, alice, batches, records }
