@@ -29,7 +29,7 @@ type Done = 'done' | 'away' | { refused: string }
 export class Delivery {
   readonly #parts: DeliveryParts
   readonly #waiting: Entry[] = []
-  readonly #tries = new Map<string, number>()
+  readonly #failures = new Map<string, { tries: number; refusals: number }>()
   readonly #timers = new Set<Timer>()
   #running = 0
   #isStopped = false
@@ -71,32 +71,39 @@ export class Delivery {
     this.#running--
     if (done === 'done') this.#forget(entry)
     else if (done !== 'away') this.#refused(entry, done.refused)
-    else if (this.#parts.rpc.health.isUp) this.#later(entry, BACKOFF_MS[1]!)
+    else if (this.#parts.rpc.health.isUp) this.#later(entry)
     else this.#waiting.push(entry)
     this.wake()
   }
 
   #forget({ call }: Entry): void {
-    this.#tries.delete(call.id)
+    this.#failures.delete(call.id)
     this.#parts.ledger.delete(call.id)
   }
 
   #refused(entry: Entry, error: string): void {
     const { onRefused, count } = this.#parts
-    const tries = (this.#tries.get(entry.call.id) ?? 0) + 1
-    this.#tries.set(entry.call.id, tries)
     count(REFUSED)
-    if (tries < TRIES) return this.#later(entry, BACKOFF_MS[Math.min(tries - 1, BACKOFF_MS.length - 1)]!)
+    const failures = this.#failuresOf(entry)
+    if (++failures.refusals < TRIES) return this.#later(entry)
     onRefused(entry, error)
     this.#forget(entry)
   }
 
-  #later(entry: Entry, ms: number): void {
+  /** Later and later. */
+  #later(entry: Entry): void {
+    const ms = BACKOFF_MS[Math.min(this.#failuresOf(entry).tries++, BACKOFF_MS.length - 1)]!
     const timer = this.#parts.clock.after(ms, () => {
       this.#timers.delete(timer)
       this.add(entry)
     })
     this.#timers.add(timer)
+  }
+
+  #failuresOf({ call }: Entry): { tries: number; refusals: number } {
+    const failures = this.#failures.get(call.id) ?? { tries: 0, refusals: 0 }
+    this.#failures.set(call.id, failures)
+    return failures
   }
 
   async #tell(entry: Entry): Promise<Done> {
@@ -145,6 +152,6 @@ function isActive(reply: Reply): boolean {
 }
 
 /** How long it was talked, as far as somebody has seen it. */
-export function usageMs({ call, endedAt, seenAt }: Entry): number {
+function usageMs({ call, endedAt, seenAt }: Entry): number {
   return Math.max(0, (endedAt ?? seenAt) - call.answeredAt)
 }

@@ -22,6 +22,8 @@ export interface SessionParts {
 const LEAD_MS = 5000
 /** A debit that was not answered is asked for again after this, while there is time. */
 const AGAIN_MS = 1000
+/** And after this, while the call goes on unpaid. */
+const UNPAID_MS = 10_000
 /** Timers do not reach further; nor do calls. */
 const LONGEST_MS = 24 * 3_600_000
 
@@ -168,6 +170,7 @@ export class Session implements Charge {
     const { intervalMs } = this.#parts
     const beforeDebitMs = this.#leftMs - this.#leadMs
     if (!this.#isPrepaid || this.#isLast) return intervalMs
+    if (this.#isAway && this.#parts.away === 'pass') return Math.min(intervalMs, UNPAID_MS)
     return beforeDebitMs > 0 ? Math.min(beforeDebitMs, intervalMs) : AGAIN_MS
   }
 

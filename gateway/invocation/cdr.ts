@@ -91,7 +91,7 @@ function resultOf({ answeredAt, isCancelled }: CdrFacts): 'answered' | 'cancelle
 function detailOf({ branches, wakes, invocations, invocationCount, annotations, isTakenUp }: CdrFacts): EventDetail {
   const detail: EventDetail = { branches: branches.slice(0, MOST_TOLD).map(branchRecord) }
   if (wakes.length > 0) detail.pushes = wakes.slice(0, MOST_TOLD).map(pushRecord)
-  if (invocations.length > 0) detail.invocations = [...invocations]
+  if (invocations.length > 0) detail.invocations = invocations.map((note) => ({ ...note }))
   const noted = annotations ? noteRecord(annotations) : undefined
   if (noted) detail.annotations = noted
   if (isTakenUp) detail.takenUp = true
@@ -122,14 +122,13 @@ function pushRecord({ provider, state, at, isAwake }: WakeRecord): EventDetail {
 }
 
 function noteRecord(annotations: ReadonlyMap<string, string>): Record<string, string> | undefined {
-  const noted: Record<string, string> = {}
+  if (annotations.size === 0) return undefined
   let left = LONGEST_ANNOTATIONS
-  for (const [name, value] of annotations) {
+  const fits = ([name, value]: [string, string]) => {
     left -= name.length + value.length
-    if (left < 0) break
-    noted[name] = value
+    return left >= 0
   }
-  return annotations.size > 0 ? noted : undefined
+  return Object.fromEntries([...annotations].filter(fits))
 }
 
 function beyond(kind: string, count: number, told = MOST_TOLD): Record<string, number> {

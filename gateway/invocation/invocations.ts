@@ -30,6 +30,9 @@ export interface Job {
   branch?: Branch
 }
 
+/** Characters of a path in the record of the call. */
+const LONGEST_PATH = 256
+
 const IDLE = Promise.resolve()
 
 /** The invocations of one call: one at a time, in order. While one is due, the response context stays open. */
@@ -174,7 +177,7 @@ export class Invocations {
   }
 
   #note({ path, type }: Job): InvocationNote {
-    const note = { path, type, result: 'under way', ms: 0, attempts: 0 }
+    const note = { path: path.slice(0, LONGEST_PATH), type, result: 'under way', ms: 0, attempts: 0 }
     if (this.notes.length < MOST_TOLD) this.notes.push(note)
     return note
   }

@@ -606,6 +606,23 @@ describe('CGRateS is away', () => {
     await over(all)
   })
 
+  test('or up, and in trouble of its own: a record is told as soon as that is over, however long it lasts', async () => {
+    const all = await scene()
+    const { w, cgr, alice } = all
+    const account = cgr.account('1001', 600)
+    cgr.fails.set('ProcessCDR', 'SERVER_ERROR: no database')
+    await talk(all)
+    await w.advance(5000)
+    await alice.hangsUp()
+    await w.advance(24 * 3_600_000)
+    assert.ok(cgr.asked.length < 400, `${cgr.asked.length} requests`)
+    cgr.fails.clear()
+    await w.advance(300_000)
+    assert.equal(billedMs(cgr), 5000)
+    assert.equal(account.balanceMs, 595_000)
+    await over(all)
+  })
+
   test('a record that is refused is told again, and given up in the end, with all of it in the log', async () => {
     const all = await scene()
     const { w, cgr, alice } = all
