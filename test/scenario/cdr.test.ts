@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Call, SipRouter } from 'rouse'
 import type { Attributes, RouseEvent } from '../../functions/contract/events.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 import { SDP } from '../support/phone.ts'
 import { type World, type WorldOptions, world } from '../support/world.ts'
 import { sleepingPhone } from './cast.ts'
@@ -186,6 +187,36 @@ test('two phones answer the fork: one record, once the last dialog is over', asy
   const { attributes, detail } = only(records)
   assert.deepEqual([attributes.result, attributes.duration], ['answered', 2])
   assert.equal((detail.branches as unknown[]).length, 2)
+  await over(w)
+})
+
+test('a phone answers when the talk with the other is over already, and a function still at work: no second record', async () => {
+  const clock = new FakeClock()
+  const app = routed((call) => {
+    call.subscribe('dtmf', { callId: call.id }, 'slow')
+    call.fork(call.contacts)
+  })
+  app.on('slow', async (call) => {
+    await call.run('slow', () => new Promise((resolve) => clock.after(1500, () => resolve(1))))
+  })
+  const { w, alice, records } = await scene(app, { clock })
+  const desk = await w.phone('desk', { user: 'bob', instance: 'urn:uuid:desk' })
+  const mobile = await w.phone('mobile', { user: 'bob', instance: 'urn:uuid:mobile' })
+  await desk.registers()
+  await mobile.registers()
+  await alice.invites('bob')
+  const { invite, tag } = mobile.ringing
+  await desk.answers()
+  await alice.presses('1')
+  await desk.hangsUp()
+  assert.equal(records().length, 1)
+  mobile.incoming.at(-1)!.state = 'answered'
+  mobile.respond(invite, 200, { tag, body: SDP })
+  await w.advance(100)
+  assert.equal(w.gateway.counts().dialogs, 1)
+  await mobile.hangsUp()
+  await w.advance(3000)
+  assert.equal(records().length, 1)
   await over(w)
 })
 
