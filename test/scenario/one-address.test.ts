@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Call, SipRouter } from 'rouse'
+import type { RouseEvent } from '../../functions/contract/events.ts'
 import { createMemoryStore } from '../../functions/store/memory.ts'
 import type { Store } from '../../functions/store/store.ts'
 import { altered } from '../support/altered-store.ts'
+import { CgratesStandIn } from '../support/cgrates.ts'
 import type { CountingIds, FakeClock } from '../support/fake-clock.ts'
 import type { GatewayProcess } from '../support/gateway-process.ts'
 import type { Phone, PhoneOptions } from '../support/phone.ts'
@@ -235,6 +237,55 @@ test('what rang when its gateway died is answered through the one that has adopt
   await alice.hangsUp()
   await pool.revive()
   await pool.end()
+})
+
+/** Is billed, rings whoever is registered, and those who come. */
+const billed = new SipRouter().invite('/:domain/:user', async (call) => {
+  const auth = await call.authorize({ account: '1001' })
+  if (!auth.authorized) return call.reply(auth.code, auth.reason)
+  call.fork(call.contacts)
+  call.halt('60s')
+})
+
+test('what rang when its gateway died is told of and billed by the one that has adopted it; one that was given back, by its own', async () => {
+  for (const isGivenBack of [false, true]) {
+    const standIn = new CgratesStandIn()
+    standIn.account('1001', 600)
+    const records: RouseEvent[] = []
+    const link = (store: Store): Store =>
+      new Proxy(store, {
+        get: (_, name: keyof Store) => {
+          if (name !== 'publish') return store[name]
+          return (events: RouseEvent[]) => {
+            records.push(...events.filter(({ type }) => type === 'cdr.created'))
+            return store.publish(events)
+          }
+        },
+      })
+    const pool = await Pool.start(billed, { cgrates: { standIn }, link })
+    const { w, alice, bob } = pool
+    await bob.registers()
+    await alice.invites('bob')
+    const { id } = w.newestCall
+    await w.kill()
+    pool.to = B.address
+    await w.advance(6500)
+    if (isGivenBack) await pool.revive()
+    if (isGivenBack) pool.to = A.address
+    await bob.answers()
+    await w.advance(5000)
+    await alice.hangsUp()
+    const gateway = isGivenBack ? A.id : B.id
+    assert.deepEqual(
+      records.map((record) => [record.id, record.attributes.gateway, record.attributes.duration]),
+      [[`cdr-${id}`, gateway, 5]],
+    )
+    const told = [...standIn.cdrs.values()].map(({ event, usageMs }) => [event.OriginID, event.OriginHost, usageMs])
+    assert.deepEqual(told, [[id, gateway, 5000]])
+    assert.deepEqual(standIn.faults, [])
+    if (!isGivenBack) await pool.revive()
+    await pool.end()
+  }
 })
 
 test('a gateway that comes back gets its calls back, and nobody answers for them twice', async () => {
