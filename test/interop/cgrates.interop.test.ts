@@ -77,6 +77,11 @@ for (const [way, url] of [
       assert.equal(account.balanceMs, 600_000 - usageMs)
     })
 
+    it('readiness says how it is with CGRateS', async () => {
+      const { checks } = (await gateway.get('/readyz')) as { checks: Record<string, string> }
+      assert.equal(checks.cgrates, 'connected')
+    })
+
     it('a caller without credit hears 402, and nobody rings', async () => {
       const { user, alice } = cast(stage, standIn, 0)
       await alice.calls(user, [step.invite(), PROGRESS, step.receives(402), step.ackFailure()])

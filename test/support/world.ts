@@ -5,6 +5,7 @@ import type { Invocation } from '../../functions/contract/envelope.ts'
 import type { PushMessage, PushResult } from '../../functions/contract/push.ts'
 import { createMemoryStore } from '../../functions/store/memory.ts'
 import type { Store } from '../../functions/store/store.ts'
+import type { Cgrates } from '../../gateway/cgrates/cgrates.ts'
 import type { CgratesSettings } from '../../gateway/cgrates/settings.ts'
 import type { Gateway, GatewayOptions } from '../../gateway/gateway.ts'
 import type { FunctionHost } from '../../gateway/invocation/host.ts'
@@ -81,6 +82,10 @@ export class World {
 
   get gateway(): Gateway {
     return this.#process.gateway
+  }
+
+  get cgrates(): Cgrates | undefined {
+    return this.#process.cgrates
   }
 
   async start(): Promise<this> {
