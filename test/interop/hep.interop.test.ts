@@ -166,7 +166,7 @@ describe('Homer', () => {
       .map(({ payload }) => JSON.parse(payload))
       .map(({ event, type, actions }) => event ?? [type, ...actions])
     const asked = ['sip.request', 'subscribe', 'subscribe', 'push', 'fork']
-    assert.deepEqual(logs, [asked, 'call.ringing', 'call.answered', 'call.ended'])
+    assert.deepEqual(logs, [asked, 'call.ringing', 'call.answered', 'call.ended', 'cdr.created'])
 
     await collector.stop()
     const before = collector.packets.length
