@@ -93,8 +93,7 @@ export function deliveryOf({ id, state }: Pick<SuspendedTransaction, 'id' | 'sta
  * @param source of the event, where it was not posted with one
  */
 export function cloudEvent({ event, sequence, key, subscription }: Delivery, source: string): string {
-  const { type, time, attributes } = event
-  const detail = (event as { detail?: object }).detail
+  const { type, time, attributes, detail } = event
   const data = detail === undefined ? attributes : { ...attributes, detail }
   const subject = attributes.callId ?? attributes.aor
   return JSON.stringify({

@@ -383,9 +383,9 @@ describe('other systems', () => {
 describe('what this version cannot do', () => {
   test('integrations that are set, and misspelt names, are noticed', () => {
     assert.deepEqual(
-      config({ CGRATES_URL: 'http://127.0.0.1:2080', SIP_DOMAIN: 'example.com', PATH: '/bin' }).notices,
+      config({ AMQP_URL: 'amqp://127.0.0.1', SIP_DOMAIN: 'example.com', PATH: '/bin' }).notices,
       [
-        'CGRATES_URL is set, but this version does not use it',
+        'AMQP_URL is set, but this version does not use it',
         'SIP_DOMAIN is not a setting of this router; did you mean SIP_DOMAINS?',
       ],
     )
