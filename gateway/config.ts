@@ -32,6 +32,7 @@ import {
   type UnsignedSetting,
   unsignedSetting,
 } from './config-values.ts'
+import { type FreeswitchSettings, freeswitchSettings } from './freeswitch/settings.ts'
 import { type HepSettings, hepSettings } from './hep/settings.ts'
 import { LOG_LEVELS, type LogLevel } from './observe/log.ts'
 import { type OutboxSettings, outboxSettings } from './outbox/settings.ts'
@@ -101,6 +102,7 @@ export interface Config {
   outbox: OutboxSettings
   /** Other systems, each off until its setting is there. */
   integrations: {
+    freeswitch: FreeswitchSettings | undefined
     hep: HepSettings | undefined
     cgrates: CgratesSettings | undefined
   }
@@ -182,6 +184,7 @@ function settings(read: Reader, host: string): Config {
     },
     outbox: outboxSettings(read),
     integrations: {
+      freeswitch: freeswitchSettings(read),
       hep: hepSettings(read, id),
       cgrates: cgratesSettings(read),
     },

@@ -10,6 +10,7 @@ import { ALONE, LivePeers } from './cluster/peers.ts'
 import { ackOrphan, type HangupParts } from './dialog/hangup.ts'
 import { DialogRelay } from './dialog/relay.ts'
 import { DialogTable } from './dialog/table.ts'
+import type { CallKiller } from './freeswitch/freeswitch.ts'
 import { Ingress } from './ingress.ts'
 import { Calls } from './invocation/calls.ts'
 import { Nonces } from './invocation/credentials.ts'
@@ -83,6 +84,8 @@ export interface GatewayParts {
   push: PushSender
   /** Absent: no billing system. */
   charging?: Charging | undefined
+  /** Ends calls where their media is; absent: nobody does. */
+  killer?: CallKiller | undefined
   /** From 0 to 1; spreads what would else happen at once. */
   random(): number
   /** Each sees every message as it comes and goes; none: nobody looks. */
@@ -231,6 +234,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     nonces: new Nonces(clock, ids.next('nonce secret')),
     writing: new Writing(timers),
     charging: parts.charging,
+    killer: parts.killer,
     publish,
     watchers,
     count,

@@ -3,6 +3,7 @@ import { Cgrates } from './cgrates/cgrates.ts'
 import type { Charging } from './cgrates/charging.ts'
 import { httpPost, tcpConnect } from './cgrates/node-wire.ts'
 import type { Config } from './config.ts'
+import { type CallKiller, Freeswitch } from './freeswitch/freeswitch.ts'
 import { Hep } from './hep/hep.ts'
 import type { Integration, IntegrationParts } from './integration/integration.ts'
 import type { Watcher } from './observe/watcher.ts'
@@ -17,6 +18,8 @@ export interface OpenIntegrations {
   watchers: Watcher[]
   /** The billing system that calls ask; absent: none is set. */
   charging?: Charging
+  /** Ends calls where their media is; absent: nobody does. */
+  killer?: CallKiller
 }
 
 /** One integration for each setting that is there. */
@@ -27,7 +30,6 @@ export function openIntegrations(
   const open: OpenIntegrations = { all: [], taps: [], watchers: [] }
   if (integrations.hep) {
     const self = { address: gateway.address ?? sip.listen[0]!.host, port: http.port }
-    const resolve = async (host: string) => (await lookup(host)).address
     const hep = new Hep(integrations.hep, { ...parts, network: createNodeNetwork(), resolve, self })
     open.all.push(hep)
     open.taps.push(hep)
@@ -39,5 +41,14 @@ export function openIntegrations(
     open.all.push(cgrates)
     open.charging = cgrates
   }
+  if (integrations.freeswitch) {
+    const freeswitch = new Freeswitch(integrations.freeswitch, { ...parts, network: createNodeNetwork(), resolve })
+    open.all.push(freeswitch)
+    open.killer = freeswitch
+  }
   return open
+}
+
+async function resolve(host: string): Promise<string> {
+  return (await lookup(host)).address
 }

@@ -200,6 +200,10 @@ export const Hangup = z.object({
   reason: z.optional(Line),
   /** Final status for the caller when the call is still ringing; default 480. */
   status: z.optional(z.int().check(z.minimum(400), z.maximum(699))),
+  /** Who ends an answered call instead of the gateway: FreeSWITCH, by `uuid_kill`; the gateway where that does not know it, or is away. */
+  via: z.optional(z.literal('freeswitch')),
+  /** Of `uuid_kill`; default `NORMAL_CLEARING`. */
+  cause: z.optional(z.string().check(z.regex(/^[A-Z0-9_]{1,64}$/, 'expected a cause such as NORMAL_CLEARING'))),
 })
 export const Send = z.object({
   action: z.literal('send'),

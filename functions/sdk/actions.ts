@@ -34,7 +34,7 @@ export type SendOptions<Value extends Text = string> = {
   body?: Value
 }
 export type PushOptions = Pick<ActionOf<'push'>, 'skipIfRingingWithin' | 'progress' | 'reportStatus'>
-export type HangupOptions = Pick<ActionOf<'hangup'>, 'status'>
+export type HangupOptions = Pick<ActionOf<'hangup'>, 'status' | 'via' | 'cause'>
 export type Values = Readonly<Record<string, string | number | boolean>>
 
 /** Stands for an attribute of the event that fires an inline reaction: `fork(fromEvent("contact"))`. */

@@ -11,6 +11,7 @@ import type { Binding, Delivery, Location } from '../../functions/store/store.ts
 import { everyBinding } from '../../functions/store/whereabouts.ts'
 import { contactUri, type Dialog, type DialogEnd, type DialogOwner } from '../dialog/dialog.ts'
 import { ackOrphan, endOrphan, flowTo, hangUp, reasonValue } from '../dialog/hangup.ts'
+import type { CallKiller } from '../freeswitch/freeswitch.ts'
 import { redactedText } from '../observe/redact.ts'
 import type { Branch } from '../proxy/branch.ts'
 import { COMPLETED_ELSEWHERE, ProxyContext, type ProxyOwner } from '../proxy/context.ts'
@@ -506,6 +507,18 @@ export class Call implements ProxyOwner, DialogOwner {
       })
       return
     }
+    if (action.via === 'freeswitch' && this.parts.killer) void this.#hangUpThere(this.parts.killer, action)
+    else this.#hangUpHere(action)
+  }
+
+  /** FreeSWITCH ends it, and says so by its BYE. */
+  async #hangUpThere(killer: CallKiller, action: ActionOf<'hangup'>): Promise<void> {
+    if (await killer.kill(this.request.callId, action.cause ?? 'NORMAL_CLEARING')) return
+    this.note('FreeSWITCH does not end it')
+    this.#hangUpHere(action)
+  }
+
+  #hangUpHere(action: ActionOf<'hangup'>): void {
     for (const dialog of [...this.dialogs]) {
       hangUp(dialog, action.reason === undefined ? undefined : latin1(action.reason), this.parts.hangup)
       if (this.parts.dialogs.remove(dialog)) dialog.ended(200, action.reason ?? '', 'router')

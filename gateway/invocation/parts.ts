@@ -5,6 +5,7 @@ import type { Charging } from '../cgrates/charging.ts'
 import type { Peers } from '../cluster/peers.ts'
 import type { HangupParts } from '../dialog/hangup.ts'
 import type { DialogTable } from '../dialog/table.ts'
+import type { CallKiller } from '../freeswitch/freeswitch.ts'
 import type { Log } from '../observe/log.ts'
 import type { Watcher } from '../observe/watcher.ts'
 import type { Identity } from '../proxy/identity.ts'
@@ -43,6 +44,8 @@ export interface CallParts {
   writing: Writing
   /** Absent: no billing system is set. */
   charging?: Charging | undefined
+  /** Ends calls where their media is; absent: nobody does. */
+  killer?: CallKiller | undefined
   /** Publishes events of the gateway itself; trouble is logged, never thrown. */
   publish(events: RouseEvent[]): void
   /** See invocations as they end. */

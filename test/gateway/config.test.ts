@@ -67,7 +67,7 @@ describe('defaults', () => {
         limits: { perAor: { count: 10, perMs: 60_000 }, perCaller: { count: 30, perMs: 60_000 } },
       },
       outbox: { networks: rest.outbox.networks },
-      integrations: { hep: undefined, cgrates: undefined },
+      integrations: { freeswitch: undefined, hep: undefined, cgrates: undefined },
       logLevel: 'info',
       notices: [],
     })
@@ -348,6 +348,30 @@ describe('REDIS_URL', () => {
 })
 
 describe('other systems', () => {
+  test('FREESWITCH_ESL_URL names event sockets, and their passwords are not repeated', () => {
+    const urls = 'esl://:Clue%20Con@127.0.0.1,esl://rouse%40example.com:pw@[::1]:8022'
+    const env = { FREESWITCH_ESL_URL: urls, FREESWITCH_EVENTS: 'DTMF CUSTOM a::b', FREESWITCH_ATTRIBUTES: 'x, y' }
+    assert.deepEqual(config(env).integrations.freeswitch, {
+      servers: [
+        { host: '127.0.0.1', port: 8021, user: undefined, password: 'Clue Con' },
+        { host: '::1', port: 8022, user: 'rouse@example.com', password: 'pw' },
+      ],
+      ...{ events: ['DTMF'], subclasses: ['a::b'], attributes: ['x', 'y'] },
+    })
+    for (const url of [
+      'esl://127.0.0.1',
+      'tcp://:topsecret@host',
+      'esl://a:topsecret@host',
+      'esl://:top%0asecret@host',
+    ]) {
+      const [message] = faults({ FREESWITCH_ESL_URL: url })
+      assert.match(message!, /^FREESWITCH_ESL_URL: expected esl:/)
+      assert.doesNotMatch(message!, /secret/)
+    }
+    for (const events of ['dtmf', 'DTMF CUSTOM', 'DTMF CUSTOM a b;c'])
+      assert.match(faults({ ...env, FREESWITCH_EVENTS: events })[0]!, /^FREESWITCH_EVENTS: /)
+  })
+
   test('SUBSCRIPTION_NETWORKS are networks and addresses', () => {
     const { networks } = config({ SUBSCRIPTION_NETWORKS: '10.0.0.0/8, 127.0.0.1,fd00::/8' }).outbox
     assert.deepEqual(['10.1.2.3', '127.0.0.1', 'fd00::1', '127.0.0.2', '11.0.0.1', 'fe80::1', 'x'].map(networks.has), [
@@ -382,13 +406,10 @@ describe('other systems', () => {
 
 describe('what this version cannot do', () => {
   test('integrations that are set, and misspelt names, are noticed', () => {
-    assert.deepEqual(
-      config({ AMQP_URL: 'amqp://127.0.0.1', SIP_DOMAIN: 'example.com', PATH: '/bin' }).notices,
-      [
-        'AMQP_URL is set, but this version does not use it',
-        'SIP_DOMAIN is not a setting of this router; did you mean SIP_DOMAINS?',
-      ],
-    )
+    assert.deepEqual(config({ AMQP_URL: 'amqp://127.0.0.1', SIP_DOMAIN: 'example.com', PATH: '/bin' }).notices, [
+      'AMQP_URL is set, but this version does not use it',
+      'SIP_DOMAIN is not a setting of this router; did you mean SIP_DOMAINS?',
+    ])
   })
 })
 

@@ -104,6 +104,9 @@ export const ANSWER_WORDS: Readonly<Record<string, string>> = {
   'Hangup': 'Ends the call: BYE to both ends, or a final response while it rings.',
   'Hangup.reason': 'Text of the Reason header (RFC 3326).',
   'Hangup.status': 'Status code for a caller whose call still rings; default 480.',
+  'Hangup.via':
+    'Who ends an answered call instead of the gateway: FreeSWITCH, by uuid_kill; the gateway where that does not know it, or is away.',
+  'Hangup.cause': 'Of uuid_kill; default NORMAL_CLEARING.',
   'Send': 'Sends a new request outside of any dialog.',
   'Send.method': 'SIP method.',
   'Send.target': 'Where to.',

@@ -1,0 +1,39 @@
+/** Channels that are remembered at most: those not heard of for longest are forgotten. */
+const MAX_CHANNELS = 100_000
+
+/** Which SIP call each channel of FreeSWITCH is a leg of: few events say so themselves. */
+export class Channels {
+  /** Call-ID by the channel's UUID, in the order in which they were heard of. */
+  readonly #callIds = new Map<string, string>()
+  readonly #uuids = new Map<string, Set<string>>()
+
+  get size(): number {
+    return this.#callIds.size
+  }
+
+  callId(uuid: string): string | undefined {
+    return this.#callIds.get(uuid)
+  }
+
+  /** The channels of a call, newest last. */
+  uuids(callId: string): string[] {
+    return [...(this.#uuids.get(callId) ?? [])]
+  }
+
+  learn(uuid: string, callId: string): void {
+    this.forget(uuid)
+    this.#callIds.set(uuid, callId)
+    const uuids = this.#uuids.get(callId) ?? new Set()
+    this.#uuids.set(callId, uuids.add(uuid))
+    if (this.#callIds.size > MAX_CHANNELS) this.forget(this.#callIds.keys().next().value!)
+  }
+
+  forget(uuid: string): void {
+    const callId = this.#callIds.get(uuid)
+    if (callId === undefined) return
+    this.#callIds.delete(uuid)
+    const uuids = this.#uuids.get(callId)
+    uuids?.delete(uuid)
+    if (uuids?.size === 0) this.#uuids.delete(callId)
+  }
+}

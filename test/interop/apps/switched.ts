@@ -1,0 +1,15 @@
+import { SipRouter } from 'rouse'
+
+/** Whoever answers has to press 2: any other digit, which FreeSWITCH hears, ends the call there. */
+const sip = new SipRouter()
+sip.invite('/:domain/:user', (call) => {
+  call.subscribe('dtmf', { callId: call.id }, 'screen')
+  call.subscribe('freeswitch.channel_answer', { callId: call.id }, 'noted', { until: 'ended' })
+  call.fork(call.contacts)
+})
+sip.on('screen', (call, event) => {
+  if (event.digit !== '2') call.hangup('fax', { via: 'freeswitch', cause: 'CALL_REJECTED' })
+})
+sip.on('noted', (call, event) => call.annotate({ channel: event.uuid ?? '' }))
+
+export default sip
