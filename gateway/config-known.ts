@@ -3,6 +3,7 @@ import { PUSH_SETTINGS } from '../functions/push/settings.ts'
 import { CGRATES_SETTINGS } from './cgrates/settings.ts'
 import { FREESWITCH_SETTINGS } from './freeswitch/settings.ts'
 import { HEP_SETTINGS } from './hep/settings.ts'
+import { MEDIA_SETTINGS } from './media/settings.ts'
 import { nearest } from './nearest.ts'
 import { OUTBOX_SETTINGS } from './outbox/settings.ts'
 
@@ -45,19 +46,20 @@ export const KNOWN_SETTINGS = [
   ...OUTBOX_SETTINGS,
   ...FREESWITCH_SETTINGS,
   ...HEP_SETTINGS,
+  ...MEDIA_SETTINGS,
   ...CGRATES_SETTINGS,
   'LOG_LEVEL',
 ] as const
 
 /** Integrations that are off in this version whatever is set. */
-const UNUSED = ['AMQP_URL', 'RTPENGINE_URL', 'RTPENGINE_DTMF_LISTEN']
+const UNUSED = ['AMQP_URL']
 
 /** Look-ups would find nobody, and events reach no call. */
 const STRANGE_STORE =
   'UPSTASH_REDIS_REST_URL is set, but REDIS_URL is not: functions in this process use a Redis that this router does not; set both or neither'
 
 /** A variable that begins like one of ours is meant for us. */
-const PREFIXES = /^(HEP|FREESWITCH|SIP|EVENTS|FUNCTIONS|GATEWAY|WEBHOOK|PUSH|FCM|APNS|VAPID|WEBPUSH|CGRATES)_/
+const PREFIXES = /^(HEP|FREESWITCH|SIP|EVENTS|FUNCTIONS|GATEWAY|WEBHOOK|PUSH|FCM|APNS|VAPID|WEBPUSH|CGRATES|RTPENGINE)_/
 
 type Environment = Readonly<Record<string, string | undefined>>
 

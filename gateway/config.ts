@@ -34,6 +34,7 @@ import {
 } from './config-values.ts'
 import { type FreeswitchSettings, freeswitchSettings } from './freeswitch/settings.ts'
 import { type HepSettings, hepSettings } from './hep/settings.ts'
+import { type MediaSettings, mediaSettings } from './media/settings.ts'
 import { LOG_LEVELS, type LogLevel } from './observe/log.ts'
 import { type OutboxSettings, outboxSettings } from './outbox/settings.ts'
 import type { PushLimits } from './push/pusher.ts'
@@ -104,6 +105,7 @@ export interface Config {
   integrations: {
     freeswitch: FreeswitchSettings | undefined
     hep: HepSettings | undefined
+    rtpengine: MediaSettings | undefined
     cgrates: CgratesSettings | undefined
   }
   /** `LOG_LEVEL`, default `info`; `debug`, `info`, `warn`, `error` or `silent`. */
@@ -186,6 +188,7 @@ function settings(read: Reader, host: string): Config {
     integrations: {
       freeswitch: freeswitchSettings(read),
       hep: hepSettings(read, id),
+      rtpengine: mediaSettings(read),
       cgrates: cgratesSettings(read),
     },
     logLevel: read.value('LOG_LEVEL', logLevel, 'info') ?? 'info',

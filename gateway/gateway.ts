@@ -20,6 +20,7 @@ import type { ManifestCache } from './invocation/invoker-manifest.ts'
 import type { CallParts } from './invocation/parts.ts'
 import { RequestRouter } from './invocation/router.ts'
 import { Writing } from './invocation/writing.ts'
+import type { Media } from './media/types.ts'
 import type { Counters } from './observe/counters.ts'
 import type { Log } from './observe/log.ts'
 import type { Watcher } from './observe/watcher.ts'
@@ -82,6 +83,8 @@ export interface GatewayParts {
   invoker: Invoker
   manifest: ManifestCache
   push: PushSender
+  /** Relays media; absent: all of it goes directly. */
+  media?: Media | undefined
   /** Absent: no billing system. */
   charging?: Charging | undefined
   /** Ends calls where their media is; absent: nobody does. */
@@ -173,6 +176,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     clock,
     locator: parts.locator,
     dead: new DeadTargets(clock),
+    media: parts.media,
     options: { timerCMs: options.timerCMs ?? 185_000 },
   })
   const dialogs = new DialogTable(timers, { maxDialogMs: options.maxDialogMs ?? 12 * 3_600_000 })
@@ -253,6 +257,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     store,
     purrs,
     waker,
+    media: parts.media,
     acknowledge: (invite, answer) => void ackOrphan({ invite, answer, flow: undefined }, hangup),
   })
   const router = new RequestRouter(callParts, calls, relay, handOver)

@@ -6,6 +6,9 @@ import type { Config } from './config.ts'
 import { type CallKiller, Freeswitch } from './freeswitch/freeswitch.ts'
 import { Hep } from './hep/hep.ts'
 import type { Integration, IntegrationParts } from './integration/integration.ts'
+import { Rtpengines } from './media/rtpengines.ts'
+import type { Media } from './media/types.ts'
+import { openUdpEar, openUdpLink } from './media/udp-link.ts'
 import type { Watcher } from './observe/watcher.ts'
 import { createNodeNetwork } from './transport/node-network.ts'
 import type { Tap } from './transport/tap.ts'
@@ -16,6 +19,8 @@ export interface OpenIntegrations {
   all: Integration[]
   taps: Tap[]
   watchers: Watcher[]
+  /** Relays media; undefined when nothing does. */
+  media: Media | undefined
   /** The billing system that calls ask; absent: none is set. */
   charging?: Charging
   /** Ends calls where their media is; absent: nobody does. */
@@ -24,16 +29,23 @@ export interface OpenIntegrations {
 
 /** One integration for each setting that is there. */
 export function openIntegrations(
-  { integrations, sip, http, gateway }: Config,
+  { integrations, sip, http, gateway, redisUrl }: Config,
   parts: IntegrationParts,
 ): OpenIntegrations {
-  const open: OpenIntegrations = { all: [], taps: [], watchers: [] }
+  const open: OpenIntegrations = { all: [], taps: [], watchers: [], media: undefined }
   if (integrations.hep) {
     const self = { address: gateway.address ?? sip.listen[0]!.host, port: http.port }
     const hep = new Hep(integrations.hep, { ...parts, network: createNodeNetwork(), resolve, self })
     open.all.push(hep)
     open.taps.push(hep)
     open.watchers.push(hep)
+  }
+  if (integrations.rtpengine) {
+    const sockets = { openLink: openUdpLink, openEar: openUdpEar }
+    const more = { watchers: open.watchers, callsOutlive: redisUrl !== undefined }
+    const rtpengines = new Rtpengines(integrations.rtpengine, { ...parts, ...more }, sockets)
+    open.all.push(rtpengines)
+    open.media = rtpengines.media
   }
   if (integrations.cgrates) {
     const network = { connect: tcpConnect, post: httpPost }

@@ -92,7 +92,7 @@ export async function openGateway(
   stops.push(() => manifest.stop())
 
   const parts = { clock, ids, random: Math.random, store, counters, log }
-  const { all, taps, watchers, charging, killer } = openIntegrations(settings, parts)
+  const { all, taps, watchers, media, charging, killer } = openIntegrations(settings, parts)
   const outbox = openOutbox(settings, parts, { sinks: [], own: [] })
   const integrations = new Integrations([...all, outbox], counters)
   const { vapidPublicKey } = settings.push.providers
@@ -128,6 +128,7 @@ export async function openGateway(
     charging,
     killer,
     push: replaced.push?.(pushSender()) ?? pushSender(),
+    media,
     taps: [...taps, ...(replaced.tap ? [replaced.tap] : [])],
     watchers,
     counters,

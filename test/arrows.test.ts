@@ -29,8 +29,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'functions/contract',
   ],
   'gateway/transaction': ['gateway/sip', 'gateway/transport', 'functions/contract'],
+  'gateway/media': ['gateway/sip', 'gateway/integration', 'gateway/observe', 'functions/contract', 'functions/store'],
   'gateway/proxy': [
     'gateway/sip',
+    'gateway/media',
     'gateway/transport',
     'gateway/transaction',
     'gateway/cluster',
@@ -47,6 +49,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   'gateway/dialog': [
     'gateway/sip',
+    'gateway/media',
     'gateway/transport',
     'gateway/transaction',
     'gateway/cluster',
@@ -87,6 +90,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   'gateway/invocation': [
     'gateway/sip',
+    'gateway/media',
     'gateway/transport',
     'gateway/transaction',
     'gateway/cluster',

@@ -74,6 +74,31 @@ export type Target = z.infer<typeof Target>
 
 export const StatusList = z.array(z.int().check(z.minimum(300), z.maximum(699))).check(z.maxLength(64))
 
+/** RTP profiles that media can be offered in. */
+export const MEDIA_TRANSPORTS = [
+  'RTP/AVP',
+  'RTP/AVPF',
+  'RTP/SAVP',
+  'RTP/SAVPF',
+  'UDP/TLS/RTP/SAVP',
+  'UDP/TLS/RTP/SAVPF',
+] as const
+
+/** Media by way of an rtpengine of the gateway: `rtpengine`, or that with options. */
+export const Media = z.union([
+  z.literal('rtpengine'),
+  z.object({
+    engine: z.literal('rtpengine'),
+    /** What becomes of a branch while no rtpengine can be reached: it fails as 503 (default), or its media goes directly. */
+    ifAway: z.optional(z.enum(['fail', 'pass'])),
+    /** Takes ICE out of what the callee is offered, or puts it in; absent: as the caller offers it. */
+    ice: z.optional(z.enum(['remove', 'force'])),
+    /** RTP profile that the callee is offered; absent: the caller's. */
+    transport: z.optional(z.enum(MEDIA_TRANSPORTS)),
+  }),
+])
+export type Media = z.infer<typeof Media>
+
 export const Fork = z.object({
   action: z.literal('fork'),
   targets: z.array(Target).check(z.maxLength(64)),
@@ -92,6 +117,8 @@ export const Fork = z.object({
   id: z.optional(Token),
   /** Handler invoked with `branch.failed` for each branch that fails. */
   onFailed: z.optional(Token),
+  /** Relays the media of these branches; absent: it goes directly. Of an INVITE. */
+  media: z.optional(Media),
 })
 export type Fork = z.infer<typeof Fork>
 

@@ -24,6 +24,8 @@ export const PROBLEMS = {
   'request.rate_limited': { sip: 503, http: 429, retry: true },
   'request.too_large': { sip: 513, http: 413, retry: false },
   'transaction.gone': { sip: 481, http: 410, retry: false },
+  /** A fork asks for relayed media, and the gateway knows no rtpengine. */
+  'media.unavailable': { sip: 503, http: 503, retry: false },
   'not_found': { sip: 404, http: 404, retry: false },
   'store.unavailable': { sip: 503, http: 503, retry: true },
   /** Somebody else has to be asked first, and does not answer. */

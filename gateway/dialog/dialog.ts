@@ -1,3 +1,4 @@
+import type { MediaSession } from '../media/types.ts'
 import { readMessage, type SipMessage } from '../sip/message.ts'
 import { parseNameAddr } from '../sip/name-addr.ts'
 import type { Flow } from '../transport/types.ts'
@@ -30,6 +31,8 @@ export class Dialog {
   /** Who is told of what happens in the dialog. */
   readonly owner: DialogOwner
   held = false
+  /** Its media is relayed until it is over. */
+  media: MediaSession | undefined
   /** The next dialog of the same Call-ID, when an INVITE was answered more than once. */
   next: Dialog | undefined
   timer: unknown

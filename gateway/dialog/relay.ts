@@ -1,5 +1,6 @@
 import type { Binding, Store } from '../../functions/store/store.ts'
 import type { FlowTokens } from '../cluster/flow-token.ts'
+import type { Media, MediaSession } from '../media/types.ts'
 import type { Branch } from '../proxy/branch.ts'
 import { ProxyContext, type ProxyOwner } from '../proxy/context.ts'
 import type { Identity } from '../proxy/identity.ts'
@@ -33,6 +34,8 @@ export interface RelayParts {
   store: Store
   purrs: Purrs
   waker: Waker
+  /** Absent: all media goes directly. */
+  media?: Media | undefined
   /** A 2xx to a re-INVITE whose sender has given up: its repeats are to end, the call goes on. */
   acknowledge(invite: SipMessage, answer: SipMessage): void
 }
@@ -69,12 +72,25 @@ export class DialogRelay {
     if (request.method === 'INVITE') server.respond(buildResponse(request, 100, 'Trying', { received }), 100)
     const watch = new RelayedRequest(this.#parts, request, found)
     const recordRoutes = request.toTag === '' && ProxyCore.formsDialog(request.method)
-    const context = new ProxyContext(proxy, server, watch, { routes, digest, received, recordRoutes })
+    const context = new ProxyContext(proxy, server, watch, {
+      ...{ routes, digest, received, recordRoutes },
+      media: this.#mediaOf(request, routes, found),
+    })
     server.context = context
     watch.seen(context)
     const named = routes.edge === undefined && routes.peer === undefined ? this.#deviceNamedBy(target.uri) : undefined
     if (named) void this.#forkAndWake(context, target, named)
     else context.fork([target], { mode: 'parallel' })
+  }
+
+  /** The media relayed for the dialog: as known here, or, after a restart or at another gateway, as its routes say. */
+  #mediaOf(
+    { callId, toTag }: SipMessage,
+    { media }: RouteDecision,
+    found: Found | undefined,
+  ): MediaSession | undefined {
+    if (found) return found.dialog.media
+    return media === undefined || toTag === '' ? undefined : this.#parts.media?.session(media, callId)
   }
 
   /** The Contact of a device that wants to be woken for requests of its dialogs has its PURR in it (RFC 8599 6). */
@@ -117,7 +133,12 @@ export class DialogRelay {
     const digest = loopDigest(ack, routes.uri)
     if ((ack.maxForwards ?? 70) <= 0 || isLoop(ack, this.#parts.identity, digest)) return true
     const received = receivedOf(ack, flow.remoteAddress, flow.remotePort)
-    this.#parts.proxy.forwardStateless({ request: ack, routes, received, digest }, target)
+    const session = this.#mediaOf(ack, routes, found)
+    const fit = session && this.#parts.media?.acknowledge(session, ack)
+    const forward = (request: SipMessage) =>
+      this.#parts.proxy.forwardStateless({ request, routes, received, digest }, target)
+    if (fit) void fit.then(forward)
+    else forward(ack)
     return true
   }
 
@@ -211,6 +232,7 @@ class RelayedRequest implements ProxyOwner {
 
   onFinal(status: number): void {
     if (this.#found) this.#watchEnd(this.#found, status)
+    else if (this.#request.method === 'BYE') this.#context?.media?.end()
     if (status < 300 && this.#request.method !== 'INVITE') this.#context?.retire()
   }
 

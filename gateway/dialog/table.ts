@@ -85,6 +85,7 @@ export class DialogTable {
       if (dialog.timer !== undefined) this.#timers.stop(dialog.timer as TimerHandle)
       dialog.timer = undefined
       dialog.forget()
+      dialog.media?.end()
       this.#size--
       return true
     }

@@ -375,6 +375,7 @@ export class Call implements ProxyOwner, DialogOwner {
       dialog.follow(this)
     }
     this.dialogs.push(dialog)
+    dialog.media = branch.media?.session?.taken()
     if (this.answeredAt !== undefined) return
     this.answeredAt = clock.now()
     this.#charge?.begin(this.answeredAt)
@@ -581,6 +582,16 @@ export class Call implements ProxyOwner, DialogOwner {
       handler: name,
     })
     this.#publish('handler.failed', { callId: this.request.callId, handler: name, error: 'handler.unknown' })
+  }
+
+  /** A fork asks for relayed media, and there is nobody to relay it: without it the call would not be what was asked for. */
+  mediaUnavailable(): void {
+    const error = 'media.unavailable'
+    this.note(`${error}: a fork asks for an rtpengine, and RTPENGINE_URL is not set`)
+    this.parts.count('media.unavailable')
+    this.parts.log.warn('fork refused: RTPENGINE_URL is not set', { callId: this.request.callId })
+    this.#publish('handler.failed', { callId: this.request.callId, handler: this.path, error })
+    this.#giveUp()
   }
 
   // What events bring

@@ -3,6 +3,7 @@ import { durationMs } from '../../functions/contract/duration.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { Delivery } from '../../functions/store/store.ts'
 import { reasonValue } from '../dialog/hangup.ts'
+import type { MediaPolicy } from '../media/types.ts'
 import type { ForkPolicy } from '../proxy/fork.ts'
 import type { Target } from '../proxy/target.ts'
 import { canonicalAor } from '../sip/uri.ts'
@@ -146,6 +147,8 @@ function redirect(call: Call, action: ActionOf<'redirect'>, event: RouseEvent | 
 
 function fork(call: Call, action: ActionOf<'fork'>, event: RouseEvent | undefined): Done {
   if (!call.context.isOpen) return
+  const mustRelay = mediaPolicy(action)?.ifAway === 'fail' && call.context.isInvite
+  if (mustRelay && !call.parts.proxy.relaysMedia) return call.mediaUnavailable()
   return withTargets(call, action.targets, event, (targets) => {
     // Without the store no contacts are known, which is not to say that nobody is registered.
     if (targets.length === 0 && !call.isLocated) throw new Error(`where ${call.aor} is registered cannot be read now`)
@@ -163,7 +166,15 @@ function forkPolicy(call: Call, action: ActionOf<'fork'>): ForkPolicy {
   else if (action.id !== undefined && call.suspension.awaitsFork(action.id)) policy.finalOn = []
   if (action.id !== undefined) policy.id = action.id
   if (action.onFailed !== undefined) policy.onFailed = action.onFailed
+  const media = mediaPolicy(action)
+  if (media) policy.media = media
   return policy
+}
+
+function mediaPolicy({ media }: ActionOf<'fork'>): MediaPolicy | undefined {
+  if (media === undefined) return undefined
+  const { ifAway = 'fail', ice, transport } = media === 'rtpengine' ? {} : media
+  return { ifAway, ...(ice === undefined ? {} : { ice }), ...(transport === undefined ? {} : { transport }) }
 }
 
 function withTargets(

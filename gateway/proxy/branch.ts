@@ -1,3 +1,4 @@
+import type { MediaLeg } from '../media/types.ts'
 import type { SipMessage } from '../sip/message.ts'
 import type { ClientTransaction } from '../transaction/types.ts'
 import type { Destination } from '../transport/types.ts'
@@ -34,6 +35,12 @@ export class Branch {
   abandoned = false
   /** Milliseconds since the epoch. */
   readonly startedAt: number
+  /** Of a branch whose media is relayed. */
+  media: MediaLeg | undefined
+  /** The request with its media made fit for the far end, until it is sent. */
+  fit: SipMessage | undefined
+  /** It has failed by the relaying of its media alone. */
+  isUnfit = false
   /** Milliseconds from then until it rang first, and until it was known what became of it; -1 before. */
   rangMs = -1
   endedMs = -1

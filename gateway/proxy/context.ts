@@ -1,6 +1,7 @@
 import { bestResponse } from '../../functions/contract/best-response.ts'
 import { groupTargets } from '../../functions/contract/target-groups.ts'
 import { readNumber } from '../../functions/contract/uri/chars.ts'
+import type { MediaSession } from '../media/types.ts'
 import { buildResponse, reasonPhrase } from '../sip/build.ts'
 import type { SipMessage } from '../sip/message.ts'
 import { spliceResponse } from '../sip/splice.ts'
@@ -46,6 +47,8 @@ export interface ForwardFacts {
   recordRoutes: boolean
   /** See receivedOf. */
   received: { address: string; port: number } | null
+  /** Of a request within a dialog: the media that is relayed for that. */
+  media?: MediaSession | undefined
 }
 
 /** What a response of our own has besides its status and phrase. */
@@ -81,6 +84,7 @@ const NO_ROUTES: RouteDecision = { uri: '', drop: 0, dropLast: false, next: unde
 const SILENT_MS = 1500
 
 const DEFAULT_MAX_BREADTH = 60
+const RETRY_LATER: [string, string][] = [['Retry-After', '10']]
 
 /**
  * The response context of RFC 3261 16.7: one server transaction and its branches, which may be added for as long as no final
@@ -96,6 +100,7 @@ export class ProxyContext {
   /** Our Record-Route goes into the forwarded request. */
   readonly recordRoutes: boolean
   readonly received: { address: string; port: number } | null
+  readonly media: MediaSession | undefined
   branches: readonly Branch[] = NONE
   forks: readonly Fork[] = NONE
   finalStatus = 0
@@ -120,6 +125,7 @@ export class ProxyContext {
     this.digest = facts.digest
     this.recordRoutes = facts.recordRoutes
     this.received = facts.received
+    this.media = facts.media
   }
 
   get request(): SipMessage {
@@ -269,6 +275,7 @@ export class ProxyContext {
     branch.fork.answered = true
     const text = spliceResponse(response)
     if (text === undefined || this.finalStatus >= 300) {
+      branch.media?.failed()
       this.owner.onOrphan(branch, response)
       return
     }
@@ -289,7 +296,9 @@ export class ProxyContext {
 
   /** A branch has failed: by a final response, or `response` undefined and a status of our own (408, 503). */
   failed(branch: Branch, status: number, response: SipMessage | undefined): void {
-    if (branch.state === 'failed' || branch.state === 'cancelled' || branch.state === 'answered') return
+    if (branch.state === 'answered') return
+    branch.media?.failed()
+    if (branch.state === 'failed' || branch.state === 'cancelled') return
     this.proxy.stopBranchTimers(branch)
     branch.ended()
     branch.state = branch.state === 'cancelling' ? 'cancelled' : 'failed'
@@ -309,6 +318,20 @@ export class ProxyContext {
       this.owner.onBranchFailed(branch)
     }
     this.#progress(fork)
+  }
+
+  /** A response whose media cannot be relayed: nothing can come of its branch. Who has answered gets his ACK, and is told at once. */
+  unfit(branch: Branch, response: SipMessage): void {
+    if (response.status >= 200) this.owner.onOrphan(branch, response)
+    else branch.transaction?.cancel('SIP;cause=503')
+    this.failedUnfit(branch, 503)
+  }
+
+  /** Another address of the same target would not help. */
+  failedUnfit(branch: Branch, status: number): void {
+    branch.alternatives = []
+    branch.isUnfit = true
+    this.failed(branch, status, undefined)
   }
 
   /** The next address of the same target (RFC 3263 4.3), on a branch of its own. */
@@ -442,6 +465,7 @@ export class ProxyContext {
     if (!best) return this.respondLocally(480)
     // RFC 4320 4.2: a late 408 to a non-INVITE only makes trouble; its sender has timed out as we have.
     if (best.status === 408 && !this.isInvite) return this.#finished(408, undefined)
+    if (best.status === 503 && best.isUnfit) return this.respondLocally(503, undefined, { headers: RETRY_LATER })
     // RFC 3261 16.7 step 6: a 503 of one next hop says nothing about the others this proxy could use.
     if (best.status === 503) return this.respondLocally(500)
     // RFC 5626 11.5: what has become of a flow is between gateways; to the caller the phone cannot be reached.
@@ -502,6 +526,8 @@ export class ProxyContext {
     for (const branch of this.branches) {
       if (back) branch.transaction?.forget(back)
       branch.final = undefined
+      // Of a branch that has lost, the end is still to come.
+      if (branch.state === 'answered') branch.media = undefined
       branch.transaction = undefined
       branch.target = NO_TARGET
     }
@@ -516,7 +542,11 @@ export class ProxyContext {
     this.ended()
     this.owner = RETIRED
     this.finalStatus ||= 503
-    for (const branch of this.branches) branch.transaction?.abandon()
+    for (const branch of this.branches) {
+      // Whoever goes on with it goes on with its media.
+      branch.media = undefined
+      branch.transaction?.abandon()
+    }
     this.server.abandon()
   }
 

@@ -1,5 +1,6 @@
 import type { HeaderEdits } from '../../functions/contract/actions.ts'
 import type { ForkMode } from '../../functions/contract/target-groups.ts'
+import type { MediaPolicy } from '../media/types.ts'
 import type { Branch } from './branch.ts'
 import type { ProxyContext } from './context.ts'
 import type { Target } from './target.ts'
@@ -18,6 +19,8 @@ export interface ForkPolicy {
   finalOn?: readonly number[]
   id?: string
   onFailed?: string
+  /** Media goes by way of an rtpengine; absent: directly. */
+  media?: MediaPolicy
 }
 
 /** Targets tried under one policy: a transaction has one for each fork it was told of. */

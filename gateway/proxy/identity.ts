@@ -77,6 +77,14 @@ function ownerOf(gateway: string | undefined): string {
   return gateway === undefined ? '' : `;${GATEWAY_PARAM}=${gateway}`
 }
 
+/** The parameter of a Record-Route of ours that names the media relayed for the dialog. */
+export const MEDIA_PARAM = 'media'
+
+/** A Record-Route value of a listener, for a dialog whose media is relayed. */
+export function withMedia(recordRoute: string, param: string | undefined): string {
+  return param === undefined ? recordRoute : `${recordRoute.slice(0, -1)};${MEDIA_PARAM}=${param}>`
+}
+
 /** The `host:port` a URI names, by which it is compared with listeners. */
 export function uriIsSelf(identity: Identity, uri: SipUri): boolean {
   return uri.host !== '' && identity.isSelf(uri.host, uri.port)

@@ -1,6 +1,7 @@
 import type { HeaderEdits } from '../../functions/contract/actions.ts'
 import type { Clock, IdSource } from '../../functions/contract/clock.ts'
 import { GATEWAY_PARAM, type Peers } from '../cluster/peers.ts'
+import type { Media, MediaLeg } from '../media/types.ts'
 import type { SipMessage } from '../sip/message.ts'
 import { type RequestEdits, spliceRequest } from '../sip/splice.ts'
 import { parseUri, type SipUri } from '../sip/uri.ts'
@@ -12,7 +13,7 @@ import type { Destination, Listener, TransportLayer } from '../transport/types.t
 import type { Branch } from './branch.ts'
 import type { ProxyContext } from './context.ts'
 import type { Fork } from './fork.ts'
-import { recordRouteOf, secureRecordRouteOf } from './identity.ts'
+import { recordRouteOf, secureRecordRouteOf, withMedia } from './identity.ts'
 import { branchWithDigest } from './loop.ts'
 import { type NextHop, nextHopOf } from './next-hop.ts'
 import type { RouteDecision } from './route.ts'
@@ -42,6 +43,8 @@ export interface ProxyParts {
   locator: Locator
   /** Remembers the servers that failed, so that the next request tries them last. */
   dead: DeadTargets
+  /** Absent: all media goes directly. */
+  media?: Media | undefined
   options: ProxyOptions
 }
 
@@ -53,6 +56,8 @@ interface ListenerTexts {
   secureRecordRoute: string
 }
 
+/** Requests that may offer, or answer to, a session (RFC 3264, RFC 3311, RFC 3262), besides the ACK. */
+const SESSION_CHANGING = new Set(['INVITE', 'UPDATE', 'PRACK'])
 const DIALOG_FORMING = new Set(['INVITE', 'SUBSCRIBE', 'REFER'])
 /** RFC 3261 16.6 step 3: what a request without Max-Forwards gets. */
 const DEFAULT_MAX_FORWARDS = 70
@@ -123,6 +128,9 @@ export class ProxyCore implements ClientUser {
   }
 
   #send(branch: Branch, hop: NextHop, located: Destination[], maxBreadth: number | undefined): void {
+    branch.media ??= this.#mediaOf(branch)
+    if (branch.media && !branch.fit)
+      return void this.#openMedia(branch, branch.media, () => this.#send(branch, hop, located, maxBreadth))
     const { context } = branch
     const secure = isSecure(context.request.uri) ? located.filter(({ transport }) => isEncrypted(transport)) : located
     // What was to be encrypted all the way rings nobody in the clear (RFC 3261 26.2.2, RFC 5630 5.3).
@@ -134,15 +142,44 @@ export class ProxyCore implements ClientUser {
     branch.alternatives = destinations.slice(1)
     const { method } = context.server
     const edits = this.#edits(context, hop, listener, branch.id)
-    if (context.recordRoutes) edits.recordRoute = this.#recordRoute(context, listener)
+    if (context.recordRoutes) edits.recordRoute = this.#recordRoute(branch, listener)
     const headers = headerEdits(branch.fork, maxBreadth)
     if (headers) edits.headers = headers
-    const text = spliceRequest(context.request, edits)
+    const text = spliceRequest(branch.fit ?? context.request, edits)
+    branch.fit = undefined
     branch.transaction = this.#parts.transactions.request(
       { text, method, branch: branch.id, destination, context: branch },
       this,
     )
     if (method === 'INVITE') this.startBranchTimer(branch, 'C', this.#parts.options.timerCMs)
+  }
+
+  /** Undefined: its media goes directly, or it has none. */
+  #mediaOf({ id, context, fork }: Branch): MediaLeg | undefined {
+    const { media } = this.#parts
+    if (!media || !SESSION_CHANGING.has(context.server.method)) return undefined
+    if (context.media) return media.dialogLeg(context.media)
+    return fork.policy.media && context.isInvite ? media.leg(id, context.request, fork.policy.media) : undefined
+  }
+
+  /** The branch is calling meanwhile, so that nothing is decided without it; it may be given up as one that makes no sound. */
+  async #openMedia(branch: Branch, media: MediaLeg, goOn: () => void): Promise<void> {
+    const { context } = branch
+    const opened = await media.open(context.request)
+    if (branch.state !== 'calling' || branch.abandoned || context.finalStatus !== 0) return branch.media?.failed()
+    if (typeof opened === 'number') return context.failedUnfit(branch, opened)
+    branch.fit = opened
+    goOn()
+    context.owner.onRepeatable()
+  }
+
+  /** The media of a branch that another process has sent; undefined when there is none. */
+  takeUpMedia(param: string, request: SipMessage, { policy }: Fork): MediaLeg | undefined {
+    return this.#parts.media?.takeUp(param, request, policy.media ?? {})
+  }
+
+  get relaysMedia(): boolean {
+    return this.#parts.media !== undefined
   }
 
   /** Sends a request on without a transaction: the ACK of a 2xx (RFC 3261 16.11). What cannot be sent is lost, as an ACK may be. */
@@ -202,12 +239,12 @@ export class ProxyCore implements ClientUser {
 
   /**
    * Ours on top; two when the request leaves by another listener than it came in by (RFC 5658), or by a flow that the sender has named: its
-   * later requests have to name it again.
+   * later requests have to name it again. Relayed media is named, so that whoever gets later requests knows of it.
    */
-  #recordRoute({ server, routes, request }: ProxyContext, out: Listener): string[] {
+  #recordRoute({ context: { server, routes, request }, media }: Branch, out: Listener): string[] {
     const inbound = server.flow.listener
     const name = isSecure(request.uri) ? 'secureRecordRoute' : 'recordRoute'
-    const own = this.#texts.get(out)![name]
+    const own = withMedia(this.#texts.get(out)![name], media?.session?.param)
     if (routes.edge !== undefined) return [own, routes.edge]
     return inbound === out ? [own] : [own, this.#texts.get(inbound)![name]]
   }
@@ -228,6 +265,17 @@ export class ProxyCore implements ClientUser {
   }
 
   onResponse(response: SipMessage, transaction: ClientTransaction): void {
+    const branch = transaction.context as Branch
+    if (!branch.media) return this.#onResponse(response, transaction)
+    // Something has come of it, even if it is passed on a moment later.
+    this.#stop(branch, 'noReply')
+    branch.media.receive(response, (fit) => {
+      if (fit) this.#onResponse(fit, transaction)
+      else branch.context.unfit(branch, response)
+    })
+  }
+
+  #onResponse(response: SipMessage, transaction: ClientTransaction): void {
     const branch = transaction.context as Branch
     const { status } = response
     if (status === 503) this.#parts.dead.add(transaction.destination)

@@ -4,7 +4,7 @@ import { ROUTE } from '../sip/header-names.ts'
 import type { SipMessage } from '../sip/message.ts'
 import { parseNameAddr } from '../sip/name-addr.ts'
 import { parseUri } from '../sip/uri.ts'
-import { type Identity, uriIsSelf } from './identity.ts'
+import { type Identity, MEDIA_PARAM, uriIsSelf } from './identity.ts'
 
 /** What the Route header fields of a request say (RFC 3261 16.4). */
 export interface RouteDecision {
@@ -22,6 +22,8 @@ export interface RouteDecision {
   peer?: string
   /** Of ours, the one that names a flow by its user part (RFC 5626 5.3), when no other hop comes after it. */
   edge?: string
+  /** Of ours, the media that is relayed for the dialog, see `withMedia`. */
+  media?: string
 }
 
 /** @see RFC 3261 16.4, RFC 5658 (several of our own values in a row when the transport changes) */
@@ -33,12 +35,15 @@ export function readRoutes(request: SipMessage, identity: Identity): RouteDecisi
   const count = dropLast ? routes.length - 1 : routes.length
   let drop = 0
   let edge: string | undefined
+  let media = dropLast ? mediaOf(request.uri) : undefined
   for (; drop < count; drop++) {
     const user = ownUser(routes[drop]!, identity)
     if (user === undefined) break
     if (user.startsWith(FLOW_MARK)) edge = routes[drop]
+    media ??= mediaOf(routes[drop]!)
   }
   const read: RouteDecision = { uri, drop, dropLast, next: undefined, count: routes.length }
+  if (media !== undefined) read.media = media
   if (drop === count) {
     if (edge !== undefined) read.edge = edge
     return read
@@ -54,6 +59,12 @@ function gatewayOf(route: string): string | undefined {
   return route.includes(GATEWAY) ? parseUri(routeUri(route))?.params.get(GATEWAY_PARAM) : undefined
 }
 
+/** The media that a Route value of ours names. */
+function mediaOf(route: string): string | undefined {
+  return route.includes(MEDIA) ? parseUri(routeUri(route))?.params.get(MEDIA_PARAM) : undefined
+}
+
+const MEDIA = `;${MEDIA_PARAM}=`
 const GATEWAY = `;${GATEWAY_PARAM}=`
 
 /** A strict router puts our Record-Route value, with its `lr` and without a user, into the Request-URI. */

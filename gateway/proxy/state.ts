@@ -61,6 +61,8 @@ const BranchStateRecord = z.object({
   /** While its transaction lives: the request as sent, and where that stands. */
   sent: z.optional(z.object({ text: z.string(), to: Place, state: z.string(), cancelReason: z.optional(z.string()) })),
   alternatives: z.array(Place),
+  /** Where its media is relayed, see MediaSession. */
+  media: z.optional(z.string()),
 })
 export type SentState = NonNullable<z.infer<typeof BranchStateRecord>['sent']>
 
@@ -102,7 +104,8 @@ export function contextState(context: ProxyContext): ContextState {
 }
 
 function branchState(branch: Branch, fork: number): ContextState['branches'][number] {
-  const { id, target, state, status, abandoned, startedAt, rangMs, endedMs, final, transaction, alternatives } = branch
+  const { id, target, state, status, abandoned, startedAt, rangMs, endedMs, final, transaction, alternatives, media } =
+    branch
   return {
     id,
     fork,
@@ -125,6 +128,7 @@ function branchState(branch: Branch, fork: number): ContextState['branches'][num
         }
       : {}),
     alternatives: alternatives.map(placeOf),
+    ...(media?.session && transaction ? { media: media.session.param } : {}),
   }
 }
 
@@ -171,6 +175,7 @@ function branchOf(
   branch.rangMs = record.rangMs ?? -1
   branch.endedMs = record.endedMs ?? -1
   branch.alternatives = record.alternatives.map((place) => destinationOf(place, transport))
+  if (record.media !== undefined) branch.media = context.proxy.takeUpMedia(record.media, context.request, fork)
   const final = record.final === undefined ? undefined : readMessage(record.final)
   if (final?.ok) branch.final = final.message
   return branch

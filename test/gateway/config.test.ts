@@ -67,7 +67,7 @@ describe('defaults', () => {
         limits: { perAor: { count: 10, perMs: 60_000 }, perCaller: { count: 30, perMs: 60_000 } },
       },
       outbox: { networks: rest.outbox.networks },
-      integrations: { freeswitch: undefined, hep: undefined, cgrates: undefined },
+      integrations: { freeswitch: undefined, hep: undefined, cgrates: undefined, rtpengine: undefined },
       logLevel: 'info',
       notices: [],
     })

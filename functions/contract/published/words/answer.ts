@@ -47,6 +47,15 @@ export const ANSWER_WORDS: Readonly<Record<string, string>> = {
     'Status codes of a branch that end the call at once, also while it waits or is halted. 6xx always do, unless `[]` is given or a wait awaits this fork.',
   'Fork.id': 'Names this fork, for `wait` and `cancel`.',
   'Fork.onFailed': 'Handler that is invoked with `branch.failed` for each branch that fails.',
+  'Fork.media':
+    'Relays the media of these branches by way of an rtpengine (`RTPENGINE_URL` of the gateway), which also hears the digits in it; absent: media goes directly between the phones.',
+  'Media': 'Which engine relays the media, and how.',
+  'Media.engine': 'The kind of engine.',
+  'Media.ifAway':
+    '`fail` (default): a branch fails as 503 while no rtpengine can be reached. `pass`: its media goes directly then, also at a gateway that has no rtpengine.',
+  'Media.ice':
+    '`remove`: no ICE is offered to the callee. `force`: the rtpengine alone is. Absent: what the caller offers, with the rtpengine as one more candidate.',
+  'Media.transport': 'RTP profile that the callee is offered; absent: that of the caller.',
   'Cancel': 'Cancels branches: those of one fork, that of one contact, or all.',
   'Cancel.fork': 'The `id` of a fork.',
   'Cancel.contact': 'URI of a branch.',
