@@ -121,7 +121,7 @@ test('every setting in the README exists, and every one that matters to a user i
 test('every metric in the README is counted somewhere', () => {
   const sources = globSync('gateway/**/*.ts', { cwd: ROOT }).map((file) => readFileSync(`${ROOT}/${file}`, 'utf8'))
   const counted = sources.flatMap((text) =>
-    [...text.matchAll(/(?:count|gauge|series)\(\s*['`]([a-z_. -]+)/g)].map(([, name]) =>
+    [...text.matchAll(/(?:count|gauge|observe|series)\(\s*['`]([a-z_. -]+)/g)].map(([, name]) =>
       name!.replaceAll(/[^a-z]/g, '_'),
     ),
   )

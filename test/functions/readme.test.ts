@@ -57,6 +57,18 @@ describe('the examples of functions/sdk/README.md', () => {
     )
   })
 
+  test('media: relayed, with and without options', async () => {
+    const sip = await router('media')
+    const fax = new Session(byDispatch(sip))
+    const [, fork] = await fax.start({}, '/invite/fax.example.com/bob')
+    assert.ok(fork?.action === 'fork')
+    assert.equal(fork.media, 'rtpengine')
+    assert.deepEqual(await fax.fire('screen', 'dtmf', { digit: '3' }), [{ action: 'hangup', reason: 'fax' }])
+    const [other] = await new Session(byDispatch(sip)).start()
+    assert.ok(other?.action === 'fork')
+    assert.deepEqual(other.media, { engine: 'rtpengine', ifAway: 'pass', ice: 'remove' })
+  })
+
   test('cached: the answer may be given again, and its route has a budget of its own', async () => {
     const sip = await router('cached')
     assert.deepEqual(sip.manifest().routes, [{ method: 'INVITE', path: '/shop.example.com/:user', budget: '4s' }])
