@@ -21,6 +21,7 @@ export const EVERY_ACTION: Record<Action['action'], Record<string, unknown>> = {
     finalOn: [],
     id: 'desk',
     onFailed: 'failed',
+    media: { engine: 'rtpengine', ifAway: 'pass', ice: 'remove', transport: 'RTP/AVP' },
   },
   cancel: { fork: 'desk', contact: 'sip:bob@192.0.2.7', reason: 'Elsewhere' },
   halt: { for: '30s' },
@@ -52,6 +53,18 @@ export const EVERY_ACTION: Record<Action['action'], Record<string, unknown>> = {
 
 /** Actions of answers that are refused. */
 export const FAULTS: readonly [what: string, actions: unknown[], pointer: string, detail: string][] = [
+  [
+    'an engine for media that is none',
+    [{ action: 'fork', targets: [AOR], media: 'rtpproxy' }],
+    '/actions/0/media',
+    'actions[0].media: expected "rtpengine" or an object',
+  ],
+  [
+    'a profile that media cannot be offered in',
+    [{ action: 'fork', targets: [AOR], media: { engine: 'rtpengine', transport: 'RTP/AVP\r\n' } }],
+    '/actions/0/media/transport',
+    'actions[0].media.transport: expected one of',
+  ],
   [
     'an unknown action',
     [{ action: 'frok' }],
