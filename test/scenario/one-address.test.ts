@@ -239,6 +239,37 @@ test('what rang when its gateway died is answered through the one that has adopt
   await pool.end()
 })
 
+test('relayed media goes along with a call: to the one that adopts it, and back', async () => {
+  const app = new SipRouter().invite('/:domain/:user', (call) => {
+    call.fork(call.contacts, { media: 'rtpengine' })
+    call.halt('60s')
+  })
+  for (const isGivenBack of [false, true]) {
+    const pool = await Pool.start(app, { engines: 1 })
+    const { w, alice, bob } = pool
+    const engine = w.engines[0]!
+    await bob.registers()
+    await alice.invites('bob')
+    await w.kill()
+    pool.to = B.address
+    await w.advance(6500)
+    if (isGivenBack) {
+      await pool.revive()
+      pool.to = A.address
+    }
+    assert.equal(engine.calls.size, 1)
+    await bob.answers()
+    assert.match(alice.outgoing!.final!.body, /c=IN IP4 10\.0\.9\.1\r\nt=0 0\r\nm=audio 30002 /)
+    await alice.hangsUp()
+    assert.deepEqual(
+      engine.asked.map(({ command }) => command),
+      ['offer', 'answer', 'delete'],
+    )
+    if (!isGivenBack) await pool.revive()
+    await pool.end()
+  }
+})
+
 /** Is billed, rings whoever is registered, and those who come. */
 const billed = new SipRouter().invite('/:domain/:user', async (call) => {
   const auth = await call.authorize({ account: '1001' })

@@ -7,6 +7,9 @@ import { type Gateway, type GatewayOptions, startGateway } from '../../gateway/g
 import type { FunctionHost } from '../../gateway/invocation/host.ts'
 import { createInvoker, type InvokerOptions } from '../../gateway/invocation/invoker.ts'
 import { createManifest } from '../../gateway/invocation/invoker-manifest.ts'
+import type { Sockets } from '../../gateway/media/rtpengines.ts'
+import { Rtpengines } from '../../gateway/media/rtpengines.ts'
+import type { MediaSettings } from '../../gateway/media/settings.ts'
 import type { Counters } from '../../gateway/observe/counters.ts'
 import { type Log, silentLog } from '../../gateway/observe/log.ts'
 import type { PushSender } from '../../gateway/push/types.ts'
@@ -40,6 +43,8 @@ export interface Surroundings {
   /** What is not as usual about how functions are asked. */
   invoker?: Partial<InvokerOptions> | undefined
   push: PushSender
+  /** The rtpengines it has, and how it reaches them; absent: none. */
+  media?: { settings: MediaSettings; sockets: Sockets; callsOutlive: boolean } | undefined
   /** The billing system. */
   cgrates?: { standIn: CgratesStandIn; settings?: Partial<CgratesSettings> } | undefined
   counters: Counters
@@ -53,14 +58,18 @@ export class GatewayProcess {
   readonly gateway: Gateway
   readonly #life: Life
   readonly #manifest: ReturnType<typeof createManifest>
+  /** Its rtpengines, when it has any. */
+  readonly rtpengines: Rtpengines | undefined
   readonly cgrates: Cgrates | undefined
 
   private constructor(
     gateway: Gateway,
     life: Life,
     manifest: ReturnType<typeof createManifest>,
+    rtpengines: Rtpengines | undefined,
     cgrates: Cgrates | undefined,
   ) {
+    this.rtpengines = rtpengines
     this.gateway = gateway
     this.#life = life
     this.#manifest = manifest
@@ -78,8 +87,17 @@ export class GatewayProcess {
     const invoker = createInvoker({ primary, fallback, staticActions, gauge, ...common, ...around.invoker })
     const manifest = createManifest({ host: primary, refreshMs: 24 * 3_600_000, ...common })
     await manifest.start()
-    const store = around.link ? around.link(life.store(around.store), clock) : life.store(around.store)
     const log: Log = { ...(around.log ?? silentLog), error: (message) => around.onError(message) }
+    const store = around.link ? around.link(life.store(around.store), clock) : life.store(around.store)
+    const random = () => 0.5
+    const { media } = around
+    const rtpengines =
+      media &&
+      new Rtpengines(
+        media.settings,
+        { clock, ids, random, store, counters, log, watchers: [], callsOutlive: media.callsOutlive },
+        life.sockets(media.sockets),
+      )
     const cgrates =
       around.cgrates &&
       new Cgrates({
@@ -97,13 +115,15 @@ export class GatewayProcess {
       invoker,
       manifest,
       push: life.push(around.push),
-      random: () => 0.5,
+      media: rtpengines?.media,
+      random,
       counters,
       log,
       charging: cgrates,
     })
+    await rtpengines?.start()
     cgrates?.start()
-    return new GatewayProcess(gateway, life, manifest, cgrates)
+    return new GatewayProcess(gateway, life, manifest, rtpengines, cgrates)
   }
 
   /** Ends it without any goodbye. */
@@ -115,6 +135,7 @@ export class GatewayProcess {
   async stop(): Promise<void> {
     this.#manifest.stop()
     await this.gateway.stop()
+    await this.rtpengines?.stop()
     await this.cgrates?.stop()
   }
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../../functions/contract/clock.ts'
 import type { Store, SuspendedTransaction } from '../../functions/store/store.ts'
 import type { Connect } from '../../gateway/cgrates/tcp-rpc.ts'
 import type { FunctionHost } from '../../gateway/invocation/host.ts'
+import type { Sockets } from '../../gateway/media/rtpengines.ts'
 import type { PushSender } from '../../gateway/push/types.ts'
 import type { Network, Stream } from '../../gateway/transport/types.ts'
 
@@ -87,6 +88,22 @@ export class Life {
 
   push(push: PushSender): PushSender {
     return { send: this.#ifAlive(push, 'send') }
+  }
+
+  /** How it reaches its rtpengines. */
+  sockets({ openLink, openEar }: Sockets): Sockets {
+    return {
+      openLink: (host, port, events) => {
+        const link = openLink(host, port, events)
+        this.#ends.push(() => link.close())
+        return link
+      },
+      openEar: async (host, port, receive) => {
+        const ear = await openEar(host, port, receive)
+        this.#ends.push(() => ear.close())
+        return ear
+      },
+    }
   }
 
   #ifAlive<Whose extends object, Name extends keyof Whose>(whose: Whose, name: Name): Whose[Name] {

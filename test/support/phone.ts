@@ -48,6 +48,10 @@ export class Phone {
   port: number
   /** What its Contact has besides in requests and responses other than REGISTER, such as `pn-purr=…`. */
   dialogParams = ''
+  /** The session description of its INVITEs, '' for none. */
+  offer = SDP
+  /** What the ACKs to a 2xx have in them. */
+  ackBody = ''
   /** Answers to INVITE with a status instead of ringing. */
   autoFinal: number | undefined
   #send: (octets: Buffer) => void = () => {}
@@ -173,9 +177,9 @@ export class Phone {
         ['CSeq', '1 INVITE'],
         ['Contact', `<${this.dialogContact}>`],
         ...(options.headers ?? []),
-        ['Content-Type', 'application/sdp'],
+        ...(this.offer === '' ? [] : [['Content-Type', 'application/sdp'] as [string, string]]),
       ],
-      body: SDP,
+      body: this.offer,
     })
     this.outgoing = { invite: new WireMessage(invite), toTag: '', routes: [], target: uri, cseq: 1 }
     this.send(invite)
@@ -423,12 +427,14 @@ export class Phone {
       return
     }
     call.final ??= response
-    call.routes = response.headers('Record-Route').reverse()
+    // RFC 3261 12.2.1.2: a re-INVITE does not change the route set, and the answer to it has none.
+    const recorded = response.headers('Record-Route').reverse()
+    if (recorded.length > 0) call.routes = recorded
     call.target = uriOf(response.header('Contact'))
-    this.#ack(call.target, [this.#via()], call.routes, response)
+    this.#ack(call.target, [this.#via()], call.routes, response, this.ackBody)
   }
 
-  #ack(uri: string, via: [string, string][], routes: string[], response: WireMessage): void {
+  #ack(uri: string, via: [string, string][], routes: string[], response: WireMessage, body = ''): void {
     const { invite } = this.outgoing!
     this.send(
       write({
@@ -441,7 +447,9 @@ export class Phone {
           ['To', response.header('To')],
           ['Call-ID', invite.header('Call-ID')],
           ['CSeq', `${invite.cseq} ACK`],
+          ...(body === '' ? [] : [['Content-Type', 'application/sdp'] as [string, string]]),
         ],
+        body,
       }),
     )
   }

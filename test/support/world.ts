@@ -11,11 +11,13 @@ import type { Gateway, GatewayOptions } from '../../gateway/gateway.ts'
 import type { FunctionHost } from '../../gateway/invocation/host.ts'
 import { createInProcessHost, type FunctionApp } from '../../gateway/invocation/in-process.ts'
 import type { InvokerOptions } from '../../gateway/invocation/invoker.ts'
+import type { Sockets } from '../../gateway/media/rtpengines.ts'
 import { Counters } from '../../gateway/observe/counters.ts'
 import type { Log } from '../../gateway/observe/log.ts'
 import type { Resolver } from '../../gateway/transport/resolver.ts'
 import type { CgratesStandIn } from './cgrates.ts'
 import { CountingIds, FakeClock, settled } from './fake-clock.ts'
+import { FakeEngine } from './fake-engine.ts'
 import { GatewayProcess } from './gateway-process.ts'
 import { Ladder } from './ladder.ts'
 import { serialized } from './life.ts'
@@ -48,6 +50,8 @@ export interface WorldOptions {
   clock?: FakeClock
   /** What the push provider says; default accepted. */
   push?: (message: PushMessage) => PushResult | Promise<PushResult>
+  /** How many rtpengines there are: `rtpengine`, `rtpengine2`, … in ladders, without their pings; default none. */
+  engines?: number
   /** Arrows of TCP and UDP keep-alives, 100s and such can be left out: default shows everything. */
   hides?: (label: string) => boolean
 }
@@ -65,19 +69,52 @@ export class World {
   /** Every try at a function. */
   readonly invocations: Invocation[] = []
   readonly store: Store
+  /** The rtpengines, as `WorldOptions.engines` says. */
+  readonly engines: FakeEngine[] = []
   /** How often a gateway has written down, and taken back, a suspended call. */
   readonly writes = { suspend: 0, resume: 0, release: 0 }
   readonly #options: WorldOptions
   /** What the gateway at an address is called in ladders. */
   readonly #names = new Map([[GATEWAY.address, 'gw']])
   #nextHost = 10
+  #hearsDigits: (datagram: string, from: string) => void = () => {}
   #process!: GatewayProcess
 
   constructor(options: WorldOptions) {
     this.#options = options
     this.clock = options.clock ?? new FakeClock()
     const store = options.store?.(this.clock, this.ids) ?? createMemoryStore({ clock: this.clock, ids: this.ids })
+    for (let number = 1; number <= (options.engines ?? 0); number++) {
+      const name = number === 1 ? 'rtpengine' : `rtpengine${number}`
+      const onCommand = (command: string) => this.ladder.add('gw', name, command)
+      this.engines.push(new FakeEngine({ address: `10.0.9.${number}`, onCommand }))
+    }
     this.store = serialized(store, (what) => this.writes[what]++)
+  }
+
+  #media() {
+    if (this.engines.length === 0) return undefined
+    const engines = this.engines.map(({ address }) => ({
+      name: `${address}:22222`,
+      host: address,
+      port: 22222,
+      weight: 1,
+    }))
+    const settings = { engines, dtmf: { host: GATEWAY.address, port: 22223 }, timeoutMs: 1000, pingMs: 2000 }
+    const sockets: Sockets = {
+      openLink: (host, port, events) => this.engines.find(({ address }) => address === host)!.open(host, port, events),
+      openEar: async (_host, port, receive) => {
+        this.#hearsDigits = receive
+        return { port, close: () => {} }
+      },
+    }
+    return { settings, sockets, callsOutlive: this.#options.gateway?.cluster !== undefined }
+  }
+
+  /** An rtpengine's DTMF log says this. */
+  async logsDigit(datagram: string, from = this.engines[0]!.address): Promise<void> {
+    this.#hearsDigits(datagram, from)
+    await settled()
   }
 
   get gateway(): Gateway {
@@ -118,6 +155,7 @@ export class World {
         staticActions,
         invoker: this.#options.invoker,
         push: { send: (message) => this.#push(message) },
+        media: this.#media(),
         cgrates: this.#options.cgrates,
         counters: this.counters,
         log: this.#options.log,
