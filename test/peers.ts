@@ -20,6 +20,7 @@ export const TEST_PEERS: readonly Peer[] = [
   { program: 'sngrep', package: 'sngrep' },
   { program: 'redis-server', package: 'redis-server' },
   { program: 'python3', package: 'python3' },
+  { program: 'rtpengine', package: 'rtpengine-daemon' },
 ]
 
 /** Met by tests where they are there anyway. */

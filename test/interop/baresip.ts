@@ -87,6 +87,15 @@ export class Baresip {
     await this.#control.command('hangup')
   }
 
+  /** Re-INVITE: the other end is not to send any more. */
+  async hold(): Promise<void> {
+    await this.#control.command('hold')
+  }
+
+  async resume(): Promise<void> {
+    await this.#control.command('resume')
+  }
+
   /** Sends a MESSAGE to the friend. */
   async message(text: string): Promise<void> {
     await this.#control.command('message', text)

@@ -100,8 +100,27 @@ export function accepts(): Step {
 }
 
 /** The caller's ACK of the 2xx. */
-export function ack(): Step {
-  return send(inDialog('ACK', 1))
+export function ack(cseq = 1): Step {
+  return send(inDialog('ACK', cseq))
+}
+
+/** The caller offers a session anew. */
+export function reInvite(): Step {
+  return send([...inDialog('INVITE', 2), CONTACT], { retransmits: true, body: SDP })
+}
+
+/** Answers the re-INVITE that came last. */
+export function acceptsReInvite(): Step {
+  const lines = [
+    'SIP/2.0 200 OK',
+    '[last_Via:]',
+    '[last_From:]',
+    '[last_To:]',
+    '[last_Call-ID:]',
+    '[last_CSeq:]',
+    CONTACT,
+  ]
+  return send(lines, { retransmits: true, body: SDP })
 }
 
 /** The caller's ACK of a failure. */
@@ -219,4 +238,17 @@ function matches(header: string, regexp: string): string {
 function send(lines: string[], options: { retransmits?: boolean; body?: string } = {}): Step {
   const message = [...lines, 'Content-Length: [len]', '', ...(options.body ? [options.body] : [])]
   return `<send${options.retransmits ? ' retrans="500"' : ''}><![CDATA[\n${message.join('\n')}\n${options.body ? '' : '\n'}]]></send>`
+}
+
+/** The same steps with media that is taken at `port` (`[media_port]`: where sipp plays from), and with digits in it (RFC 4733). */
+export function withMedia(steps: readonly Step[], port: number | '[media_port]'): Step[] {
+  const media = [`m=audio ${port} RTP/AVP 8 101`, 'a=rtpmap:8 PCMA/8000', 'a=rtpmap:101 telephone-event/8000'].join(
+    '\n',
+  )
+  return steps.map((step) => step.replace(/m=audio 16384 RTP\/AVP 0\na=rtpmap:0 PCMU\/8000/, media))
+}
+
+/** Plays a capture to where the other end takes its media; needs root, as sipp writes the packets itself. */
+export function playsCapture(file: string): Step {
+  return `<nop><action><exec play_pcap_audio="${file}"/></action></nop>`
 }
