@@ -1,5 +1,6 @@
 import { INGRESS_SETTINGS } from '../functions/ingress/settings.ts'
 import { PUSH_SETTINGS } from '../functions/push/settings.ts'
+import { AMQP_SETTINGS } from './amqp/settings.ts'
 import { CGRATES_SETTINGS } from './cgrates/settings.ts'
 import { FREESWITCH_SETTINGS } from './freeswitch/settings.ts'
 import { HEP_SETTINGS } from './hep/settings.ts'
@@ -44,6 +45,7 @@ export const KNOWN_SETTINGS = [
   'PUSH_LIMIT_CALLER',
   ...PUSH_SETTINGS,
   ...OUTBOX_SETTINGS,
+  ...AMQP_SETTINGS,
   ...FREESWITCH_SETTINGS,
   ...HEP_SETTINGS,
   ...MEDIA_SETTINGS,
@@ -51,21 +53,18 @@ export const KNOWN_SETTINGS = [
   'LOG_LEVEL',
 ] as const
 
-/** Integrations that are off in this version whatever is set. */
-const UNUSED = ['AMQP_URL']
-
 /** Look-ups would find nobody, and events reach no call. */
 const STRANGE_STORE =
   'UPSTASH_REDIS_REST_URL is set, but REDIS_URL is not: functions in this process use a Redis that this router does not; set both or neither'
 
 /** A variable that begins like one of ours is meant for us. */
-const PREFIXES = /^(HEP|FREESWITCH|SIP|EVENTS|FUNCTIONS|GATEWAY|WEBHOOK|PUSH|FCM|APNS|VAPID|WEBPUSH|CGRATES|RTPENGINE)_/
+const PREFIXES =
+  /^(AMQP|HEP|FREESWITCH|SIP|EVENTS|FUNCTIONS|GATEWAY|WEBHOOK|PUSH|FCM|APNS|VAPID|WEBPUSH|CGRATES|RTPENGINE)_/
 
 type Environment = Readonly<Record<string, string | undefined>>
 
 export function notices(env: Environment): string[] {
   const set = Object.keys(env).filter((setting) => env[setting]?.trim())
-  const unused = set.filter((setting) => UNUSED.includes(setting))
   const unknown = set.filter((setting) => PREFIXES.test(setting) && !isKnown(setting))
   const isStrange = set.includes('UPSTASH_REDIS_REST_URL') && !set.includes('REDIS_URL')
   const elsewhere = set.includes('PUSH_URL')
@@ -78,13 +77,12 @@ export function notices(env: Environment): string[] {
       (setting) => `${setting} is set, and so is PUSH_URL: pushes go there, and it is for that function`,
     ),
     ...(isStrange ? [STRANGE_STORE] : []),
-    ...unused.map((setting) => `${setting} is set, but this version does not use it`),
     ...unknown.map((setting) => `${setting} is not a setting of this router${hint(setting)}`),
   ]
 }
 
 function isKnown(setting: string): boolean {
-  return (KNOWN_SETTINGS as readonly string[]).includes(setting) || UNUSED.includes(setting)
+  return (KNOWN_SETTINGS as readonly string[]).includes(setting)
 }
 
 function hint(setting: string): string {

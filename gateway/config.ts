@@ -6,6 +6,7 @@ import { type Fault, Reader } from '../functions/contract/settings.ts'
 import { type IngressSettings, ingressSettings } from '../functions/ingress/settings.ts'
 import { readTextFile } from '../functions/push/read-file.ts'
 import { type PushSettings, providerNames, pushSettings } from '../functions/push/settings.ts'
+import { type AmqpSettings, amqpSettings } from './amqp/settings.ts'
 import { type CgratesSettings, cgratesSettings } from './cgrates/settings.ts'
 import { KNOWN_SETTINGS, notices } from './config-known.ts'
 import { type ResilienceConfig, resilienceConfig, resilienceFaults } from './config-resilience.ts'
@@ -103,6 +104,7 @@ export interface Config {
   outbox: OutboxSettings
   /** Other systems, each off until its setting is there. */
   integrations: {
+    amqp: AmqpSettings | undefined
     freeswitch: FreeswitchSettings | undefined
     hep: HepSettings | undefined
     rtpengine: MediaSettings | undefined
@@ -186,6 +188,7 @@ function settings(read: Reader, host: string): Config {
     },
     outbox: outboxSettings(read),
     integrations: {
+      amqp: amqpSettings(read, readTextFile),
       freeswitch: freeswitchSettings(read),
       hep: hepSettings(read, id),
       rtpengine: mediaSettings(read),

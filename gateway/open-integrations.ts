@@ -1,4 +1,6 @@
 import { lookup } from 'node:dns/promises'
+import { Amqp } from './amqp/amqp.ts'
+import { connector } from './amqp/connect.ts'
 import { Cgrates } from './cgrates/cgrates.ts'
 import type { Charging } from './cgrates/charging.ts'
 import { httpPost, tcpConnect } from './cgrates/node-wire.ts'
@@ -10,6 +12,7 @@ import { Rtpengines } from './media/rtpengines.ts'
 import type { Media } from './media/types.ts'
 import { openUdpEar, openUdpLink } from './media/udp-link.ts'
 import type { Watcher } from './observe/watcher.ts'
+import type { OwnSubscription, Sink } from './outbox/sink.ts'
 import { createNodeNetwork } from './transport/node-network.ts'
 import type { Tap } from './transport/tap.ts'
 
@@ -21,6 +24,9 @@ export interface OpenIntegrations {
   watchers: Watcher[]
   /** Relays media; undefined when nothing does. */
   media: Media | undefined
+  /** What subscriptions may deliver to, and those that settings ask for. */
+  sinks: Sink[]
+  own: OwnSubscription[]
   /** The billing system that calls ask; absent: none is set. */
   charging?: Charging
   /** Ends calls where their media is; absent: nobody does. */
@@ -32,7 +38,7 @@ export function openIntegrations(
   { integrations, sip, http, gateway, redisUrl }: Config,
   parts: IntegrationParts,
 ): OpenIntegrations {
-  const open: OpenIntegrations = { all: [], taps: [], watchers: [], media: undefined }
+  const open: OpenIntegrations = { all: [], taps: [], watchers: [], sinks: [], own: [], media: undefined }
   if (integrations.hep) {
     const self = { address: gateway.address ?? sip.listen[0]!.host, port: http.port }
     const hep = new Hep(integrations.hep, { ...parts, network: createNodeNetwork(), resolve, self })
@@ -52,6 +58,12 @@ export function openIntegrations(
     const cgrates = new Cgrates({ ...parts, settings: integrations.cgrates, gatewayId: gateway.id, network })
     open.all.push(cgrates)
     open.charging = cgrates
+  }
+  if (integrations.amqp) {
+    const amqp = new Amqp(integrations.amqp, { ...parts, connect: connector(integrations.amqp, gateway.id) })
+    open.all.push(amqp)
+    open.sinks.push(amqp.sink)
+    open.own.push(...amqp.own)
   }
   if (integrations.freeswitch) {
     const freeswitch = new Freeswitch(integrations.freeswitch, { ...parts, network: createNodeNetwork(), resolve })

@@ -92,8 +92,8 @@ export async function openGateway(
   stops.push(() => manifest.stop())
 
   const parts = { clock, ids, random: Math.random, store, counters, log }
-  const { all, taps, watchers, media, charging, killer } = openIntegrations(settings, parts)
-  const outbox = openOutbox(settings, parts, { sinks: [], own: [] })
+  const { all, taps, watchers, media, charging, killer, sinks, own } = openIntegrations(settings, parts)
+  const outbox = openOutbox(settings, parts, { sinks, own })
   const integrations = new Integrations([...all, outbox], counters)
   const { vapidPublicKey } = settings.push.providers
   const transports = TRANSPORTS.filter((name) => settings.sip.listen.some(({ transport }) => transport === name))

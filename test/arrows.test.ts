@@ -62,6 +62,15 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'gateway/observe': ['functions/contract'],
   'gateway/outbox': ['gateway/observe', 'gateway/integration', 'functions/contract', 'functions/store'],
   'gateway/cgrates': ['gateway/integration', 'gateway/observe', 'functions/contract', 'functions/store'],
+  'gateway/amqp': [
+    'gateway/observe',
+    'gateway/integration',
+    'gateway/outbox',
+    'gateway/config-values.ts',
+    'functions/ingress',
+    'functions/contract',
+    'functions/store',
+  ],
   'gateway/freeswitch': [
     'gateway/observe',
     'gateway/integration',

@@ -18,6 +18,7 @@ export const TEST_PEERS: readonly Peer[] = [
   { program: 'sipsak', package: 'sipsak' },
   { program: 'svmap', package: 'sipvicious' },
   { program: 'sngrep', package: 'sngrep' },
+  { program: 'rabbitmq-server', package: 'rabbitmq-server' },
   { program: 'redis-server', package: 'redis-server' },
   { program: 'python3', package: 'python3' },
   { program: 'rtpengine', package: 'rtpengine-daemon' },

@@ -67,7 +67,9 @@ describe('defaults', () => {
         limits: { perAor: { count: 10, perMs: 60_000 }, perCaller: { count: 30, perMs: 60_000 } },
       },
       outbox: { networks: rest.outbox.networks },
-      integrations: { freeswitch: undefined, hep: undefined, cgrates: undefined, rtpengine: undefined },
+      integrations: {
+        ...{ amqp: undefined, freeswitch: undefined, hep: undefined, cgrates: undefined, rtpengine: undefined },
+      },
       logLevel: 'info',
       notices: [],
     })
@@ -348,6 +350,41 @@ describe('REDIS_URL', () => {
 })
 
 describe('other systems', () => {
+  test('AMQP_URL names a broker, whose password is not repeated, and which is reached by TLS unless it is near', () => {
+    const env = { AMQP_URL: 'amqps://rouse:top%20secret@a,b:5673/my%2Fhost', AMQP_PUBLISH: 'call.*, cdr.created' }
+    const { broker, publish, exchange, queue } = config(env).integrations.amqp!
+    assert.deepEqual(broker, {
+      ...{ isTls: true, user: { name: 'rouse', password: 'top secret' }, vhost: 'my/host' },
+      servers: [
+        { host: 'a', port: 5671 },
+        { host: 'b', port: 5673 },
+      ],
+    })
+    assert.deepEqual([publish, exchange, queue], [['call.*', 'cdr.created'], 'rouse.events', undefined])
+    assert.equal(config({ AMQP_URL: 'amqp://localhost' }).integrations.amqp!.broker.isTls, false)
+    assert.match(faults({ AMQP_URL: 'amqp://rabbit' })[0]!, /^AMQP_URL: expected amqps:.*AMQP_PLAIN=allowed/)
+    assert.equal(config({ AMQP_URL: 'amqp://rabbit', AMQP_PLAIN: 'allowed' }).integrations.amqp!.broker.isTls, false)
+    for (const url of [
+      'http://topsecret@x',
+      'amqp://a:topsecret@',
+      'amqp://a:topsecret@x/y?z',
+      'amqp://a:topsecret%@x',
+    ])
+      assert.doesNotMatch(faults({ AMQP_URL: url }).join(), /topsecret/)
+    assert.match(faults({ AMQP_PUBLISH: 'call.*' })[0]!, /^AMQP_URL: expected a value, since AMQP_PUBLISH is set/)
+    assert.match(faults({ ...env, AMQP_PUBLISH: 'a b' })[0]!, /^AMQP_PUBLISH: expected types of events/)
+    assert.match(faults({ ...env, AMQP_QUEUE: 'amq.x' })[0]!, /^AMQP_QUEUE: /)
+    assert.match(
+      faults({ ...env, AMQP_CERT: pem('sip-cert') })[0]!,
+      /^AMQP_KEY: expected a value, since AMQP_CERT is set/,
+    )
+    assert.match(
+      faults({ ...env, AMQP_CERT: pem('sip-cert'), AMQP_KEY: pem('key') })[0]!,
+      /^AMQP_KEY: expected the key of/,
+    )
+    assert.match(faults({ ...env, AMQP_CA: pem('sip-key') })[0]!, /^AMQP_CA: /)
+  })
+
   test('FREESWITCH_ESL_URL names event sockets, and their passwords are not repeated', () => {
     const urls = 'esl://:Clue%20Con@127.0.0.1,esl://rouse%40example.com:pw@[::1]:8022'
     const env = { FREESWITCH_ESL_URL: urls, FREESWITCH_EVENTS: 'DTMF CUSTOM a::b', FREESWITCH_ATTRIBUTES: 'x, y' }
@@ -404,13 +441,10 @@ describe('other systems', () => {
   })
 })
 
-describe('what this version cannot do', () => {
-  test('integrations that are set, and misspelt names, are noticed', () => {
-    assert.deepEqual(config({ AMQP_URL: 'amqp://127.0.0.1', SIP_DOMAIN: 'example.com', PATH: '/bin' }).notices, [
-      'AMQP_URL is set, but this version does not use it',
-      'SIP_DOMAIN is not a setting of this router; did you mean SIP_DOMAINS?',
-    ])
-  })
+test('misspelt names are noticed', () => {
+  assert.deepEqual(config({ SIP_DOMAIN: 'example.com', PATH: '/bin' }).notices, [
+    'SIP_DOMAIN is not a setting of this router; did you mean SIP_DOMAINS?',
+  ])
 })
 
 test('all mistakes are reported together, one sentence each that names the setting', () => {

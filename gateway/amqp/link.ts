@@ -1,0 +1,97 @@
+import type { ChannelModel } from 'amqplib'
+import type { Clock, Timer } from '../../functions/contract/clock.ts'
+import type { Connect, Direction } from './connect.ts'
+
+export interface LinkParts {
+  direction: Direction
+  connect: Connect
+  clock: Clock
+  /** From 0 to 1. */
+  random(): number
+  /** There is a connection; rejects when nothing can be done with it, and another one is made. */
+  opened(connection: ChannelModel): Promise<void>
+  /** It is there, or away and why; `blocked`: it takes nothing for now. */
+  told(trouble: string | undefined): void
+}
+
+const BACKOFF_MS = [500, 1000, 2000, 5000, 10_000, 30_000]
+/** Milliseconds a farewell may take. */
+const CLOSE_MS = 2000
+
+/** A connection to the broker that is there again by itself, at the next of several servers. */
+export class Link {
+  readonly #parts: LinkParts
+  #connection: ChannelModel | undefined
+  #attempts = 0
+  #number = 0
+  #timer: Timer | undefined
+  #isOver = false
+
+  constructor(parts: LinkParts) {
+    this.#parts = parts
+  }
+
+  start(): void {
+    void this.#reach()
+  }
+
+  async stop(): Promise<void> {
+    this.#isOver = true
+    this.#timer?.cancel()
+    const connection = this.#connection
+    this.#connection = undefined
+    if (!connection) return
+    const { clock } = this.#parts
+    await Promise.race([
+      connection.close().catch(() => {}),
+      new Promise<void>((resolve) => void clock.after(CLOSE_MS, resolve)),
+    ])
+  }
+
+  /** It is of no use as it is: makes another one. */
+  renew(why: string): void {
+    const connection = this.#connection
+    this.#connection = undefined
+    connection?.close().catch(() => {})
+    if (connection) this.#away(why)
+  }
+
+  async #reach(): Promise<void> {
+    const { connect, direction, opened, told } = this.#parts
+    let why = 'closed'
+    try {
+      const connection = await connect(direction, this.#number++)
+      if (this.#isOver) return void connection.close().catch(() => {})
+      this.#connection = connection
+      connection.on('error', (error: Error) => {
+        why = error.message
+      })
+      connection.on('close', () => {
+        if (this.#connection !== connection) return
+        this.#connection = undefined
+        this.#away(why)
+      })
+      connection.on('blocked', (reason: string) => told(`blocked: ${reason}`))
+      connection.on('unblocked', () => told(undefined))
+      await opened(connection)
+      if (this.#connection !== connection) return
+      this.#attempts = 0
+      told(undefined)
+    } catch (error) {
+      why = error instanceof Error ? error.message : String(error)
+      const connection = this.#connection
+      this.#connection = undefined
+      connection?.close().catch(() => {})
+      this.#away(why)
+    }
+  }
+
+  #away(why: string): void {
+    if (this.#isOver) return
+    const { clock, random, told } = this.#parts
+    told(why)
+    const pauseMs = BACKOFF_MS[Math.min(this.#attempts++, BACKOFF_MS.length - 1)]!
+    this.#timer?.cancel()
+    this.#timer = clock.after(pauseMs * (0.75 + random() / 2), () => void this.#reach())
+  }
+}
