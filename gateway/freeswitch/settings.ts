@@ -3,7 +3,7 @@ import type { Read, Reader } from '../../functions/contract/settings.ts'
 export interface FreeswitchSettings {
   /** `FREESWITCH_ESL_URL`, one or several: each is connected to. */
   servers: readonly EslServer[]
-  /** `FREESWITCH_EVENTS`, default `CHANNEL_ANSWER CHANNEL_HANGUP_COMPLETE DTMF`; what follows CUSTOM are subclasses. */
+  /** `FREESWITCH_EVENTS`, default `CHANNEL_ANSWER CHANNEL_HANGUP DTMF`; what follows CUSTOM are subclasses. */
   events: readonly string[]
   subclasses: readonly string[]
   /** `FREESWITCH_ATTRIBUTES`, headers of events that are attributes, too; default none. */
@@ -28,7 +28,7 @@ const MAX_NAMES = 64
 /** @returns undefined: there is none */
 export function freeswitchSettings(read: Reader): FreeswitchSettings | undefined {
   const servers = read.value('FREESWITCH_ESL_URL', serversSetting)
-  const wanted = read.value('FREESWITCH_EVENTS', eventsSetting, 'CHANNEL_ANSWER CHANNEL_HANGUP_COMPLETE DTMF')
+  const wanted = read.value('FREESWITCH_EVENTS', eventsSetting, 'CHANNEL_ANSWER CHANNEL_HANGUP DTMF')
   const attributes = read.value('FREESWITCH_ATTRIBUTES', attributesSetting) ?? []
   return servers && wanted && { servers, ...wanted, attributes }
 }
