@@ -51,6 +51,8 @@ const CHOSEN: Record<string, Outcome> = {
   'edge/via-ipv6-scope.dat': 'forwarded',
   'edge/uri-everything.dat': { status: 400 },
   'edge/method-lower.dat': 'forwarded',
+  // What is to be reached securely does not go on in the clear, as to the target here (RFC 5630 3.1.3).
+  'edge/sips-secure.dat': { status: 480 },
   'hostile/redos-auth.dat': 'forwarded',
   'hostile/auth-bare-token.dat': 'forwarded',
   'hostile/via-4000.dat': 'forwarded',

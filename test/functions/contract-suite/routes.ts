@@ -54,7 +54,7 @@ export const routes: Room = {
       async check({ session }, assert) {
         const found: unknown[] = []
         for (const user of USERS) {
-          const uri = `sip:${user}@example.com`
+          const uri = `sip:${user.replaceAll('%', '%25')}@example.com`
           const path = `/invite/example.com/${encodeURIComponent(user)}`
           const [action] = await session().start({ request: { uri } }, path)
           found.push(action?.action === 'annotate' && action.values.found)
