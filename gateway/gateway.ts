@@ -38,7 +38,7 @@ import { createTimerQueue } from './transaction/timer-queue.ts'
 import { DeadTargets } from './transport/dead-targets.ts'
 import { createTransportLayer } from './transport/layer.ts'
 import type { TransportOptions } from './transport/options.ts'
-import { type Tap, tapped } from './transport/tap.ts'
+import { type Tap, tapOf } from './transport/tap.ts'
 import type { Flow, Listener, Network } from './transport/types.ts'
 
 /** All times in milliseconds. */
@@ -126,7 +126,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const watchers = parts.watchers ?? []
   const timers = createTimerQueue(clock, { slackMs: options.timerSlackMs ?? 0 })
   const membership = await join(parts)
-  const opened = createTransportLayer({
+  const transport = createTransportLayer({
     network,
     clock,
     listeners: membership
@@ -134,8 +134,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       : options.listeners,
     ...(options.transport ? { options: options.transport } : {}),
     count,
+    tap: tapOf(parts.taps ?? []),
   })
-  const transport = (parts.taps ?? []).reduce(tapped, opened)
   const transactions = createTransactionLayer({
     transport,
     timers,
@@ -181,10 +181,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   })
   const dialogs = new DialogTable(timers, { maxDialogMs: options.maxDialogMs ?? 12 * 3_600_000 })
   let published: Promise<unknown> = Promise.resolve()
-  const publish = (events: RouseEvent[]) => {
+  const publish = (events: RouseEvent[], callId?: string) => {
     if (events.length === 0) return
     waker.heard(events)
-    for (const watcher of watchers) watcher.events(events)
+    for (const watcher of watchers) watcher.events(events, callId)
     published = store
       .publish(events)
       .catch((error: unknown) => log.error('events could not be published', { error: String(error) }))

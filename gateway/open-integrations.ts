@@ -1,4 +1,5 @@
 import { lookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
 import { Amqp } from './amqp/amqp.ts'
 import { connector } from './amqp/connect.ts'
 import { Cgrates } from './cgrates/cgrates.ts'
@@ -7,14 +8,17 @@ import { httpPost, tcpConnect } from './cgrates/node-wire.ts'
 import type { Config } from './config.ts'
 import { type CallKiller, Freeswitch } from './freeswitch/freeswitch.ts'
 import { Hep } from './hep/hep.ts'
+import { nodeLink } from './hep/node-link.ts'
 import type { Integration, IntegrationParts } from './integration/integration.ts'
 import { Rtpengines } from './media/rtpengines.ts'
 import type { Media } from './media/types.ts'
 import { openUdpEar, openUdpLink } from './media/udp-link.ts'
 import type { Watcher } from './observe/watcher.ts'
 import type { OwnSubscription, Sink } from './outbox/sink.ts'
+import { isWildcard } from './transport/addresses.ts'
 import { createNodeNetwork } from './transport/node-network.ts'
 import type { Tap } from './transport/tap.ts'
+import type { Address } from './transport/types.ts'
 
 /** Those that are on, and what they are for the gateway. */
 export interface OpenIntegrations {
@@ -34,14 +38,17 @@ export interface OpenIntegrations {
 }
 
 /** One integration for each setting that is there. */
-export function openIntegrations(
-  { integrations, sip, http, gateway, redisUrl }: Config,
-  parts: IntegrationParts,
-): OpenIntegrations {
+export function openIntegrations(settings: Config, parts: IntegrationParts): OpenIntegrations {
+  const { integrations, gateway, redisUrl } = settings
   const open: OpenIntegrations = { all: [], taps: [], watchers: [], sinks: [], own: [], media: undefined }
   if (integrations.hep) {
-    const self = { address: gateway.address ?? sip.listen[0]!.host, port: http.port }
-    const hep = new Hep(integrations.hep, { ...parts, network: createNodeNetwork(), resolve, self })
+    const hep = new Hep({
+      ...parts,
+      settings: integrations.hep,
+      open: nodeLink(integrations.hep.url),
+      own: ownAddress(settings),
+      functions: functionsAddress(settings),
+    })
     open.all.push(hep)
     open.taps.push(hep)
     open.watchers.push(hep)
@@ -71,6 +78,24 @@ export function openIntegrations(
     open.killer = freeswitch
   }
   return open
+}
+
+/** What SIP reaches this gateway at, by its first listener. */
+function ownAddress({ sip: { listen, advertise }, gateway }: Config): Address {
+  const { host, port } = listen[0]!
+  if (!isWildcard(host)) return { address: host, port }
+  const isAdvertised = advertise !== undefined && isIP(advertise.host) !== 0
+  return { address: isAdvertised ? advertise.host : (gateway.address ?? host), port }
+}
+
+/** Where the functions are: of a name, which is not looked up for it, and of a module, the gateway's own address. */
+function functionsAddress(settings: Config): Address {
+  const { source } = settings.functions
+  const { address } = ownAddress(settings)
+  if (source.kind === 'module') return { address, port: settings.http.port }
+  const { protocol, hostname, port } = new URL(source.url)
+  const host = hostname.replace(/^\[(.*)\]$/, '$1')
+  return { address: isIP(host) === 0 ? address : host, port: Number(port) || (protocol === 'https:' ? 443 : 80) }
 }
 
 async function resolve(host: string): Promise<string> {

@@ -1,53 +1,50 @@
-import { isIP } from 'node:net'
+import type { Clock } from '../../functions/contract/clock.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { Integration, IntegrationParts } from '../integration/integration.ts'
-import { series } from '../observe/counters.ts'
-import { redacted } from '../observe/redact.ts'
-import type { InvocationSeen, Watcher } from '../observe/watcher.ts'
-import { isWildcard } from '../transport/addresses.ts'
-import type { Tap } from '../transport/tap.ts'
-import type { Address, Listener, Network } from '../transport/types.ts'
-import { shownMessage } from './message.ts'
-import { encodePacket, type Packet } from './packet.ts'
+import type { InvocationSeen, ReactionSeen, Watcher } from '../observe/watcher.ts'
+import type { Ends, Tap } from '../transport/tap.ts'
+import type { Address, TransportName } from '../transport/types.ts'
+import type { OpenLink } from './link.ts'
+import { correlationOf, eventText, invocationText, reactionText } from './log-text.ts'
+import { type Capture, PacketEncoder } from './packet.ts'
 import { Sender } from './sender.ts'
 import type { HepSettings } from './settings.ts'
+import { captured } from './sip-text.ts'
 
-export interface HepParts extends Omit<IntegrationParts, 'store' | 'ids'> {
-  network: Network
-  /** An address of a name. */
-  resolve(host: string): Promise<string>
-  /** Where the gateway is, for what is no message. */
-  self: Address
+export interface HepParts extends Pick<IntegrationParts, 'clock' | 'random' | 'counters' | 'log'> {
+  settings: HepSettings
+  /** How the collector is reached. */
+  open: OpenLink
+  /** Where events are drawn: what the gateway itself is reached at. */
+  own: Address
+  /** And its functions. */
+  functions: Address
 }
 
-const RESULTS = {
-  sent: series('hep_packets', { result: 'sent' }),
-  dropped: series('hep_packets', { result: 'dropped' }),
-}
-
-/** Shows Homer, or whatever else collects HEP, each SIP message, and what happens to calls besides. */
+/** Every message, event and invocation of this gateway for Homer: those of a call under its Call-ID, so that they are one timeline. */
 export class Hep implements Integration, Tap, Watcher {
   readonly name = 'hep'
-  readonly #settings: HepSettings
   readonly #parts: HepParts
+  readonly #encoder: PacketEncoder
   readonly #sender: Sender
-  #trouble: string | undefined = 'not yet reached'
+  readonly #stamps: Stamps
 
-  constructor(settings: HepSettings, parts: HepParts) {
-    this.#settings = settings
+  constructor(parts: HepParts) {
+    const { settings, counters, clock } = parts
+    const { url, agentId: id, authKey, node, maxBytes } = settings
+    const host = url.host.includes(':') ? `[${url.host}]` : url.host
     this.#parts = parts
-    const { network, resolve, clock, random, counters } = parts
+    this.#encoder = new PacketEncoder({ id, authKey, node, maxBytes }, () => counters.count('hep_truncated'))
     this.#sender = new Sender({
-      ...{ collector: settings.collector, network, resolve, clock, random },
-      count: (result) => counters.count(RESULTS[result]),
-      onState: (trouble) => this.#told(trouble),
+      ...parts,
+      target: `${url.transport}://${host}:${url.port}`,
+      isConfirmed: url.transport !== 'udp',
     })
+    this.#stamps = new Stamps(clock)
   }
 
   get health(): { isUp: boolean; text: string } {
-    const trouble = this.#trouble
-    const there = this.#settings.collector.transport === 'udp' ? 'sent by UDP, unheard' : 'connected'
-    return { isUp: trouble === undefined, text: trouble === undefined ? there : `away: ${trouble}` }
+    return this.#sender.health
   }
 
   start(): void {
@@ -58,61 +55,61 @@ export class Hep implements Integration, Tap, Watcher {
     return this.#sender.stop()
   }
 
-  received(text: string, from: Address, by: Listener | undefined): void {
-    if (by) this.#message(text, by, from, localOf(by))
+  received(text: string, { transport, remote, local }: Ends): void {
+    this.#message(text, transport, remote, local)
   }
 
-  sent(text: string, to: Address, by: Listener | undefined): void {
-    if (by) this.#message(text, by, localOf(by), to)
+  sent(text: string, { transport, remote, local }: Ends): void {
+    this.#message(text, transport, local, remote)
   }
 
-  events(events: readonly RouseEvent[]): void {
-    for (const { id, type, time, attributes } of events) {
-      const { callId, aor } = attributes
-      this.#log(String(callId ?? aor ?? ''), { event: type, id, time, ...attributes })
-    }
+  events(events: readonly RouseEvent[], callId?: string): void {
+    for (const event of events) this.#log(this.#parts.own, correlationOf(event, callId), eventText(event))
   }
 
-  invoked({ callId, ...rest }: InvocationSeen): void {
-    this.#log(callId, rest)
+  invoked(invocation: InvocationSeen): void {
+    this.#log(this.#parts.functions, invocation.callId, invocationText(invocation))
   }
 
-  #message(text: string, { transport }: Listener, source: Address, destination: Address): void {
-    const shown = shownMessage(text)
-    if (!shown) return
-    const carrier = transport === 'udp' ? 'udp' : 'tcp'
-    const { callId: correlation, octets: payload } = shown
-    this.#send({ kind: 'sip', transport: carrier, source, destination, at: this.#now, correlation, payload })
+  reacted(reaction: ReactionSeen): void {
+    this.#log(this.#parts.own, reaction.callId, reactionText(reaction))
   }
 
-  /** Between the gateway and itself. */
-  #log(correlation: string, what: object): void {
-    const { self } = this.#parts
-    const payload = Buffer.from(JSON.stringify(redacted(what)))
-    this.#send({ kind: 'log', transport: 'tcp', source: self, destination: self, at: this.#now, correlation, payload })
+  #message(text: string, transport: TransportName, source: Address, destination: Address): void {
+    const message = captured(text)
+    if (!message) return
+    const { callId: correlationId, text: payload } = message
+    this.#send({ protocol: 'sip', transport, source, destination, at: this.#stamps.next(), correlationId, payload })
   }
 
-  #send(packet: Packet): void {
-    this.#sender.send(encodePacket(packet, this.#settings.agent))
+  #log(destination: Address, correlationId: string, payload: string): void {
+    const { own: source } = this.#parts
+    const at = this.#stamps.next()
+    this.#send({ protocol: 'log', transport: 'tcp', source, destination, at, correlationId, payload })
   }
 
-  get #now(): number {
-    return this.#parts.clock.now()
-  }
-
-  #told(trouble: string | undefined): void {
-    if (trouble === this.#trouble) return
-    this.#trouble = trouble
-    const { host, port, transport } = this.#settings.collector
-    this.#parts.log.warn(trouble === undefined ? 'the HEP collector is there' : 'the HEP collector is away', {
-      collector: `${transport}://${host}:${port}`,
-      ...(trouble === undefined ? {} : { reason: trouble }),
-    })
+  #send(capture: Capture): void {
+    this.#sender.send(this.#encoder.encode(capture))
   }
 }
 
-/** A listener on every address is shown as what it advertises, if that is an address. */
-function localOf({ address, port, advertisedHost }: Listener): Address {
-  const advertised = advertisedHost.replace(/^\[(.*)\]$/, '$1')
-  return { address: isWildcard(address) && isIP(advertised) !== 0 ? advertised : address, port }
+/**
+ * Microseconds since the epoch. The clock tells milliseconds: within one, each moment is a microsecond after the one before, so that a
+ * collector that sorts by time keeps the order.
+ */
+class Stamps {
+  readonly #clock: Clock
+  #ms = 0
+  #micros = 0
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  next(): number {
+    const ms = this.#clock.now()
+    this.#micros = ms === this.#ms ? Math.min(999, this.#micros + 1) : 0
+    this.#ms = ms
+    return ms * 1000 + this.#micros
+  }
 }

@@ -1,170 +1,138 @@
-import { isIPv6, SocketAddress } from 'node:net'
-import type { Address } from '../transport/types.ts'
-
-/** What a packet carries. */
-export type PacketKind = 'sip' | 'log'
-
-/** One packet of the Homer Encapsulation Protocol, version 3. */
-export interface Packet {
-  kind: PacketKind
-  /** Of the protocol that carried the payload. */
-  transport: 'udp' | 'tcp'
-  source: Address
-  destination: Address
-  /** Milliseconds since the epoch. */
-  at: number
-  /** The call it belongs to; '' for none. */
-  correlation: string
-  payload: Buffer
-}
-
-/** What is the same in all packets of one gateway. */
-export interface Agent {
-  /** 0 to 4,294,967,295. */
-  id: number
-  /** Name of the node; '' for none. */
-  node: string
-  /** '' for none. */
-  authKey: string
-}
-
-/** Of the generic vendor. */
-const CHUNK = {
-  family: 1,
-  protocol: 2,
-  source4: 3,
-  destination4: 4,
-  source6: 5,
-  destination6: 6,
-  sourcePort: 7,
-  destinationPort: 8,
-  seconds: 9,
-  microseconds: 10,
-  type: 11,
-  agent: 12,
-  authKey: 14,
-  payload: 15,
-  correlation: 17,
-  node: 19,
-} as const
-
-const TYPE: Readonly<Record<PacketKind, number>> = { sip: 1, log: 100 }
-const PROTOCOL = { udp: 17, tcp: 6 } as const
-const AF_INET = 2
-const AF_INET6 = 10
-const HEADER = 6
-/** Its length is written in two octets. */
-export const MAX_PACKET_BYTES = 65_535
-const MAX_TEXT_BYTES = 255
-
-/** What fits in one packet beside everything else; a longer payload is cut off there. */
-const MAX_PAYLOAD_BYTES = MAX_PACKET_BYTES - 1024
+import type { Latin1Buffer } from '../sip/latin1-buffer.ts'
+import type { Address, TransportName } from '../transport/types.ts'
+import { octetsOfIp } from './ip-octets.ts'
 
 /**
- * The packet as octets: `HEP3`, its length, then chunks of vendor, type, length and value.
- * @see https://github.com/sipcapture/HEP/blob/master/docs/HEP3NetworkProtocolSpecification_REV26.md
+ * HEP version 3: one packet is `HEP3`, its length, and chunks of vendor, type, length and value, all in network order.
+ * The order of the chunks is free by the specification, and that of the capture agents here: sngrep takes them by their place, with the key
+ * and then the payload right after the addresses, so what it does not know comes last.
+ * @see HEP3 Network Protocol Specification, rev. 36
  */
-export function encodePacket(packet: Packet, { id, node, authKey }: Agent): Buffer {
-  const { kind, transport, at, correlation } = packet
-  const isV6 = isIPv6(packet.source.address) || isIPv6(packet.destination.address)
-  const source = octetsOf(packet.source.address, isV6)
-  const destination = octetsOf(packet.destination.address, isV6)
-  const payload = packet.payload.subarray(0, MAX_PAYLOAD_BYTES)
-  const texts = [
-    [CHUNK.authKey, textOf(authKey)],
-    [CHUNK.correlation, textOf(correlation)],
-    [CHUNK.node, textOf(node)],
-  ] as const
-  const present = texts.filter(([, text]) => text.length > 0)
-  const fixed = 2 * (HEADER + 1) + 2 * HEADER + source.length + destination.length + 2 * (HEADER + 2)
-  const size =
-    HEADER +
-    fixed +
-    3 * (HEADER + 4) +
-    (HEADER + 1) +
-    present.reduce((sum, [, text]) => sum + HEADER + text.length, 0) +
-    HEADER +
-    payload.length
-  const out = new Writer(size)
-  out.octet(CHUNK.family, isV6 ? AF_INET6 : AF_INET)
-  out.octet(CHUNK.protocol, PROTOCOL[transport])
-  out.octets(isV6 ? CHUNK.source6 : CHUNK.source4, source)
-  out.octets(isV6 ? CHUNK.destination6 : CHUNK.destination4, destination)
-  out.short(CHUNK.sourcePort, packet.source.port)
-  out.short(CHUNK.destinationPort, packet.destination.port)
-  out.long(CHUNK.seconds, Math.floor(at / 1000))
-  out.long(CHUNK.microseconds, Math.floor((at % 1000) * 1000))
-  out.octet(CHUNK.type, TYPE[kind])
-  out.long(CHUNK.agent, id)
-  for (const [type, text] of present) out.octets(type, text)
-  out.octets(CHUNK.payload, payload)
-  return out.buffer
+
+/** The values of chunk 0x000b that we send. */
+export const PROTOCOL = { sip: 1, log: 100 } as const
+
+/** What one packet says. */
+export interface Capture {
+  protocol: keyof typeof PROTOCOL
+  transport: TransportName
+  source: Address
+  destination: Address
+  /** Microseconds since the epoch. */
+  at: number
+  /** What the collector puts packets together by; latin1, '' for none. */
+  correlationId: string
+  /** Latin1: one character per octet. */
+  payload: string
 }
 
-class Writer {
-  readonly buffer: Buffer
-  #at: number
+/** What is the same in all packets of one agent. */
+export interface Agent {
+  /** Chunk 0x000c, 32 bits. */
+  id: number
+  /** Chunk 0x000e; absent: none. */
+  authKey: string | undefined
+  /** Chunk 0x0013. */
+  node: string
+  /** Octets of one packet; a payload that does not fit is cut off. At most 65,535. */
+  maxBytes: number
+}
 
-  constructor(size: number) {
-    this.buffer = Buffer.allocUnsafe(size)
-    this.buffer.write('HEP3', 'latin1')
-    this.#at = this.buffer.writeUInt16BE(size, 4)
+const CHUNK = 6
+const MAX_CORRELATION_ID = 512
+
+const FAMILY = { 4: 2, 16: 10 } as const
+/** What is encrypted is shown as it is inside. */
+const IP_PROTOCOL: Record<TransportName, number> = { udp: 17, tcp: 6, tls: 6, ws: 6, wss: 6 }
+
+/** Where values stand that change from packet to packet; the chunks before the addresses have a fixed length. */
+const AT = { length: 4, family: 12, ipProtocol: 19, ports: 26, seconds: 42, micros: 52, protocol: 62, addresses: 79 }
+
+const NOWHERE = { 4: Buffer.alloc(4), 16: Buffer.alloc(16) }
+
+export class PacketEncoder {
+  readonly #maxBytes: number
+  /** Up to the payload, by the octets of an address. */
+  readonly #heads: { 4: Buffer; 16: Buffer }
+  readonly #node: Buffer
+  readonly #onCut: () => void
+
+  /** @param onCut told of each payload that does not fit */
+  constructor(agent: Agent, onCut: () => void) {
+    this.#onCut = onCut
+    this.#maxBytes = agent.maxBytes
+    this.#heads = { 4: headOf(agent, 4), 16: headOf(agent, 16) }
+    this.#node = chunk(0x13, Buffer.from(agent.node, 'latin1'))
   }
 
-  octet(type: number, value: number): void {
-    this.#at = this.buffer.writeUInt8(value, this.#chunk(type, 1))
-  }
+  /** @returns memory of its own */
+  encode({ protocol, transport, source, destination, at, correlationId, payload }: Capture): Buffer {
+    const from = octetsOfIp(source.address)
+    const to = octetsOfIp(destination.address)
+    const size = (from ?? to)?.length === 16 ? 16 : 4
+    const head = this.#heads[size]
+    const idLength = Math.min(correlationId.length, MAX_CORRELATION_ID)
+    const around = head.length + CHUNK + (idLength > 0 ? CHUNK + idLength : 0) + this.#node.length
+    const payloadLength = Math.min(payload.length, this.#maxBytes - around)
+    if (payloadLength < payload.length) this.#onCut()
 
-  short(type: number, value: number): void {
-    this.#at = this.buffer.writeUInt16BE(value, this.#chunk(type, 2))
-  }
-
-  long(type: number, value: number): void {
-    this.#at = this.buffer.writeUInt32BE(value, this.#chunk(type, 4))
-  }
-
-  octets(type: number, value: Buffer): void {
-    const at = this.#chunk(type, value.length)
-    value.copy(this.buffer, at)
-    this.#at = at + value.length
-  }
-
-  /** The generic vendor is 0. */
-  #chunk(type: number, length: number): number {
-    let at = this.buffer.writeUInt16BE(0, this.#at)
-    at = this.buffer.writeUInt16BE(type, at)
-    return this.buffer.writeUInt16BE(HEADER + length, at)
+    const packet = Buffer.allocUnsafe(around + payloadLength)
+    head.copy(packet)
+    packet.writeUInt16BE(packet.length, AT.length)
+    packet[AT.ipProtocol] = IP_PROTOCOL[transport]
+    packet.writeUInt16BE(source.port, AT.ports)
+    packet.writeUInt16BE(destination.port, AT.ports + 8)
+    const seconds = Math.floor(at / 1_000_000)
+    packet.writeUInt32BE(seconds, AT.seconds)
+    packet.writeUInt32BE(at - seconds * 1_000_000, AT.micros)
+    packet[AT.protocol] = PROTOCOL[protocol]
+    addressOf(from, size).copy(packet, AT.addresses)
+    addressOf(to, size).copy(packet, AT.addresses + size + CHUNK)
+    let end = writeText(packet, head.length, 0x0f, payload, payloadLength)
+    if (idLength > 0) end = writeText(packet, end, 0x11, correlationId, idLength)
+    this.#node.copy(packet, end)
+    return packet
   }
 }
 
-function textOf(text: string): Buffer {
-  return Buffer.from(text, 'utf8').subarray(0, MAX_TEXT_BYTES)
+/** The other end's family decides when one is unknown; an address of another family cannot be said. */
+function addressOf(octets: Buffer | undefined, size: 4 | 16): Buffer {
+  return octets?.length === size ? octets : NOWHERE[size]
 }
 
-/** An address that cannot be read is that of nobody. */
-function octetsOf(address: string, asV6: boolean): Buffer {
-  if (!asV6) {
-    const parts = address.split('.').map(Number)
-    return Buffer.from(parts.length === 4 && parts.every((part) => part >= 0 && part <= 255) ? parts : [0, 0, 0, 0])
-  }
-  return isIPv6(address)
-    ? v6(address)
-    : Buffer.concat([Buffer.alloc(10), Buffer.from([0xff, 0xff]), octetsOf(address, false)])
+function headOf({ id, authKey }: Agent, size: 4 | 16): Buffer {
+  const agentId = Buffer.alloc(4)
+  agentId.writeUInt32BE(id)
+  const [source, destination] = size === 4 ? [0x03, 0x04] : [0x05, 0x06]
+  return Buffer.concat([
+    Buffer.from('HEP3\0\0', 'latin1'),
+    chunk(0x01, Buffer.from([FAMILY[size]])),
+    chunk(0x02, Buffer.alloc(1)),
+    chunk(0x07, Buffer.alloc(2)),
+    chunk(0x08, Buffer.alloc(2)),
+    chunk(0x09, Buffer.alloc(4)),
+    chunk(0x0a, Buffer.alloc(4)),
+    chunk(0x0b, Buffer.alloc(1)),
+    chunk(0x0c, agentId),
+    chunk(source!, Buffer.alloc(size)),
+    chunk(destination!, Buffer.alloc(size)),
+    ...(authKey === undefined ? [] : [chunk(0x0e, Buffer.from(authKey, 'latin1'))]),
+  ])
 }
 
-function v6(address: string): Buffer {
-  const plain = new SocketAddress({ address: address.split('%', 1)[0]!, family: 'ipv6' }).address
-  const mapped = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(plain)
-  const text = mapped ? `${mapped[1]}${hex(mapped[2]!, mapped[3]!)}:${hex(mapped[4]!, mapped[5]!)}` : plain
-  const [front = '', back] = text.split('::')
-  const groups = (part: string | undefined) => (part ? part.split(':') : [])
-  const missing = 8 - groups(front).length - groups(back).length
-  const all = [...groups(front), ...Array.from({ length: missing }, () => '0'), ...groups(back)]
-  const octets = Buffer.alloc(16)
-  for (const [index, group] of all.entries()) octets.writeUInt16BE(Number.parseInt(group, 16), 2 * index)
-  return octets
+/** Of vendor 0: the types that all know. */
+function chunk(type: number, value: Buffer): Buffer {
+  const head = Buffer.alloc(CHUNK)
+  head.writeUInt16BE(type, 2)
+  head.writeUInt16BE(CHUNK + value.length, 4)
+  return Buffer.concat([head, value])
 }
 
-function hex(high: string, low: string): string {
-  return ((Number(high) << 8) | Number(low)).toString(16)
+/** @returns where it ends */
+function writeText(packet: Buffer, at: number, type: number, text: string, length: number): number {
+  packet.writeUInt32BE(type, at)
+  packet.writeUInt16BE(CHUNK + length, at + 4)
+  const whole = text.length === length ? text : text.slice(0, length)
+  ;(packet as unknown as Latin1Buffer).latin1Write(whole, at + CHUNK)
+  return at + CHUNK + length
 }

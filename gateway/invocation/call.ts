@@ -655,6 +655,9 @@ export class Call implements ProxyOwner, DialogOwner {
       })
       return
     }
+    const { callId } = this.request
+    const actions = resolved.value.map(({ action }) => action)
+    for (const watcher of this.parts.watchers) watcher.reacted({ callId, event, actions })
     this.context.hold()
     try {
       await perform(this, resolved.value, event)

@@ -68,7 +68,8 @@ export class Farewells {
     const { pusher, timers } = this.#parts
     const { reason, call, until } = farewell
     const ttlSeconds = Math.ceil((until - timers.now()) / 1000)
-    const { outcome } = await pusher.push({ binding, purpose: 'cancel', reason, call, ttlSeconds, until })
+    const { callId } = farewell.invite.request
+    const { outcome } = await pusher.push({ binding, purpose: 'cancel', reason, call, callId, ttlSeconds, until })
     if (outcome === 'accepted' || outcome === 'token_invalid' || timers.now() >= until) return
     const id = PREFIX + this.#parts.ids.next('transaction')
     const { gateway, aor, since } = farewell

@@ -142,6 +142,7 @@ export class Invocations {
     this.#cancellation = signal
     const note = this.#note(job)
     const begunAt = parts.clock.now()
+    const failures: string[] = []
     const make = (attempt: number, deadline: number) => {
       note.attempts++
       return this.#invocation(job, attempt, deadline)
@@ -152,6 +153,7 @@ export class Invocations {
       signal,
       budgetMs: parts.manifest.budgetMs(job.path),
       onTryFailed: (problem) => {
+        failures.push(problem.code)
         if (problem.code === 'replay.diverged') divergence ??= problem
       },
     })
@@ -161,7 +163,8 @@ export class Invocations {
     Object.assign(note, { result: result.kind === 'failed' ? result.problem.code : result.kind, ms })
     const { rev } = call
     parts.log.info('function', { callId: request.callId, path: job.path, type: job.type, result: result.kind })
-    for (const watcher of parts.watchers) watcher.invoked(seen(job, request.callId, result, ms))
+    for (const watcher of parts.watchers)
+      watcher.invoked(seen(job, result, { callId: request.callId, tries: note.attempts, failures, ms }))
     if (divergence) call.diverged(job, divergence)
     if (result.kind === 'answer') {
       if (result.answer.context !== undefined) call.functionContext = result.answer.context
@@ -234,10 +237,12 @@ export class Invocations {
   }
 }
 
-function seen({ path, type }: Job, callId: string, result: InvocationResult, ms: number): InvocationSeen {
+type Course = Pick<InvocationSeen, 'callId' | 'tries' | 'failures' | 'ms'>
+
+function seen({ id, path, type, event, wait }: Job, result: InvocationResult, course: Course): InvocationSeen {
   return {
-    ...{ callId, path, type, result: result.kind, ms },
-    ...(result.kind === 'answer' && { actions: result.answer.actions.map(({ action }) => action) }),
+    ...{ id, path, type, event: event?.type ?? wait?.event?.type, result: result.kind, ...course },
+    ...(result.kind === 'answer' && { by: result.from, actions: result.answer.actions.map(({ action }) => action) }),
     ...(result.kind === 'failed' && { problem: result.problem.code }),
   }
 }

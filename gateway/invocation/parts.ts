@@ -46,9 +46,12 @@ export interface CallParts {
   charging?: Charging | undefined
   /** Ends calls where their media is; absent: nobody does. */
   killer?: CallKiller | undefined
-  /** Publishes events of the gateway itself; trouble is logged, never thrown. */
-  publish(events: RouseEvent[]): void
-  /** See invocations as they end. */
+  /**
+   * Publishes events of the gateway itself; trouble is logged, never thrown.
+   * @param callId of the request that has caused them, where their attributes do not say
+   */
+  publish(events: RouseEvent[], callId?: string): void
+  /** See invocations as they end, and what calls do by themselves. */
   watchers: readonly Watcher[]
   count(series: string): void
   /** Something threw that should not have: told once. */

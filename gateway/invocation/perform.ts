@@ -207,14 +207,13 @@ function cancel(call: Call, action: ActionOf<'cancel'>): void {
 
 function publish(call: Call, action: ActionOf<'publish'>): void {
   const { clock, ids } = call.parts
-  call.parts.publish([
-    { id: ids.next('event'), type: action.type, time: clock.now(), attributes: action.attributes ?? {} },
-  ])
+  const { type, attributes = {} } = action
+  call.parts.publish([{ id: ids.next('event'), type, time: clock.now(), attributes }], call.request.callId)
 }
 
 async function removeBindings(call: Call, action: ActionOf<'remove'>): Promise<void> {
   const contact = action.contact === undefined ? undefined : latin1(action.contact)
-  call.parts.publish(await call.parts.registrar.remove(latin1(action.aor), contact))
+  call.parts.publish(await call.parts.registrar.remove(latin1(action.aor), contact), call.request.callId)
 }
 
 /** Header lines for a response of our own: there is nothing to remove from it. */

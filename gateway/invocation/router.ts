@@ -135,7 +135,7 @@ export class RequestRouter implements ServerUser {
       server.respond(buildResponse(request, status, reason, { toTag, received, headers }), status)
       server.forget()
       this.#parts.log.info('register', { callId: request.callId, aor: request.to?.uri ?? '', status })
-      this.#parts.publish(events)
+      this.#parts.publish(events, request.callId)
     } catch (error) {
       this.#parts.count('store failures')
       this.#parts.log.error('REGISTER failed', { callId: request.callId, error: String(error) })

@@ -14,5 +14,5 @@ export async function saveBindings(call: Call, action: ActionOf<'save'>): Promis
     ...(action.maxContacts === undefined ? {} : { maxContacts: action.maxContacts }),
   })
   call.context.respondLocally(outcome.status, outcome.reason, { headers: outcome.headers })
-  call.parts.publish(outcome.events)
+  call.parts.publish(outcome.events, call.request.callId)
 }

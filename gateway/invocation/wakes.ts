@@ -177,6 +177,7 @@ export class Wakes {
       binding,
       purpose: call.request.method === 'INVITE' ? 'call' : 'request',
       call: pushedCall(call),
+      callId: call.request.callId,
       caller: call.request.from?.uri ?? '',
       ...(wake.action.data && { data: wake.action.data }),
       ttlSeconds: Math.min(LONGEST_TTL_SECONDS, Math.ceil((wake.until - wake.at) / 1000)),

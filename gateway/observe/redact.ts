@@ -29,6 +29,9 @@ const SECRET_TEXT: readonly [RegExp, string][] = [
   [/\b((?:access_|api_)?token|secret|password)("?\s{0,4}[:=]\s{0,4})(?:"[^"]*"?|[^\s;,>&"]*)/gi, `$1$2${HIDDEN}`],
 ]
 
+/** Something of it is in whatever the field names and patterns above find. */
+const TRACE = /pn|auth|cookie|token|secret|password|prid|param|push|bearer|digest|basic|whsec_|:\/\//i
+
 const MAX_STRING = 2000
 const MAX_DEPTH = 6
 const MAX_ENTRIES = 100
@@ -41,6 +44,12 @@ export function redacted(value: unknown, depth = 0): unknown {
   if (value instanceof Error) return redactedText(`${value.name}: ${value.message}`)
   if (Array.isArray(value)) return value.slice(0, MAX_ENTRIES).map((entry) => redacted(entry, depth + 1))
   return redactedFields(value, depth)
+}
+
+/** Its JSON. Mostly there is no trace of a secret, which one look tells. */
+export function redactedJson(value: object): string {
+  const text = JSON.stringify(value)
+  return text.length <= MAX_STRING && !TRACE.test(text) ? text : JSON.stringify(redacted(value))
 }
 
 /** The same for one text. */

@@ -14,7 +14,8 @@ export interface PusherParts {
   ids: IdSource
   /** From 0 to 1. */
   random(): number
-  publish(events: RouseEvent[]): unknown
+  /** @param callId of the call or request that they are about */
+  publish(events: RouseEvent[], callId?: string): unknown
   metrics: PushMetrics
   log: Log
   limits: PushLimits
@@ -125,7 +126,7 @@ function told({ metrics, clock, ids, publish, log }: PusherParts, job: PushJob, 
   const type = EVENTS[outcome]
   if (type !== undefined) {
     const attributes = { aor: binding.aor, contact: binding.contact, provider, purpose, error }
-    publish([{ id: ids.next('event'), type, time: clock.now(), attributes }])
+    publish([{ id: ids.next('event'), type, time: clock.now(), attributes }], job.callId)
   }
   return pushed
 }

@@ -10,6 +10,8 @@ export interface PushSender {
 export interface PushJob extends Pick<PushMessage, 'purpose' | 'reason' | 'call' | 'data' | 'ttlSeconds'> {
   /** As last read; it has push parameters. */
   binding: Binding
+  /** Call-ID of the call or request that it is for; absent: it is for none. It does not go out. */
+  callId?: string
   /** Who causes it, for the limit of pushes per caller; absent: nobody but the router. */
   caller?: string
   /** Milliseconds since the epoch: until then what has failed is tried again, by the rules of the provider. */

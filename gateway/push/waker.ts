@@ -125,7 +125,8 @@ export class Waker {
     const call = { id: newId(), from: caller, to: binding.aor }
     const wantedBy = [context]
     const isWanted = () => wantedBy.some(({ isOpen }) => isOpen)
-    const pushing = pusher.push({ binding, purpose: 'request', call, caller, ttlSeconds, until, isWanted })
+    const { callId } = request
+    const pushing = pusher.push({ binding, purpose: 'request', call, callId, caller, ttlSeconds, until, isWanted })
     const result = pushing.then(({ outcome }) => outcome === 'accepted')
     this.#pushed.set(key, { result, wantedBy })
     clock.after(PUSHED_MS, () => this.#pushed.delete(key))

@@ -66,6 +66,7 @@ export function chooseListener(listeners: readonly Listener[], destination: Dest
   return first
 }
 
-function isLoopback(address: string): boolean {
+/** An address of this machine that no other one reaches. */
+export function isLoopback(address: string): boolean {
   return address === '::1' || address.startsWith('127.')
 }

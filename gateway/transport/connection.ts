@@ -4,6 +4,7 @@ import { fail } from './failure.ts'
 import { type Frame, StreamFramer } from './framing.ts'
 import { octetsOf } from './octets.ts'
 import type { CountTransport, TransportOptions } from './options.ts'
+import type { Ends, Tap } from './tap.ts'
 import type {
   Flow,
   OnTransportFailure,
@@ -20,6 +21,8 @@ export interface ConnectionOwner {
   readonly clock: Clock
   readonly options: TransportOptions
   readonly count: CountTransport
+  /** Sees what comes and goes. */
+  readonly tap: Tap | undefined
   readonly receive: ReceiveMessage
   readonly broken: ReceiveBroken
   /** A message or keep-alive went over it. */
@@ -52,6 +55,9 @@ export class Connection implements StreamEvents {
   #timer: Timer | undefined
   /** Told when the connection fails before the peer is heard again: what it was sent is then lost. */
   #unheard: OnTransportFailure[] = []
+  /** Written while it is being opened, to be told to the tap when it is open. */
+  #untold: string[] = []
+  #ends: Ends | undefined
 
   /** @param open makes the stream, which does not call back before it has returned */
   constructor(
@@ -79,13 +85,16 @@ export class Connection implements StreamEvents {
   send(text: string, failed?: OnTransportFailure): void {
     if (!this.isUsable) return fail(failed, 'closed')
     if (failed) this.#remember(failed)
-    if (this.#write(octetsOf(text))) this.#owner.used(this)
+    if (!this.#write(octetsOf(text))) return
+    if (this.#owner.tap) this.#tellSent(text, this.#owner.tap)
+    this.#owner.used(this)
   }
 
   opened(): void {
     if (this.#state !== 'connecting') return
     this.#state = 'open'
     this.#stopWaiting()
+    for (const text of this.#untold.splice(0)) this.#owner.tap?.sent(text, this.#between)
   }
 
   receive(octets: Uint8Array): void {
@@ -134,12 +143,14 @@ export class Connection implements StreamEvents {
   #take(frame: Frame): void {
     if (frame.kind === 'message') {
       this.#owner.count('tcp.received')
+      this.#owner.tap?.received(frame.text, this.#between)
       this.#owner.receive(frame.text, this.flow)
     } else if (frame.kind === 'keep-alive') {
       this.#owner.count('keep-alive')
       this.#write(PONG)
     } else {
       this.#owner.count('tcp.broken')
+      this.#owner.tap?.received(frame.text, this.#between)
       this.#owner.broken(frame.text, this.flow, frame.status, frame.reason)
       this.end()
     }
@@ -155,6 +166,18 @@ export class Connection implements StreamEvents {
     }
     this.#stream.write(octets)
     return true
+  }
+
+  #tellSent(text: string, tap: Tap): void {
+    if (this.#state === 'connecting') this.#untold.push(text)
+    else tap.sent(text, this.#between)
+  }
+
+  /** The same for as long as it lives. */
+  get #between(): Ends {
+    const { transport, remoteAddress, remotePort } = this.flow
+    this.#ends ??= { transport, local: this.#stream.local, remote: { address: remoteAddress, port: remotePort } }
+    return this.#ends
   }
 
   #remember(failed: OnTransportFailure): void {

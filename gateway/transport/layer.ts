@@ -3,6 +3,7 @@ import { chooseListener, isSendable, sameAddress } from './addresses.ts'
 import { fail } from './failure.ts'
 import { type CountTransport, defaultTransportOptions, type TransportOptions } from './options.ts'
 import { StreamTransport } from './stream.ts'
+import type { Tap } from './tap.ts'
 import type {
   Destination,
   Flow,
@@ -22,6 +23,8 @@ export interface TransportParts {
   listeners: readonly Listener[]
   options?: Partial<TransportOptions>
   count?: CountTransport
+  /** Sees every message as it comes and goes; absent: nobody looks. */
+  tap?: Tap | undefined
 }
 
 /** How long `stop` waits for answers that are queued on connections, in milliseconds. */
@@ -41,11 +44,11 @@ class Layer implements TransportLayer {
   readonly #streams: StreamTransport
   readonly #count: CountTransport
 
-  constructor({ network, clock, listeners, options, count = () => {} }: TransportParts) {
+  constructor({ network, clock, listeners, options, count = () => {}, tap }: TransportParts) {
     this.listeners = listeners.map((listener) => ({ ...listener }))
     this.#count = count
-    this.#udp = new UdpTransport(network, count)
-    this.#streams = new StreamTransport(network, clock, { ...defaultTransportOptions, ...options }, count)
+    this.#udp = new UdpTransport(network, count, tap)
+    this.#streams = new StreamTransport(network, clock, { ...defaultTransportOptions, ...options }, count, tap)
   }
 
   async start(receive: ReceiveMessage, broken: ReceiveBroken): Promise<void> {

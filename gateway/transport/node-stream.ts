@@ -64,6 +64,11 @@ export class SocketStream implements Stream {
     this.#socket.once('close', () => events.closed(this.#failure))
   }
 
+  get local(): Address {
+    const { localAddress = '', localPort = 0 } = this.#socket
+    return { address: localAddress, port: localPort }
+  }
+
   get queued(): number {
     return this.#socket.writableLength
   }

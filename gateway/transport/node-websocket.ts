@@ -75,7 +75,7 @@ export class WebSocketStreams {
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, accept: (stream: Stream) => StreamEvents): void {
     socket.on('error', () => {})
     const status = this.#refusal(request)
-    const { remoteAddress: address, remotePort: port } = request.socket
+    const { remoteAddress: address, remotePort: port, localAddress = '', localPort = 0 } = request.socket
     if (status !== undefined) {
       return void socket.end(
         `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
@@ -84,7 +84,8 @@ export class WebSocketStreams {
     // A peer that went away before it was accepted has no address.
     if (address === undefined || port === undefined) return void socket.destroy()
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      const stream = new WebSocketStream(webSocket, { address, port })
+      const local = { address: localAddress, port: localPort }
+      const stream = new WebSocketStream(webSocket, { address, port }, local)
       stream.attach(accept(stream))
     })
   }
@@ -119,11 +120,13 @@ export class WebSocketStreams {
 
 class WebSocketStream implements Stream {
   readonly remote: Address
+  readonly local: Address
   readonly #socket: WebSocket
 
-  constructor(socket: WebSocket, remote: Address) {
+  constructor(socket: WebSocket, remote: Address, local: Address) {
     this.#socket = socket
     this.remote = remote
+    this.local = local
     // What a peer does wrong closes the connection, which is told.
     socket.on('error', () => {})
   }

@@ -3,6 +3,7 @@ import { canonicalAddress, endOf, isWebSocket, isWildcard } from './addresses.ts
 import { Connection, type ConnectionOwner } from './connection.ts'
 import { fail } from './failure.ts'
 import type { CountTransport, TransportOptions } from './options.ts'
+import type { Tap } from './tap.ts'
 import type {
   Flow,
   Listener,
@@ -33,6 +34,7 @@ export class StreamTransport implements ConnectionOwner {
   readonly clock: Clock
   readonly options: TransportOptions
   readonly count: CountTransport
+  readonly tap: Tap | undefined
   receive: ReceiveMessage = silent
   broken: ReceiveBroken = silent
   readonly #network: Network
@@ -47,11 +49,12 @@ export class StreamTransport implements ConnectionOwner {
   #idleTimer: Timer | undefined
   #whenEmpty: (() => void) | undefined
 
-  constructor(network: Network, clock: Clock, options: TransportOptions, count: CountTransport) {
+  constructor(network: Network, clock: Clock, options: TransportOptions, count: CountTransport, tap?: Tap) {
     this.#network = network
     this.clock = clock
     this.options = options
     this.count = count
+    this.tap = tap
   }
 
   /** Connections that carry messages. */

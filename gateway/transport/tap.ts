@@ -1,38 +1,48 @@
-import type { Address, Listener, TransportLayer } from './types.ts'
+import { isIP } from 'node:net'
+import { isIpv6, isLoopback, isWildcard } from './addresses.ts'
+import type { Address, Listener, TransportName } from './types.ts'
 
-/**
- * Whoever looks at the messages that go by: whole ones, as latin1 text, keep-alives and noise too. `by` is the listener whose socket or
- * connection it is, undefined when none can send there. Must not throw.
- */
-export interface Tap {
-  received(text: string, from: Address, by: Listener | undefined): void
-  sent(text: string, to: Address, by: Listener | undefined): void
+/** The two ends that a message goes between. */
+export interface Ends {
+  transport: TransportName
+  /** Of this process; for a stream the very end of its connection, not that of the listener. */
+  local: Address
+  remote: Address
 }
 
-/** The same layer, with somebody who looks. */
-export function tapped(layer: TransportLayer, tap: Tap): TransportLayer {
-  const addressOf = ({ remoteAddress, remotePort }: { remoteAddress: string; remotePort: number }): Address => {
-    return { address: remoteAddress, port: remotePort }
-  }
+/**
+ * Whoever looks at the messages that go by: whole ones, as latin1 text, noise too, keep-alives not. What is sent is told as it goes out, over
+ * a connection that is being opened once it is open, and never when it does not go out. Must not throw.
+ */
+export interface Tap {
+  received(text: string, ends: Ends): void
+  sent(text: string, ends: Ends): void
+}
+
+/** One that passes on to all of these; `undefined` when there is none. */
+export function tapOf(taps: readonly Tap[]): Tap | undefined {
+  if (taps.length < 2) return taps[0]
   return {
-    start: (receive, broken) =>
-      layer.start(
-        (text, flow) => {
-          tap.received(text, addressOf(flow), flow.listener)
-          receive(text, flow)
-        },
-        (text, flow, status, reason) => {
-          tap.received(text, addressOf(flow), flow.listener)
-          broken(text, flow, status, reason)
-        },
-      ),
-    send(text, destination, failed) {
-      tap.sent(text, addressOf(destination), destination.listener ?? layer.listenerFor(destination))
-      layer.send(text, destination, failed)
+    received(text, ends) {
+      for (const tap of taps) tap.received(text, ends)
     },
-    isAlive: (flow) => layer.isAlive(flow),
-    listenerFor: (destination) => layer.listenerFor(destination),
-    listeners: layer.listeners,
-    stop: () => layer.stop(),
+    sent(text, ends) {
+      for (const tap of taps) tap.sent(text, ends)
+    },
   }
+}
+
+/**
+ * This end of what goes over a UDP listener. One that listens on every address is not told which of them a datagram came to: the advertised
+ * address stands for it where that is an IP literal, and the loopback's towards the loopback.
+ */
+export function datagramEnds(listener: Listener, address: string, port: number): Ends {
+  return { transport: 'udp', local: ownAddress(listener, address), remote: { address, port } }
+}
+
+function ownAddress({ address, port, advertisedHost }: Listener, remoteAddress: string): Address {
+  if (!isWildcard(address)) return { address, port }
+  if (isLoopback(remoteAddress)) return { address: isIpv6(remoteAddress) ? '::1' : '127.0.0.1', port }
+  const advertised = advertisedHost.startsWith('[') ? advertisedHost.slice(1, -1) : advertisedHost
+  return { address: isIP(advertised) === (isIpv6(address) ? 6 : 4) ? advertised : address, port }
 }

@@ -120,6 +120,8 @@ export interface StreamEvents {
 }
 export interface Stream {
   readonly remote: Address
+  /** Of a connection that is still being opened the address only, if that; port 0. */
+  readonly local: Address
   /** Octets accepted but not yet taken by the peer. */
   readonly queued: number
   write(octets: Uint8Array): void

@@ -1,6 +1,7 @@
 import { fail } from './failure.ts'
 import { textOf } from './octets.ts'
 import type { CountTransport } from './options.ts'
+import { datagramEnds, type Tap } from './tap.ts'
 import type { Flow, Listener, Network, OnTransportFailure, ReceiveMessage, UdpSocket } from './types.ts'
 
 /** 65,535 less the IPv4 and UDP headers: no datagram carries more (RFC 3261 18.1.1). */
@@ -10,11 +11,13 @@ export const MAX_DATAGRAM_BYTES = 65_507
 export class UdpTransport {
   readonly #network: Network
   readonly #count: CountTransport
+  readonly #tap: Tap | undefined
   readonly #sockets = new Map<Listener, UdpSocket>()
 
-  constructor(network: Network, count: CountTransport) {
+  constructor(network: Network, count: CountTransport, tap?: Tap) {
     this.#network = network
     this.#count = count
+    this.#tap = tap
   }
 
   /** Opens the listener's socket; resolves to the port it got. */
@@ -25,6 +28,7 @@ export class UdpTransport {
         const text = textOf(octets)
         if (isKeepAlive(text)) return this.#count('keep-alive')
         this.#count('udp.received')
+        this.#tap?.received(text, datagramEnds(listener, remoteAddress, remotePort))
         receive(text, flows.from(remoteAddress, remotePort))
       },
     })
@@ -37,6 +41,7 @@ export class UdpTransport {
     if (!socket) return fail(failed, 'no listener')
     if (text.length > MAX_DATAGRAM_BYTES) return fail(failed, 'too large')
     this.#count('udp.sent')
+    this.#tap?.sent(text, datagramEnds(listener, address, port))
     socket.send(text, address, port, failed)
   }
 

@@ -1,6 +1,7 @@
 import { SipRouter } from 'rouse'
 import { createMemoryStore } from '../../functions/store/memory.ts'
 import { startGateway } from '../../gateway/gateway.ts'
+import { Hep } from '../../gateway/hep/hep.ts'
 import { createInProcessHost } from '../../gateway/invocation/in-process.ts'
 import { createInvoker } from '../../gateway/invocation/invoker.ts'
 import { createManifest } from '../../gateway/invocation/invoker-manifest.ts'
@@ -14,10 +15,12 @@ import type { Network, UdpEvents } from '../../gateway/transport/types.ts'
  * What the gateway's own code costs for one relayed call (7 messages in, 8 out), without sockets: a network of function calls. The
  * difference to `npm run bench -- --only relay` is what the operating system's sockets and wake-ups cost.
  *
- * `node test/bench/call.ts [calls]`
+ * `node test/bench/call.ts [calls] [--hep]`; `--hep`: every message, event and invocation is also made into a HEP packet, which goes nowhere
  */
 
-const CALLS = Number(process.argv[2] ?? 20_000)
+const [calls = 20_000] = process.argv.slice(2).filter((argument) => argument !== '--hep')
+const CALLS = Number(calls)
+const WITH_HEP = process.argv.includes('--hep')
 /** Calls measured at a time: other programs disturb some rounds, not the best ones. */
 const ROUND = 1000
 const BATCH = 50
@@ -53,6 +56,7 @@ const primary = createInProcessHost(sip, systemClock)
 const manifest = createManifest({ host: primary, ...common })
 await manifest.start()
 const ids = createRandomIds()
+const hep = WITH_HEP ? openHep() : undefined
 const gateway = await startGateway({
   random: Math.random,
   options: {
@@ -72,6 +76,8 @@ const gateway = await startGateway({
   manifest,
   push: { send: async () => ({ outcome: 'accepted' }) },
   counters,
+  taps: hep ? [hep] : [],
+  watchers: hep ? [hep] : [],
 })
 
 await play(4000)
@@ -90,6 +96,26 @@ console.log(
 manifest.stop()
 await gateway.stop()
 process.exit(0)
+
+function openHep(): Hep {
+  const opened = new Hep({
+    ...common,
+    random: Math.random,
+    counters,
+    settings: {
+      url: { transport: 'udp', host: '127.0.0.1', port: 9060 },
+      ...{ agentId: 2001, authKey: undefined, node: 'bench', maxBytes: 8192 },
+    },
+    own: { address: '127.0.0.1', port: 5060 },
+    functions: { address: '127.0.0.1', port: 8080 },
+    open: (events) => {
+      queueMicrotask(() => events.opened())
+      return { queued: 0, write: () => {}, end: () => events.closed('ended'), destroy: () => {} }
+    },
+  })
+  opened.start()
+  return opened
+}
 
 async function play(calls: number): Promise<void> {
   for (let done = 0; done < calls; done += BATCH) {

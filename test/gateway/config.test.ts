@@ -428,16 +428,29 @@ describe('other systems', () => {
       )
   })
 
-  test('HEP_URL names a collector; the node is the gateway unless it is said', () => {
-    const { hep } = config({ HEP_URL: 'tcp://[2001:db8::9]' }).integrations
-    assert.deepEqual(hep, {
-      collector: { transport: 'tcp', host: '2001:db8::9', port: 9060 },
-      agent: { id: 2001, node: 'host-1', authKey: '' },
-    })
-    for (const url of ['http://homer:9060', 'homer:9060', 'udp://', 'udp://homer:9060/x', 'udp://key@homer'])
-      assert.match(faults({ HEP_URL: url })[0]!, /^HEP_URL: expected udp:\/\/ or tcp:\/\/ with host and port/)
-    assert.match(faults({ HEP_URL: 'udp://homer', HEP_AGENT_ID: '4294967296' })[0]!, /^HEP_AGENT_ID: expected a number/)
-    assert.doesNotMatch(faults({ HEP_AUTH_KEY: 'a key' })[0]!, /a key/)
+  test('HEP_URL names the way, the collector and, if it is not 9060, the port; without it HEP is off', () => {
+    const url = (text: string) => config({ HEP_URL: text }).integrations.hep?.url
+    assert.equal(config({ HEP_AUTH_KEY: 'k' }).integrations.hep, undefined)
+    assert.deepEqual(url('udp://homer.example.com'), { transport: 'udp', host: 'homer.example.com', port: 9060 })
+    assert.deepEqual(url('TCP://[2001:DB8::1]:9061/'), { transport: 'tcp', host: '2001:db8::1', port: 9061 })
+    assert.deepEqual(url('tls://192.0.2.1:9062'), { transport: 'tls', host: '192.0.2.1', port: 9062 })
+    for (const wrong of ['homer:9060', 'http://homer', 'udp://', 'udp://homer:0', 'udp://homer:9060/x', 'udp://a b'])
+      assert.match(faults({ HEP_URL: wrong })[0]!, /^HEP_URL: expected udp:\/\/, tcp:\/\/ or tls:\/\//, wrong)
+  })
+
+  test('the other settings of HEP have defaults, and limits; the node is the gateway unless it is said', () => {
+    const set = { HEP_URL: 'udp://homer' }
+    const { url: _, ...rest } = config(set).integrations.hep!
+    assert.deepEqual(rest, { agentId: 2001, authKey: undefined, node: 'host-1', maxBytes: 8192 })
+    assert.equal(config({ ...set, HEP_AGENT_ID: '4294967295' }).integrations.hep?.agentId, 4294967295)
+    assert.match(faults({ ...set, HEP_AGENT_ID: '4294967296' })[0]!, /^HEP_AGENT_ID: .*0 to 4294967295/)
+    assert.match(faults({ ...set, HEP_NODE: 'a b' })[0]!, /^HEP_NODE: /)
+    assert.match(faults({ ...set, HEP_MAX_BYTES: '100' })[0]!, /^HEP_MAX_BYTES: .*1024 to 65507/)
+  })
+
+  test('no secret of HEP is told, wherever somebody has put it', () => {
+    assert.doesNotMatch(faults({ HEP_URL: 'udp://homer', HEP_AUTH_KEY: 'my secret' })[0]!, /my secret/)
+    assert.doesNotMatch(faults({ HEP_URL: 'udp://agent:secret@homer' })[0]!, /secret@/)
   })
 })
 

@@ -5,6 +5,8 @@ import { createMemoryStore } from '../../functions/store/memory.ts'
 import { shownRegistration } from '../../gateway/api/shown.ts'
 import { messageLabel } from '../../gateway/observe/ladder.ts'
 import { createLog } from '../../gateway/observe/log.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+import { watched } from '../support/hep-collector.ts'
 import type { WireMessage } from '../support/wire.ts'
 import { world } from '../support/world.ts'
 import { registeredLongAgo } from './cast.ts'
@@ -23,7 +25,7 @@ const PHONES: Record<string, string> = {
 const labelled = ({ isRequest, method, uri, status }: WireMessage) => ({ isRequest, method, uri, status })
 
 for (const [phone, parameters] of Object.entries(PHONES))
-  test(`what ${phone} is pushed by gets to nobody: far end, function, event, log, API (RFC 8599 4.1, 10)`, async () => {
+  test(`what ${phone} is pushed by gets to nobody: far end, function, event, log, API, Homer (RFC 8599 4.1, 10)`, async () => {
     const lines: string[] = []
     const events: string[] = []
     const app = new SipRouter()
@@ -32,8 +34,13 @@ for (const [phone, parameters] of Object.entries(PHONES))
         call.fork(call.contacts)
       }) as (call: unknown) => void)
       .message('/:domain/:user', ((call: Call) => call.fork(call.contacts)) as (call: unknown) => void)
+    const clock = new FakeClock()
+    const { hep, packets } = watched(clock)
     const w = await world({
       app,
+      clock,
+      taps: [hep],
+      watchers: [hep],
       log: createLog('debug', { write: (line) => void lines.push(line) }),
       store: (clock, ids) => {
         const store = createMemoryStore({ clock, ids })
@@ -84,6 +91,7 @@ for (const [phone, parameters] of Object.entries(PHONES))
       functions: w.invocations.map((invocation) => JSON.stringify(invocation)),
       events,
       log: lines,
+      'HEP': packets().map(({ payload }) => payload),
       '/registrations': [JSON.stringify(shown)],
       '/calls': w.gateway.calls.list(20).map((one) => JSON.stringify([one, w.gateway.calls.get(one.id)])),
       ladders: [...alice.sent, ...bob.sent].map((message) => messageLabel({ ...labelled(message), reason: '' })),

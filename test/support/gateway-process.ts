@@ -12,9 +12,11 @@ import { Rtpengines } from '../../gateway/media/rtpengines.ts'
 import type { MediaSettings } from '../../gateway/media/settings.ts'
 import type { Counters } from '../../gateway/observe/counters.ts'
 import { type Log, silentLog } from '../../gateway/observe/log.ts'
+import type { Watcher } from '../../gateway/observe/watcher.ts'
 import type { PushSender } from '../../gateway/push/types.ts'
 import { locate, locateNow } from '../../gateway/transport/locate.ts'
 import type { Resolver } from '../../gateway/transport/resolver.ts'
+import type { Tap } from '../../gateway/transport/tap.ts'
 import type { Network } from '../../gateway/transport/types.ts'
 import type { CgratesStandIn } from './cgrates.ts'
 import { Life } from './life.ts'
@@ -47,6 +49,9 @@ export interface Surroundings {
   media?: { settings: MediaSettings; sockets: Sockets; callsOutlive: boolean } | undefined
   /** The billing system. */
   cgrates?: { standIn: CgratesStandIn; settings?: Partial<CgratesSettings> } | undefined
+  /** Who sees its messages, and what else it does. */
+  taps?: readonly Tap[] | undefined
+  watchers?: readonly Watcher[] | undefined
   counters: Counters
   /** Where lines below an error go; absent: nowhere. */
   log?: Log | undefined
@@ -120,6 +125,8 @@ export class GatewayProcess {
       counters,
       log,
       charging: cgrates,
+      taps: around.taps ?? [],
+      watchers: around.watchers ?? [],
     })
     await rtpengines?.start()
     cgrates?.start()

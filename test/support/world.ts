@@ -14,7 +14,9 @@ import type { InvokerOptions } from '../../gateway/invocation/invoker.ts'
 import type { Sockets } from '../../gateway/media/rtpengines.ts'
 import { Counters } from '../../gateway/observe/counters.ts'
 import type { Log } from '../../gateway/observe/log.ts'
+import type { Watcher } from '../../gateway/observe/watcher.ts'
 import type { Resolver } from '../../gateway/transport/resolver.ts'
+import type { Tap } from '../../gateway/transport/tap.ts'
 import type { CgratesStandIn } from './cgrates.ts'
 import { CountingIds, FakeClock, settled } from './fake-clock.ts'
 import { FakeEngine } from './fake-engine.ts'
@@ -46,6 +48,9 @@ export interface WorldOptions {
   cgrates?: { standIn: CgratesStandIn; settings?: Partial<CgratesSettings> }
   /** Takes what the gateway logs, errors excepted: these are in `errors`. */
   log?: Log
+  /** Who sees the gateway's messages, and what else it does. */
+  taps?: readonly Tap[]
+  watchers?: readonly Watcher[]
   /** For functions that take their time. */
   clock?: FakeClock
   /** What the push provider says; default accepted. */
@@ -159,6 +164,8 @@ export class World {
         cgrates: this.#options.cgrates,
         counters: this.counters,
         log: this.#options.log,
+        taps: this.#options.taps,
+        watchers: this.#options.watchers,
         onError: (message) => void this.errors.push(message),
       },
     )

@@ -5,8 +5,7 @@ import type { HostReply } from '../../invocation/host.ts'
 import { arrowLine, messageLabel } from '../../observe/ladder.ts'
 import { redactedText } from '../../observe/redact.ts'
 import { readMessage, type SipMessage } from '../../sip/message.ts'
-import type { Tap } from '../../transport/tap.ts'
-import type { Address } from '../../transport/types.ts'
+import type { Ends, Tap } from '../../transport/tap.ts'
 import { Names } from './names.ts'
 
 /** Every call as a ladder, arrow by arrow while it happens: messages, functions and what they want, pushes. */
@@ -25,12 +24,12 @@ export class LiveLadder implements Tap {
     this.#print = print
   }
 
-  received(text: string, from: Address): void {
+  received(text: string, { remote: from }: Ends): void {
     const message = messageOf(text)
     if (message) this.#draw(callOf(message), this.#names.ofSender(message, from), 'gateway', messageLabel(message))
   }
 
-  sent(text: string, to: Address): void {
+  sent(text: string, { remote: to }: Ends): void {
     const message = messageOf(text)
     if (message) this.#draw(callOf(message), 'gateway', this.#names.ofReceiver(message, to), messageLabel(message))
   }

@@ -6,7 +6,6 @@ import { createTransactionLayer, type ServingTransactionLayer } from '../../tran
 import { createTimerQueue } from '../../transaction/timer-queue.ts'
 import type { ClientTransaction, ClientUser, ServerTransaction, ServerUser } from '../../transaction/types.ts'
 import { createTransportLayer } from '../../transport/layer.ts'
-import { tapped } from '../../transport/tap.ts'
 import type { Address, Destination, Listener, Network, TransportLayer, TransportName } from '../../transport/types.ts'
 import { authorization } from './authorization.ts'
 
@@ -64,9 +63,12 @@ export class UserAgent implements ServerUser, ClientUser {
     this.#options = options
     this.#incoming = incoming
     const listener: Listener = { transport, address, port: 0, advertisedHost: formatHost(address), advertisedPort: 0 }
-    this.#transport = tapped(createTransportLayer({ network, clock, listeners: [listener] }), {
-      received: (text) => this.#tell('received', text),
-      sent: (text) => this.#tell('sent', text),
+    this.#transport = createTransportLayer({
+      ...{ network, clock, listeners: [listener] },
+      tap: {
+        received: (text) => this.#tell('received', text),
+        sent: (text) => this.#tell('sent', text),
+      },
     })
     this.#transactions = createTransactionLayer({
       transport: this.#transport,

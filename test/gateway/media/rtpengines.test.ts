@@ -24,7 +24,7 @@ function scene(listens: () => Promise<void> = async () => {}) {
     {
       ...{ clock, ids, counters, random: () => 0, log: silentLog, callsOutlive: false },
       store: createMemoryStore({ clock, ids }),
-      watchers: [{ events: (events) => void seen.push(...events), invoked: () => {} }],
+      watchers: [{ events: (events) => void seen.push(...events), invoked: () => {}, reacted: () => {} }],
     },
     {
       openLink: (host, port, events) => fakes.find(({ address }) => address === host)!.open(host, port, events),
