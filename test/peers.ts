@@ -18,6 +18,8 @@ export const TEST_PEERS: readonly Peer[] = [
   { program: 'sipsak', package: 'sipsak' },
   { program: 'svmap', package: 'sipvicious' },
   { program: 'sngrep', package: 'sngrep' },
+  { program: 'tshark', package: 'tshark' },
+  { program: 'kamailio', package: 'kamailio' },
   { program: 'rabbitmq-server', package: 'rabbitmq-server' },
   { program: 'redis-server', package: 'redis-server' },
   { program: 'python3', package: 'python3' },
@@ -26,7 +28,6 @@ export const TEST_PEERS: readonly Peer[] = [
 
 /** Met by tests where they are there anyway. */
 const OTHER_PEERS: readonly Peer[] = [
-  { program: 'kamailio', package: 'kamailio' },
   { program: 'systemd-analyze', package: 'systemd' },
   { program: 'kubectl', package: 'kubectl' },
 ]

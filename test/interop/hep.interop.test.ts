@@ -1,183 +1,284 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
+import { createSocket } from 'node:dgram'
 import { readFileSync } from 'node:fs'
-import { createServer, type Server, type Socket } from 'node:net'
-import { join } from 'node:path'
-import { describe, it } from 'node:test'
-import { chunksOf, packetsOf } from '../gateway/hep/chunks.ts'
+import { connect } from 'node:net'
+import { after, before, describe, it } from 'node:test'
+import { createServer } from 'node:tls'
+import { fileURLToPath } from 'node:url'
 import { absent } from '../peers.ts'
-import { Baresip } from './baresip.ts'
+import { Device, type Stage } from './cast.ts'
 import { Gateway } from './gateway.ts'
-import { host, listening, temporaryDirectory } from './network.ts'
-import { eventually, Program } from './program.ts'
+import { KamailioReceiver, type Seen, SngrepReceiver } from './hep-receivers.ts'
+import { host } from './network.ts'
+import { eventually } from './program.ts'
+import { PushServer } from './push-server.ts'
+import { ANSWERS, PROGRESS, RINGS, TALKS } from './scenes.ts'
+import * as step from './sipp-steps.ts'
 import { Started } from './started.ts'
 
-const PORT = 9060
-/** The collector. */
-const HOMER = host(20)
+const PORT = 27_900
+const KEY = 'homer-key-1'
+const RECEIVER = host(12)
+const AGENT = { HEP_AUTH_KEY: KEY, HEP_AGENT_ID: '4000000001', HEP_NODE: 'interop' }
 
-/** sngrep, which takes HEP and writes what was in it as a capture of the wire. */
-class Sngrep {
-  readonly #program: Program
-  readonly #file = join(temporaryDirectory('sngrep'), 'capture.pcap')
-
-  constructor() {
-    const args = ['-F', '-N', '-q', '-L', `udp:${HOMER}:${PORT}`, '-O', this.#file]
-    this.#program = new Program('sngrep', 'sngrep', args)
-  }
-
-  static async start(): Promise<Sngrep> {
-    const sngrep = new Sngrep()
-    await sngrep.#program.until(listening('udp', HOMER, PORT))
-    return sngrep
-  }
-
-  /** Ends it. @returns each message: `192.0.2.1:5060 > 192.0.2.2:5060 INVITE` */
-  async captured(): Promise<string[]> {
-    await this.stop()
-    return messagesOf(readFileSync(this.#file))
-  }
-
-  stop(): Promise<void> {
-    return this.#program.stop()
-  }
-}
-
-/** Of a capture file with Ethernet, IPv4 and UDP, little-endian as this machine writes it. */
-function messagesOf(capture: Buffer): string[] {
-  const messages: string[] = []
-  for (let at = 24; at < capture.length; ) {
-    const frame = capture.subarray(at + 16, at + 16 + capture.readUInt32LE(at + 8))
-    at += 16 + frame.length
-    const end = (ip: number, port: number) => `${[...frame.subarray(ip, ip + 4)].join('.')}:${frame.readUInt16BE(port)}`
-    const text = frame.subarray(42).toString('latin1')
-    const start = text.slice(0, text.indexOf('\r\n'))
-    const label = start.startsWith('SIP/2.0')
-      ? `${start.slice(8, 11)} ${/CSeq: \d+ (\w+)/i.exec(text)?.[1]}`
-      : start.split(' ')[0]
-    messages.push(`${end(26, 34)} > ${end(30, 36)} ${label}`)
-  }
-  return messages
-}
-
-/** Takes HEP over TCP, for as long as it is there. */
-class Collector {
-  octets = Buffer.alloc(0)
-  #server: Server | undefined
-  readonly #sockets = new Set<Socket>()
-
-  async start(): Promise<void> {
-    this.#server = createServer((socket) => {
-      this.#sockets.add(socket)
-      socket.on('error', () => {})
-      socket.on('data', (data) => {
-        this.octets = Buffer.concat([this.octets, data])
-      })
-    }).listen(PORT + 1, HOMER)
-    await once(this.#server, 'listening')
-  }
-
-  async stop(): Promise<void> {
-    this.#server?.close()
-    for (const socket of this.#sockets) socket.destroy()
-  }
-
-  /** Each packet: the type of its payload, which call it belongs to, and the payload. */
-  get packets(): { type: number; protocol: number; call: string; node: string; payload: string }[] {
-    return packetsOf(this.octets).map((packet) => {
-      const chunks = chunksOf(packet)
-      const text = (type: number) => String(chunks.get(type) ?? '')
-      const [type, protocol] = [chunks.get(11)!.readUInt8(), chunks.get(2)!.readUInt8()]
-      return { type, protocol, call: text(17), node: text(19), payload: text(15) }
-    })
-  }
-}
-
-const phones = async (started: Started, gateway: Gateway) =>
-  started.keepAll([
-    Baresip.start({
-      ...{ user: 'alice', domain: 'example.com', transport: 'tcp', address: host(11), tone: 440 },
-      outbound: `sip:${gateway.router};transport=tcp`,
-    }),
-    Baresip.start({
-      ...{ user: 'bob', domain: 'example.com', transport: 'udp', address: host(12), tone: 700 },
-      outbound: `sip:${gateway.router}`,
-    }),
-  ] as const)
-
-async function talk(alice: Baresip, bob: Baresip): Promise<void> {
-  await alice.call(bob.uri)
-  await bob.rings()
-  await bob.answer()
-  await alice.isEstablished()
-  await bob.hangup()
-  await alice.closes()
-}
-
-describe('Homer', () => {
-  it('sees each message of a call between the ends it went between, over UDP', {
-    skip: absent('sngrep', 'baresip'),
-  }, async (t) => {
+for (const way of ['udp', 'tcp'] as const)
+  describe(`HEP over ${way.toUpperCase()} to Kamailio's sipcapture`, { skip: absent('sipp', 'kamailio') }, () => {
     const started = new Started()
-    t.after(() => started.stop())
-    const sngrep = await started.keep(Sngrep.start())
-    const gateway = await started.keep(
-      Gateway.start({ env: { HEP_URL: `udp://${HOMER}:${PORT}`, HEP_AUTH_KEY: 'a-key' } }),
-    )
-    const [alice, bob] = await phones(started, gateway)
-    await talk(alice, bob)
-    await gateway.isIdle()
-    const { checks } = (await gateway.get('/readyz')) as { checks: Record<string, string> }
-    assert.equal(checks.hep, 'sent by UDP, unheard')
-    assert.ok((await gateway.metric('rouse_hep_packets_total{result="sent"}')) > 10)
-    assert.doesNotMatch(gateway.program.output, /a-key/)
+    let gateway: Gateway
+    let receiver: KamailioReceiver
+    let pushes: PushServer
+    let users = 0
 
-    const seen = await sngrep.captured()
-    const [router, bobs] = [gateway.router, `${host(12)}:5060`]
-    // Connections of baresip come from wherever the system likes.
-    const alices = seen.find((message) => message.endsWith('REGISTER') && !message.startsWith(bobs))!.split(' ')[0]!
-    const between = (one: string, other: string) => {
-      const start = `${one} > ${other} `
-      const labels = seen.filter((message) => message.startsWith(start)).map((message) => message.slice(start.length))
-      return labels.filter((label) => !label.endsWith('REGISTER'))
+    before(async () => {
+      pushes = await started.keep(PushServer.start(host(9)))
+      const [address, push] = [host(1), { PUSH_WEBHOOK_URL: pushes.url }]
+      const listen = { SIP_LISTEN: `udp://${address}:5060,tcp://${address}:5060,udp://[::1]:${PORT + 10}` }
+      const env = { ...AGENT, ...listen, ...push, HEP_URL: `${way}://${RECEIVER}:${PORT}` }
+      gateway = await Gateway.start({ functions: 'test/interop/apps/short-push-wake-up.ts', env })
+      started.add(() => (gateway.program.isRunning ? gateway.stop() : undefined))
+    })
+    after(() => started.stop())
+
+    it('a receiver that is absent delays no call, and readiness says so', async () => {
+      await aCall('udp')
+      assert.match(await health(gateway), /^away: /)
+      assert.equal(await gateway.metric('rouse_integration_up{name="hep"}'), 0)
+      assert.equal((await fetch(gateway.url('/readyz'))).status, 200)
+    })
+
+    it('once it is there it gets what comes, and over a connection what has waited for it', async () => {
+      receiver = await started.keep(KamailioReceiver.start(RECEIVER, PORT))
+      const { alice } = await aCall('udp')
+      if (way === 'tcp') await receiver.has('the call of before', (packets) => byes(packets) === 4)
+      await callOf(alice)
+      await eventually('all is well', async () =>
+        /^(sending|connected) to /.test(await health(gateway)) ? true : undefined,
+      )
+      assert.equal(await gateway.metric('rouse_integration_up{name="hep"}'), 1)
+      assert.ok((await gateway.metric('rouse_hep_packets_total{result="sent"}')) >= receiver.packets.length)
+    })
+
+    for (const transport of ['udp', 'tcp'] as const)
+      it(`a call over ${transport.toUpperCase()}: every message with its ends, on one Call-ID with events and invocations`, async () => {
+        const { alice, bob } = await aCall(transport)
+        const call = await callOf(alice)
+        const { src: caller } = call[0]!
+        const router = gateway.router
+        const messages = call.filter(({ type }) => type === 1)
+        const proto = transport === 'udp' ? 17 : 6
+        assert.ok(call.every((packet) => packet.family === 2 && packet.agent === 4_000_000_001 && packet.key === KEY))
+        assert.ok(messages.every((packet) => packet.proto === proto))
+        const callee = `${bob.address}:5060`
+        const ownEnd = messages.find(({ dst }) => dst === callee)!.src
+        if (transport === 'udp') assert.equal(ownEnd, router)
+        else assert.match(ownEnd, new RegExp(`^${gateway.address.replaceAll('.', '\\.')}:(?!5060$)\\d+$`))
+        const drawn = messages.map(({ src, dst, payload }) => `${src} -> ${dst} ${labelOf(payload)}`)
+        assert.deepEqual(
+          drawn.filter((line) => !line.endsWith('100 INVITE')),
+          [
+            `${caller} -> ${router} INVITE`,
+            `${ownEnd} -> ${callee} INVITE`,
+            `${callee} -> ${ownEnd} 180 INVITE`,
+            `${router} -> ${caller} 180 INVITE`,
+            `${callee} -> ${ownEnd} 200 INVITE`,
+            `${router} -> ${caller} 200 INVITE`,
+            `${caller} -> ${router} ACK`,
+            `${ownEnd} -> ${callee} ACK`,
+            `${caller} -> ${router} BYE`,
+            `${ownEnd} -> ${callee} BYE`,
+            `${callee} -> ${ownEnd} 200 BYE`,
+            `${router} -> ${caller} 200 BYE`,
+          ],
+        )
+        const notes = call.filter(({ type }) => type === 100).map(({ payload }) => JSON.parse(payload))
+        const names = notes.map(({ event, invocation }) => invocation ?? event)
+        for (const name of [
+          'call.ringing',
+          'call.answered',
+          'call.ended',
+          'cdr.created',
+          `/invite/example.com/${bob.user}`,
+        ])
+          assert.ok(names.includes(name), `${name} in ${names}`)
+        const times = call.map(({ at }) => at)
+        assert.deepEqual(times, times.toSorted())
+        assert.equal(new Set(times).size, times.length)
+        assert.ok(Math.abs(Number(times[0]) - Date.now() / 1000) < 60)
+      })
+
+    it('a phone that is woken: the push and its REGISTER leave no token, the call shows what woke it', async () => {
+      const stage: Stage = { transport: 'udp', router: gateway.router, domain: 'example.com' }
+      const alice = new Device(stage, 'alice', 'alice')
+      const phone = new Device(stage, 'phone', `carol${++users}`)
+      await phone.registers({ push: 'token-SECRET', port: 5062 })
+      const calling = alice.calls(phone.user, [step.invite(), PROGRESS, ...TALKS])
+      assert.equal((await pushes.next(phone.user)).prid, 'token-SECRET')
+      const woken = await phone.plays([...RINGS, ...ANSWERS])
+      await phone.registers({ push: 'token-SECRET' })
+      await Promise.all([calling, woken.succeeds()])
+      const call = await callOf(alice)
+      const notes = call.filter(({ type }) => type === 100).map(({ payload }) => JSON.parse(payload))
+      assert.ok(notes.some(({ event }) => event === 'push.accepted'))
+      assert.ok(notes.some(({ invocation, event }) => invocation && event === 'contact.registered'))
+      const registers = receiver.packets.filter(({ payload }) => payload.startsWith('REGISTER'))
+      assert.ok(registers.some(({ payload }) => payload.includes('pn-provider=webhook;pn-prid=redacted')))
+      assert.doesNotMatch(JSON.stringify(receiver.packets), /SECRET/)
+      assert.doesNotMatch(gateway.program.output, new RegExp(KEY))
+    })
+
+    it('the port of a connection is the one it really has', async () => {
+      const address = host(13)
+      const socket = connect({ host: gateway.address, port: 5060, localAddress: address })
+      await new Promise((resolve) => socket.once('connect', resolve))
+      const end = `${address}:${socket.localPort}`
+      socket.write(options(`SIP/2.0/TCP ${end}`, gateway.address, `port-${way}`))
+      const both = (packets: Seen[]) => packets.filter(({ callId }) => callId === `port-${way}`)
+      const packets = both(await receiver.has('both messages', (all) => both(all).length === 2))
+      assert.deepEqual(
+        packets.map(({ src, dst, proto }) => `${proto} ${src} ${dst}`),
+        [`6 ${end} ${gateway.router}`, `6 ${gateway.router} ${end}`],
+      )
+      socket.destroy()
+    })
+
+    it('so are the addresses over IPv6', async () => {
+      const socket = createSocket('udp6')
+      await new Promise<void>((resolve) => socket.bind(0, '::1', resolve))
+      const end = `[::1]:${socket.address().port}`
+      const router = `[::1]:${PORT + 10}`
+      socket.send(options(`SIP/2.0/UDP ${end}`, router, `six-${way}`), PORT + 10, '::1')
+      const both = (packets: Seen[]) => packets.filter(({ callId }) => callId === `six-${way}`)
+      const packets = both(await receiver.has('both messages', (all) => both(all).length === 2))
+      assert.deepEqual(
+        packets.map(({ family, src, dst, proto }) => `${family} ${proto} ${src} ${dst}`),
+        [`10 17 ${end} ${router}`, `10 17 ${router} ${end}`],
+      )
+      socket.close()
+    })
+
+    it('it dies and comes back: calls go on, and it gets what comes after', async () => {
+      await receiver.stop()
+      await aCall('udp')
+      await eventually('its death is noticed', async () => (/^away: /.test(await health(gateway)) ? true : undefined))
+      receiver = await started.keep(KamailioReceiver.start(RECEIVER, PORT))
+      const { alice } = await aCall('udp')
+      await callOf(alice)
+      await eventually('all is well', async () =>
+        /^(sending|connected) to /.test(await health(gateway)) ? true : undefined,
+      )
+    })
+
+    it('what is held when the gateway stops goes out first', async () => {
+      const { alice } = await aCall('udp')
+      await gateway.stop()
+      await callOf(alice)
+    })
+
+    /** alice calls somebody who answers; both talk for a moment. */
+    async function aCall(transport: 'udp' | 'tcp'): Promise<{ alice: Device; bob: Device }> {
+      const stage: Stage = { transport, router: gateway.router, domain: 'example.com' }
+      const [alice, bob] = [new Device(stage, 'alice', 'alice'), new Device(stage, 'bob', `bob${++users}`)]
+      await bob.registers()
+      const ringing = await bob.plays([...RINGS, ...ANSWERS])
+      await Promise.all([alice.calls(bob.user, [step.invite(), PROGRESS, ...TALKS]), ringing.succeeds()])
+      return { alice, bob }
     }
-    assert.deepEqual(between(alices, router), ['INVITE', 'ACK', '200 BYE'])
-    assert.deepEqual(between(router, bobs), ['INVITE', 'ACK', '200 BYE'])
-    assert.deepEqual(between(bobs, router), ['180 INVITE', '200 INVITE', 'BYE'])
-    assert.deepEqual(between(router, alices), ['100 INVITE', '180 INVITE', '200 INVITE', 'BYE'])
+
+    /** All packets of the call that this device has made, once it is over. */
+    async function callOf(alice: Device): Promise<Seen[]> {
+      const of = (packets: Seen[]) => {
+        const invite = packets.find(
+          ({ src, payload }) => src.startsWith(`${alice.address}:`) && /^INVITE/.test(payload),
+        )
+        return packets.filter(({ callId }) => callId === invite?.callId)
+      }
+      const isOver = (packets: Seen[]) => of(packets).some(({ payload }) => payload.includes('"cdr.created"'))
+      return of(await receiver.has('the whole call', isOver))
+    }
   })
 
-  it('is absent at the start, dies and comes back, over TCP: calls go on, and it gets what it missed, and what functions did', {
-    skip: absent('baresip'),
-  }, async (t) => {
-    const started = new Started()
-    t.after(() => started.stop())
-    const env = { HEP_URL: `tcp://${HOMER}:${PORT + 1}`, HEP_NODE: 'gw-of-the-test' }
-    const gateway = await started.keep(Gateway.start({ env }))
-    const [alice, bob] = await phones(started, gateway)
-    await talk(alice, bob)
-    const collector = await started.keep(opened())
-    const has = (payload: RegExp) => collector.packets.some((packet) => payload.test(packet.payload)) || undefined
-    await eventually('what it missed', () => has(/^BYE /))
-    const [invite] = collector.packets.filter(({ payload }) => payload.startsWith('INVITE '))
-    assert.deepEqual([invite!.type, invite!.protocol, invite!.node], [1, 6, 'gw-of-the-test'])
-    const ofCall = collector.packets.filter(({ type, call }) => type === 100 && call === invite!.call)
-    const logs = ofCall
-      .map(({ payload }) => JSON.parse(payload))
-      .map(({ event, type, actions }) => event ?? [type, ...actions])
-    const asked = ['sip.request', 'subscribe', 'subscribe', 'push', 'fork']
-    assert.deepEqual(logs, [asked, 'call.ringing', 'call.answered', 'call.ended', 'cdr.created'])
+describe('HEP over UDP to sngrep', { skip: absent('sipp', 'sngrep', 'tshark') }, () => {
+  const started = new Started()
+  after(() => started.stop())
 
-    await collector.stop()
-    const before = collector.packets.length
-    await talk(alice, bob)
-    await collector.start()
-    await eventually('what it missed while it was away', () => collector.packets.length > before + 10 || undefined)
+  it('takes every message with the right key, and none without; Wireshark reads them as SIP with their addresses', async () => {
+    const receiver = await started.keep(SngrepReceiver.start(RECEIVER, PORT, KEY))
+    const strict = await started.keep(SngrepReceiver.start(RECEIVER, PORT + 1, 'another key'))
+    const [gateway, other] = await Promise.all(
+      [host(1), host(2)].map((address, index) =>
+        Gateway.start({ address, env: { ...AGENT, HEP_URL: `udp://${RECEIVER}:${PORT + index}` } }),
+      ),
+    )
+    started.add(() => Promise.all([gateway, other].map((one) => one!.program.stop())))
+    for (const { router } of [gateway!, other!]) {
+      const stage: Stage = { transport: 'udp', router, domain: 'example.com' }
+      const [alice, bob] = [new Device(stage, 'alice', 'alice'), new Device(stage, 'bob', 'bob')]
+      await bob.registers()
+      const ringing = await bob.plays([...RINGS, ...ANSWERS])
+      await Promise.all([alice.calls('bob', [step.invite(), PROGRESS, ...TALKS]), ringing.succeeds()])
+    }
+    await Promise.all([gateway!.stop(), other!.stop()])
+    const messages = (await receiver.messages()).map((line) => line.split('\t'))
+    const invite = messages.find(([, , , , , method]) => method === 'INVITE')!
+    const call = messages.filter(([, , , , , , , callId]) => callId === invite[7])
+    assert.deepEqual(
+      call.map(([, , , , , method, status]) => method || status).filter((what) => what !== '100'),
+      ['INVITE', 'INVITE', '180', '180', '200', '200', 'ACK', 'ACK', 'BYE', 'BYE', '200', '200'],
+    )
+    assert.deepEqual(invite.slice(3, 5), [host(1), '5060'])
+    assert.ok(call.every(([at]) => Math.abs(Number(at) - Date.now() / 1000) < 60))
+    assert.deepEqual(await strict.messages(), [''])
   })
 })
 
-async function opened(): Promise<Collector> {
-  const collector = new Collector()
-  await collector.start()
-  return collector
+describe('HEP over TLS', { skip: absent('sipp', 'kamailio') }, () => {
+  const started = new Started()
+  const file = (name: string) => fileURLToPath(new URL(`../support/tls/${name}`, import.meta.url))
+  after(() => started.stop())
+
+  it('goes to a collector whose certificate is good, and to no other', async () => {
+    const receiver = await started.keep(KamailioReceiver.start(RECEIVER, PORT))
+    const pair = { cert: readFileSync(file('cert.pem')), key: readFileSync(file('key.pem')) }
+    const ends = createServer(pair, (socket) => {
+      const onward = connect({ host: RECEIVER, port: PORT })
+      socket.on('error', () => onward.destroy()).pipe(onward)
+      onward.on('error', () => socket.destroy())
+    })
+    ends.listen(PORT + 2, '127.0.0.1')
+    started.add(() => ends.close())
+    const env = { ...AGENT, HEP_URL: `tls://127.0.0.1:${PORT + 2}` }
+    const [gateway, other] = await Promise.all([
+      started.keep(Gateway.start({ env: { ...env, NODE_EXTRA_CA_CERTS: file('cert.pem') } })),
+      started.keep(Gateway.start({ address: host(2), env })),
+    ])
+    for (const one of [gateway, other]) {
+      const stage: Stage = { transport: 'udp', router: one.router, domain: 'example.com' }
+      await new Device(stage, 'bob', 'bob').registers()
+    }
+    const fromGood = ({ dst, payload }: Seen) => dst === gateway.router && payload.startsWith('REGISTER')
+    await receiver.has('a REGISTER', (packets) => packets.some(fromGood))
+    assert.match(await health(gateway), /^connected to tls:/)
+    assert.match(await health(other), /^away: .*certificate/)
+    assert.ok(receiver.packets.every(({ dst }) => dst !== other.router))
+  })
+})
+
+/** What readiness says of it. */
+async function health(gateway: Gateway): Promise<string> {
+  const { checks } = (await gateway.get('/readyz')) as { checks: { hep: string } }
+  return checks.hep
+}
+
+function options(sentBy: string, router: string, callId: string): string {
+  const from = 'Max-Forwards: 1\r\nFrom: <sip:a@b>;tag=1'
+  return `OPTIONS sip:${router} SIP/2.0\r\nVia: ${sentBy};branch=z9hG4b${callId}\r\n${from}\r\nTo: <sip:${router}>\r\nCall-ID: ${callId}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n`
+}
+
+function byes(packets: Seen[]): number {
+  return packets.filter(({ payload }) => payload.startsWith('BYE')).length
+}
+
+function labelOf(payload: string): string {
+  const [, method] = /\r\nCSeq: \d+ (\w+)/.exec(payload)!
+  return payload.startsWith('SIP/2.0 ') ? `${payload.slice(8, 11)} ${method}` : method!
 }
