@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { describe, test } from 'node:test'
+import { connect as connectTls } from 'node:tls'
+import { WebSocket } from 'ws'
 import { createTransportLayer } from '../../../gateway/transport/layer.ts'
 import { createNodeNetwork } from '../../../gateway/transport/node-network.ts'
 import { datagramEnds, type Ends, type Tap, tapOf } from '../../../gateway/transport/tap.ts'
 import type { Address, Destination, Listener, Network } from '../../../gateway/transport/types.ts'
+import { eventually } from '../../interop/program.ts'
 import { FakeClock, settled } from '../../support/fake-clock.ts'
 import { MemoryNetwork } from '../../support/memory-network.ts'
 import { listener, message, Received, StreamPeer } from '../../support/transport-peers.ts'
@@ -114,27 +120,24 @@ describe('whoever looks at messages sees both ends of each', () => {
     await layer.stop()
   })
 
-  test('on real sockets that listen on every address, the ends of a connection are those of the connection', async () => {
-    const network = createNodeNetwork()
-    const any = { ...listener('tcp', '0.0.0.0', 0), advertisedHost: '203.0.113.1' }
-    const { layer, seen, received } = await bench(network, [any])
-    const { promise, resolve } = Promise.withResolvers<Address>()
-    const gateway = { address: '127.0.0.1', port: layer.listeners[0]!.port }
-    const stream = network.connect(gateway, '127.0.0.2', {
-      opened: () => stream.write(Buffer.from(message('1'))),
-      receive: () => resolve(stream.local),
-      closed: () => {},
+  for (const transport of ['tcp', 'tls', 'ws', 'wss'] as const)
+    test(`on real sockets that listen on every address, the ends are those of the connection: ${transport}`, async () => {
+      const tls = { cert: file('sip-cert'), key: file('sip-key') }
+      const webSocket = { clock: new FakeClock(), maxMessageBytes: 100_000, origins: undefined }
+      const any = { ...listener(transport, '0.0.0.0', 0), advertisedHost: '203.0.113.1' }
+      const { layer, seen, received } = await bench(createNodeNetwork({ tls, webSocket }), [any])
+      const gateway = { address: '127.0.0.1', port: layer.listeners[0]!.port }
+      const close = await says(transport, gateway, message('1'))
+      await eventually('the message', () => received.messages[0])
+      const { flow } = received.messages[0]!
+      layer.send('SIP/2.0 200 OK\r\n\r\n', flow)
+      assert.deepEqual(seen.lines, [
+        `${transport} 127.0.0.2:${flow.remotePort} -> 127.0.0.1:${gateway.port} MESSAGE`,
+        `${transport} 127.0.0.1:${gateway.port} -> 127.0.0.2:${flow.remotePort} SIP/2.0`,
+      ])
+      close()
+      await layer.stop()
     })
-    await until(() => received.messages.length > 0)
-    layer.send('SIP/2.0 200 OK\r\n\r\n', received.messages[0]!.flow)
-    const { port } = await promise
-    assert.deepEqual(seen.lines, [
-      `tcp 127.0.0.2:${port} -> 127.0.0.1:${gateway.port} MESSAGE`,
-      `tcp 127.0.0.1:${gateway.port} -> 127.0.0.2:${port} SIP/2.0`,
-    ])
-    stream.destroy()
-    await layer.stop()
-  })
 })
 
 describe('a datagram socket that listens on every address is not told which one', () => {
@@ -169,10 +172,26 @@ test('several may look: each sees everything; nobody: there is no tap', () => {
   assert.equal(tapOf([]), undefined)
 })
 
-async function until(is: () => boolean): Promise<void> {
-  const end = Date.now() + 10_000
-  while (!is()) {
-    assert.ok(Date.now() < end, 'in time')
-    await new Promise((resolve) => setTimeout(resolve, 5))
+function file(name: string): string {
+  return readFileSync(new URL(`../../support/tls/${name}.pem`, import.meta.url), 'utf8')
+}
+
+/** Connects from 127.0.0.2 and says it. @returns what ends the connection */
+async function says(
+  transport: 'tcp' | 'tls' | 'ws' | 'wss',
+  { address: host, port }: Address,
+  text: string,
+): Promise<() => void> {
+  const options = { host, port, localAddress: '127.0.0.2', rejectUnauthorized: false }
+  if (transport === 'tcp' || transport === 'tls') {
+    const socket = transport === 'tls' ? connectTls(options) : connect(options)
+    socket.on('error', () => {})
+    socket.write(text)
+    return () => socket.destroy()
   }
+  const { localAddress, rejectUnauthorized } = options
+  const socket = new WebSocket(`${transport}://${host}:${port}`, ['sip'], { localAddress, rejectUnauthorized })
+  await once(socket, 'open')
+  socket.send(text)
+  return () => socket.terminate()
 }
