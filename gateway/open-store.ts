@@ -1,4 +1,5 @@
 import type { Clock, IdSource } from '../functions/contract/clock.ts'
+import type { RouseEvent } from '../functions/contract/events.ts'
 import { createMemoryStore } from '../functions/store/memory.ts'
 import { createRedisStore } from '../functions/store/redis/tcp.ts'
 import type { Store } from '../functions/store/store.ts'
@@ -24,6 +25,8 @@ export interface StoreParts {
 /** The gateway's store and how it is. */
 export interface OpenedStore {
   store: Store
+  /** Publishes what somebody else still has, and gives once more when this rejects: the store does not have it. */
+  hand(events: RouseEvent[]): Promise<unknown>
   /** For readiness: `memory`, or whether Redis is there. */
   state(): { isUp: boolean; text: string }
 }
@@ -39,7 +42,7 @@ export async function openStore(
   const { clock, ids } = parts
   if (redisUrl !== undefined) return openRedis(redisUrl, redisPrefix, parts)
   const store = createMemoryStore({ clock, ids, limits: { recentMs: RECENT_EVENTS_MS } })
-  return { store, state: () => ({ isUp: true, text: 'memory' }) }
+  return { store, hand: (events) => store.publish(events), state: () => ({ isUp: true, text: 'memory' }) }
 }
 
 async function openRedis(url: string, prefix: string, { clock, ids, counters, log }: StoreParts): Promise<OpenedStore> {
@@ -66,7 +69,8 @@ async function openRedis(url: string, prefix: string, { clock, ids, counters, lo
     )
   }
   patience.cancel()
-  return { store: standby, state: () => ({ isUp, text: isUp ? 'redis' : 'redis, away' }) }
+  const hand = (events: RouseEvent[]) => standby.hand(events)
+  return { store: standby, hand, state: () => ({ isUp, text: isUp ? 'redis' : 'redis, away' }) }
 }
 
 /** Counts operations and the milliseconds they took; their quotient is the latency. */

@@ -41,7 +41,7 @@ export class StandbyStore implements Store {
   readonly #known = new LastKnown(MAX_AORS)
   readonly #interests = new OwnInterests()
   readonly #owed: CatchUp
-  /** Ids of events that were delivered without the store, which may bring them once more. */
+  /** What was delivered without the store, which may bring it once more: to whom, and which event. */
   readonly #delivered = new Set<string>()
   #at: Position = ''
   /** Of each inbox that is open. */
@@ -178,14 +178,31 @@ export class StandbyStore implements Store {
     try {
       return await this.#store.publish(events)
     } catch {
-      const now = this.#parts.clock.now()
-      const deliveries = events.flatMap((event) => this.#interests.met(event, now))
-      for (const { id } of events) this.#rememberDelivered(id)
       this.#owed.publish(events)
       this.#parts.count('events without the store', events.length)
-      for (const receive of this.#receivers) void receive(deliveries)
-      return deliveries.length
+      return this.#deliverHere(events)
     }
+  }
+
+  /**
+   * For whoever still has the events, and gives them once more when this rejects: the store does not have them then, but this gateway's own
+   * calls do, once.
+   */
+  async hand(events: RouseEvent[]): Promise<void> {
+    try {
+      await this.#store.publish(events)
+    } catch (error) {
+      this.#deliverHere(events)
+      throw error
+    }
+  }
+
+  #deliverHere(events: RouseEvent[]): number {
+    const now = this.#parts.clock.now()
+    const deliveries = this.#undelivered(events.flatMap((event) => this.#interests.met(event, now)))
+    for (const delivery of deliveries) this.#rememberDelivered(namesOf(delivery))
+    for (const receive of this.#receivers) void receive(deliveries)
+    return deliveries.length
   }
 
   async inbox(gateway: string, receive: Receive, lost?: () => void): ReturnType<Store['inbox']> {
@@ -208,13 +225,17 @@ export class StandbyStore implements Store {
     await this.#store.close()
   }
 
-  #rememberDelivered(id: string): void {
-    this.#delivered.add(id)
+  #rememberDelivered(names: string): void {
+    this.#delivered.add(names)
     if (this.#delivered.size > MAX_DELIVERED) this.#delivered.delete(this.#delivered.values().next().value!)
   }
 
   #undelivered(deliveries: Delivery[]): Delivery[] {
     if (this.#delivered.size === 0) return deliveries
-    return deliveries.filter(({ event }) => !this.#delivered.has(event.id))
+    return deliveries.filter((delivery) => !this.#delivered.has(namesOf(delivery)))
   }
+}
+
+function namesOf({ transaction, event }: Delivery): string {
+  return `${transaction} ${event.id}`
 }

@@ -131,6 +131,35 @@ test('one user whose changes the store takes late holds up nobody, and no change
   await close()
 })
 
+/** Of `word`, for the transaction of this name. */
+function interest(transaction: string) {
+  return {
+    transaction: { id: transaction, gateway: 'gw', rev: 1, callId: 'c', expiresAt: 3_600_000, state: '' },
+    add: [{ id: `of ${transaction}`, transaction, gateway: 'gw', event: 'word', filter: {}, expiresAt: 3_600_000 }],
+    ...{ drop: [], since: '0' },
+  }
+}
+
+test('what is handed over while the store is away is refused, reaches the own calls once however often it comes, and the others when it is taken', async () => {
+  const { clock, memory, fragile, store, close } = await standing()
+  const heard: string[] = []
+  const inbox = await store.inbox('gw', (deliveries) => {
+    for (const { transaction, event } of deliveries) heard.push(`${transaction} ${event.id}`)
+  })
+  await store.suspend(interest('own'))
+  await memory.suspend(interest('other'))
+  fragile.isAway = true
+  for (let tries = 0; tries < 2; tries++) await assert.rejects(store.hand([word('e1')]), /away/)
+  assert.deepEqual(heard, ['own e1'])
+  assert.equal(store.owed, 0)
+  fragile.isAway = false
+  await store.hand([word('e1')])
+  await clock.advance(1000)
+  assert.deepEqual(heard, ['own e1', 'other e1'])
+  await inbox.close()
+  await close()
+})
+
 test('a newer REGISTER that another gateway has taken meanwhile stands', async () => {
   const { clock, memory, fragile, store, counted, close } = await standing()
   fragile.isAway = true
