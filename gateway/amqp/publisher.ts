@@ -12,10 +12,14 @@ const CONTENT_TYPE = 'application/cloudevents+json'
  */
 export class Publisher implements Sink {
   readonly kind = 'amqp'
+  /** A broker that writes to its disk first confirms late, and many together. */
+  readonly parallel = 64
   readonly #exchange: string
   readonly #clock: Clock
   #connection: ChannelModel | undefined
   readonly #channels = new Map<string, Promise<ConfirmChannel>>()
+  /** Why the broker takes nothing for now: it is short of memory or of disk. */
+  #blocked: string | undefined
   /** Not confirmed yet, and to be told that they will not be. */
   readonly #open = new Set<(error: string) => void>()
 
@@ -32,6 +36,13 @@ export class Publisher implements Sink {
   async opened(connection: ChannelModel): Promise<void> {
     this.#channels.clear()
     this.#connection = connection
+    this.#blocked = undefined
+    connection.on('blocked', (reason: string) => {
+      this.#blocked = reason
+    })
+    connection.on('unblocked', () => {
+      this.#blocked = undefined
+    })
     connection.on('close', () => {
       if (this.#connection === connection) this.closed('the connection was lost')
     })
@@ -48,6 +59,8 @@ export class Publisher implements Sink {
   async deliver({ id, type, body, target }: OutgoingDelivery): Promise<DeliveryOutcome> {
     const connection = this.#connection
     if (!connection) return { outcome: 'failed', error: 'RabbitMQ is away' }
+    // What is written now would arrive later, and what is written again as well.
+    if (this.#blocked !== undefined) return { outcome: 'failed', error: `RabbitMQ takes nothing: ${this.#blocked}` }
     const { exchange = this.#exchange, routingKey = type } = target.amqp ?? {}
     try {
       const channel = await this.#channel(connection, exchange)
@@ -68,14 +81,9 @@ export class Publisher implements Sink {
 
   async #make(connection: ChannelModel, exchange: string): Promise<ConfirmChannel> {
     const channel = await connection.createConfirmChannel()
-    let why = 'the channel was closed'
-    channel.on('error', (error: Error) => {
-      why = error.message
-    })
-    channel.on('close', () => {
-      this.#channels.delete(exchange)
-      for (const fail of [...this.#open]) fail(why)
-    })
+    // What is unconfirmed on it fails by itself, with it.
+    channel.on('error', () => {})
+    channel.on('close', () => this.#channels.delete(exchange))
     // One that is there with other properties is used as it is: who made it knows why.
     if (exchange === this.#exchange && !(await isThere(connection, exchange)))
       await channel.assertExchange(exchange, 'topic', { durable: true })

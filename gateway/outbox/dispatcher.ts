@@ -213,7 +213,7 @@ export class Dispatcher {
     if (!this.#leads) return
     const { clock } = this.#parts
     const now = clock.now()
-    const { due, at } = lane.due(now, PARALLEL - this.#underWay)
+    const { due, at } = lane.due(now, PARALLEL - this.#underWay, this.#sinkOf(lane.subscription.target).parallel)
     for (const delivery of due) void this.#try(lane, delivery)
     const { id } = lane.subscription
     this.#timers.get(id)?.cancel()

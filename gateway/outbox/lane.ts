@@ -2,7 +2,7 @@ import type { Delivery } from './delivery.ts'
 import { RESTING_FAILURES, restMs } from './schedule.ts'
 import { type Subscription, silence } from './subscription.ts'
 
-/** Tries of one subscription at once. */
+/** Tries of one subscription at once, where the way there says nothing else. */
 const PARALLEL = 8
 
 /** What waits for one subscription: in order for each key, several keys at once, one at a time while its receiver fails. Decides, acts not. */
@@ -57,13 +57,13 @@ export class Lane {
   }
 
   /**
-   * What is to be tried now, at most `limit`; each is under way from then on, until it is `settled`.
+   * What is to be tried now, at most `limit`, and `parallel` with what is under way; each is under way from then on, until it is `settled`.
    * @returns and when to ask again, if nothing happens meanwhile
    */
-  due(now: number, limit: number): { due: Delivery[]; at: number | undefined } {
+  due(now: number, limit: number, parallel = PARALLEL): { due: Delivery[]; at: number | undefined } {
     if (silence(this.subscription, now) || this.#all.size === 0) return { due: [], at: undefined }
     if (this.#restUntil > now) return { due: [], at: this.#restUntil }
-    const places = Math.min(limit, (this.#failures >= RESTING_FAILURES ? 1 : PARALLEL) - this.#busy.size)
+    const places = Math.min(limit, (this.#failures >= RESTING_FAILURES ? 1 : parallel) - this.#busy.size)
     const due: Delivery[] = []
     let at: number | undefined
     for (const [key, [head]] of this.#queues) {

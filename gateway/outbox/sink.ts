@@ -33,6 +33,8 @@ export type DeliveryOutcome =
 /** Brings deliveries to one kind of target. */
 export interface Sink {
   readonly kind: keyof SubscriptionTarget
+  /** Tries of one subscription at once; default 8. */
+  readonly parallel?: number
   /** Settles within seconds, with an outcome: never rejects. Several may be under way at once. */
   deliver(delivery: OutgoingDelivery): Promise<DeliveryOutcome>
 }

@@ -64,6 +64,8 @@ describe('what waits for one subscription', () => {
     one.settled(first[0]!, true)
     // The second of k0 comes behind the other keys.
     assert.deepEqual(one.due(0, 100).due, [all[8]])
+    // Somebody takes more at once.
+    assert.deepEqual(one.due(0, 100, 10).due, [all[9], all[10]])
   })
 
   test('a receiver that goes on failing is asked by one at a time, with growing pauses; one success and all go', () => {
