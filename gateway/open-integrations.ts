@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
-import { Amqp } from './amqp/amqp.ts'
+import { Amqp, type AmqpParts } from './amqp/amqp.ts'
 import { connector } from './amqp/connect.ts'
 import { Cgrates } from './cgrates/cgrates.ts'
 import type { Charging } from './cgrates/charging.ts'
@@ -38,7 +38,10 @@ export interface OpenIntegrations {
 }
 
 /** One integration for each setting that is there. */
-export function openIntegrations(settings: Config, parts: IntegrationParts): OpenIntegrations {
+export function openIntegrations(
+  settings: Config,
+  parts: IntegrationParts & Pick<AmqpParts, 'hand'>,
+): OpenIntegrations {
   const { integrations, gateway, redisUrl } = settings
   const open: OpenIntegrations = { all: [], taps: [], watchers: [], sinks: [], own: [], media: undefined }
   if (integrations.hep) {

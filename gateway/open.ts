@@ -72,7 +72,7 @@ export async function openGateway(
   const clock = systemClock
   const ids = createRandomIds()
   const common = { clock, count: counters.count, log }
-  const { store, state: storeState } = await openStore(settings, { clock, ids, counters, log })
+  const { store, hand, state: storeState } = await openStore(settings, { clock, ids, counters, log })
   stops.push(() => store.close())
   const { source, fallbackUrl, fallbackActions, webhookSecret } = settings.functions
   const primary = replaced.functions ?? (source.kind === 'url' ? httpHost(source.url) : await moduleHost(source.path))
@@ -92,7 +92,7 @@ export async function openGateway(
   stops.push(() => manifest.stop())
 
   const parts = { clock, ids, random: Math.random, store, counters, log }
-  const { all, taps, watchers, media, charging, killer, sinks, own } = openIntegrations(settings, parts)
+  const { all, taps, watchers, media, charging, killer, sinks, own } = openIntegrations(settings, { ...parts, hand })
   const outbox = openOutbox(settings, parts, { sinks, own })
   const integrations = new Integrations([...all, outbox], counters)
   const { vapidPublicKey } = settings.push.providers

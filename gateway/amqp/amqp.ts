@@ -1,3 +1,4 @@
+import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { Integration, IntegrationParts } from '../integration/integration.ts'
 import { series } from '../observe/counters.ts'
 import type { OwnSubscription, Sink } from '../outbox/sink.ts'
@@ -9,6 +10,8 @@ import type { AmqpSettings } from './settings.ts'
 
 export interface AmqpParts extends IntegrationParts {
   connect: Connect
+  /** Publishes events; rejects while the store does not have them. */
+  hand(events: RouseEvent[]): Promise<unknown>
 }
 
 /** RabbitMQ: events go out to an exchange, by the outbox, and come in from a queue. */
@@ -22,7 +25,7 @@ export class Amqp implements Integration {
   readonly own: readonly OwnSubscription[]
 
   constructor(settings: AmqpSettings, parts: AmqpParts) {
-    const { clock, random, connect, counters, store, ids, log } = parts
+    const { clock, random, connect, counters, hand, ids, log } = parts
     const { exchange, publish, queue } = settings
     this.#parts = parts
     this.#publisher = new Publisher(exchange, clock)
@@ -38,8 +41,7 @@ export class Amqp implements Integration {
     this.#links = [link('out', (connection) => this.#publisher.opened(connection))]
     if (queue === undefined) return
     const consumer = new Consumer({
-      ...{ queue, clock, ids, log },
-      publish: (events) => store.publish(events),
+      ...{ queue, clock, ids, log, hand },
       count: (result) => counters.count(series('amqp_messages', { result })),
       lost: (why) => incoming.renew(why),
     })

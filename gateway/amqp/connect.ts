@@ -24,7 +24,7 @@ export function connector({ broker, tls }: AmqpSettings, gateway: string): Conne
     const server = { protocol: isTls ? 'amqps' : 'amqp', hostname: host, port, vhost, heartbeat: HEARTBEAT_SECONDS }
     return connect(server, {
       ...{ noDelay: true, keepAlive: true, timeout: CONNECT_TIMEOUT_MS },
-      ...(isTls ? { ...given(tls), servername: host, rejectUnauthorized: true } : {}),
+      ...(isTls ? { ...given(tls), rejectUnauthorized: true } : {}),
       credentials: credentialsOf(user, tls.cert !== undefined),
       clientProperties: { connection_name: `rouse ${gateway} ${direction}` },
     })

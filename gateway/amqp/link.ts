@@ -1,4 +1,5 @@
 import type { ChannelModel } from 'amqplib'
+import { bounded } from '../../functions/contract/bounded.ts'
 import type { Clock, Timer } from '../../functions/contract/clock.ts'
 import type { Connect, Direction } from './connect.ts'
 
@@ -41,11 +42,7 @@ export class Link {
     const connection = this.#connection
     this.#connection = undefined
     if (!connection) return
-    const { clock } = this.#parts
-    await Promise.race([
-      connection.close().catch(() => {}),
-      new Promise<void>((resolve) => void clock.after(CLOSE_MS, resolve)),
-    ])
+    await bounded(this.#parts.clock, CLOSE_MS, () => connection.close()).catch(() => {})
   }
 
   /** It is of no use as it is: makes another one. */

@@ -25,7 +25,7 @@ class Peer {
   }
 
   static async open(url: string): Promise<Peer> {
-    const connection = await connect(url)
+    const connection = await connect(url, { noDelay: true })
     connection.on('error', () => {})
     return new Peer(connection, await connection.createChannel())
   }
@@ -134,6 +134,21 @@ describe('RabbitMQ', { skip: absent('rabbitmq-server') }, () => {
       return /nowhere/.test(deliveries[0]?.error ?? '') || undefined
     }
     await eventually('the other to fail', failed)
+    // The other goes on failing meanwhile.
+    const wanted = Array.from({ length: 400 }, (_, n) => n + 2)
+    const called = (n: number) => ({ type: 'bill', attributes: { n: String(n), callId: String(n) } })
+    await Promise.all(wanted.map((n) => gateway.publish(called(n))))
+    const bills: number[] = []
+    await eventually('all bills', async () => {
+      for (const { content } of await peer.drain('bills')) bills.push(Number(JSON.parse(content.toString()).data.n))
+      return bills.length >= wanted.length || undefined
+    })
+    assert.deepEqual(
+      bills.sort((one, other) => one - other),
+      wanted,
+    )
+    const inTrouble = await gateway.metric('rouse_outbox_tries_total{result="failed",sink="amqp"}')
+    assert.ok(!(inTrouble > 20), `${inTrouble} tries failed`)
     assert.equal(await health(), 'connected')
     await fetch(gateway.url(`/subscriptions/${id}`), { method: 'DELETE' })
   })
@@ -181,6 +196,24 @@ describe('RabbitMQ', { skip: absent('rabbitmq-server') }, () => {
     assert.equal((await peer.drain('rouse.in')).length, 0)
   })
 
+  it('a queue for parked messages that somebody has deleted is made again, and the message is in it', async () => {
+    const parked = (await gateway.metric('rouse_amqp_messages_total{result="parked"}')) || 0
+    await peer.channel.deleteQueue('rouse.in.parked')
+    tell('no json either', { headers: { 'x-delivery-count': 3 } })
+    await eventually(
+      'it to be parked',
+      async () => (await gateway.metric('rouse_amqp_messages_total{result="parked"}')) > parked || undefined,
+    )
+    const [message] = await peer.drain('rouse.in.parked')
+    assert.equal(message?.content.toString(), 'no json either')
+    assert.deepEqual(Object.keys(message.properties.headers!), ['x-rouse-reason'])
+  })
+
+  it('a message that was moved back by hand is raised, however often it had been delivered elsewhere', async () => {
+    tell({ type: 'order.seen', attributes: { n: '105' } }, { headers: { 'x-delivery-count': 40 } })
+    await have(1, 2, 3, 101, 102, 103, 104, 105)
+  })
+
   it('the broker is killed: what is raised meanwhile arrives when it is back, and what was in the queue is raised, nothing is lost', async () => {
     await peer.stop()
     await rabbit.kill()
@@ -202,7 +235,7 @@ describe('RabbitMQ', { skip: absent('rabbitmq-server') }, () => {
     assert.deepEqual([...new Set(order)], [201, 202, 203])
   })
 
-  it('over TLS the certificate has to be one that is trusted, and to be for this name', async () => {
+  it('over TLS the certificate has to be one that is trusted', async () => {
     const start = (AMQP_CA: string, number: number) =>
       started.keep(
         Gateway.start({ address: host(number), env: { AMQP_URL: rabbit.tlsUrl, AMQP_CA, AMQP_PUBLISH: 'order.*' } }),
