@@ -20,6 +20,7 @@ export class Publisher implements Sink {
   readonly #channels = new Map<string, Promise<ConfirmChannel>>()
   /** Why the broker takes nothing for now: it is short of memory or of disk. */
   #blocked: string | undefined
+  #back: () => void = () => {}
   /** Not confirmed yet, and to be told that they will not be. */
   readonly #open = new Set<(error: string) => void>()
 
@@ -42,11 +43,17 @@ export class Publisher implements Sink {
     })
     connection.on('unblocked', () => {
       this.#blocked = undefined
+      this.#back()
     })
     connection.on('close', () => {
       if (this.#connection === connection) this.closed('the connection was lost')
     })
     await this.#channel(connection, this.#exchange)
+    this.#back()
+  }
+
+  whenBack(act: () => void): void {
+    this.#back = act
   }
 
   /** What was not confirmed may or may not have arrived: it is published again. */

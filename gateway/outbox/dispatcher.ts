@@ -62,6 +62,7 @@ export class Dispatcher {
     this.#parts = parts
     this.#dead = new DeadLetters(parts)
     this.#sinks = new Map(parts.sinks.map((sink) => [sink.kind, sink]))
+    for (const sink of parts.sinks) sink.whenBack?.(() => this.#back(sink))
     const { counters } = parts
     counters.gauge('outbox_subscriptions', () => this.#lanes.size)
     counters.gauge('outbox_waiting', () => this.waiting)
@@ -223,6 +224,14 @@ export class Dispatcher {
         id,
         clock.after(Math.max(1, at - now), () => this.#pump(lane)),
       )
+  }
+
+  #back(sink: Sink): void {
+    for (const lane of this.#lanes.values()) {
+      if (this.#sinkOf(lane.subscription.target) !== sink) continue
+      lane.back()
+      this.#pump(lane)
+    }
   }
 
   async #try(lane: Lane, delivery: Delivery): Promise<void> {

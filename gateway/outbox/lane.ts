@@ -104,4 +104,10 @@ export class Lane {
   rested(): void {
     this.#restUntil = 0
   }
+
+  /** It is there again, for certain: no pause that it has caused is waited out. */
+  back(): void {
+    this.succeeded()
+    for (const [head] of this.#queues.values()) head!.nextAt = 0
+  }
 }

@@ -37,6 +37,8 @@ export interface Sink {
   readonly parallel?: number
   /** Settles within seconds, with an outcome: never rejects. Several may be under way at once. */
   deliver(delivery: OutgoingDelivery): Promise<DeliveryOutcome>
+  /** Calls it whenever the way there is open again, where that is known: what has failed meanwhile is then tried at once. */
+  whenBack?(act: () => void): void
 }
 
 /** A subscription that another part of the gateway has by its own settings, rather than somebody by the API. */

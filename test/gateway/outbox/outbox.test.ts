@@ -42,6 +42,27 @@ describe('standing subscriptions', () => {
     await outbox.stop()
   })
 
+  test('after hours of failing all that waits goes out at once, in order, when its way is known to be open again', async () => {
+    const s = new Scene()
+    const outbox = await s.outbox()
+    await outbox.book.create(s.wish(A))
+    await settled(20)
+    s.receivers.answer = () => FAILED
+    await s.raise(1, { callId: 'c1' })
+    await s.raise(2, { callId: 'c1' })
+    await s.raise(3, { callId: 'c2' })
+    await s.pass(5 * 3_600_000)
+    s.receivers.answer = () => ({ outcome: 'delivered' })
+    s.receivers.heard.length = 0
+    s.receivers.back()
+    await settled(20)
+    const heard = s.receivers.of(A)
+    assert.deepEqual(heard.toSorted(), [1, 2, 3])
+    assert.ok(heard.indexOf(1) < heard.indexOf(2))
+    assert.deepEqual(await outbox.book.waiting(), [])
+    await outbox.stop()
+  })
+
   test('what fails is tried again with growing pauses under the same id, and holds back what follows for its key alone', async () => {
     const s = new Scene()
     const outbox = await s.outbox()

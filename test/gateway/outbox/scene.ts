@@ -17,6 +17,8 @@ export class Receivers implements Sink {
   readonly heard: { url: string; id: string; body: Record<string, unknown>; secret: string; at: number }[] = []
   /** Default delivered. */
   answer: (delivery: OutgoingDelivery) => DeliveryOutcome | Promise<DeliveryOutcome> = () => ({ outcome: 'delivered' })
+  /** Says that all receivers are there again. */
+  back: () => void = () => {}
   readonly #clock: Clock
 
   constructor(clock: Clock) {
@@ -27,6 +29,10 @@ export class Receivers implements Sink {
     const { id, body, secret, target } = delivery
     this.heard.push({ url: target.url!, id, body: JSON.parse(body), secret, at: this.#clock.now() })
     return this.answer(delivery)
+  }
+
+  whenBack(act: () => void): void {
+    this.back = act
   }
 
   /** The events that one URL has had, by the attribute `n`. */
