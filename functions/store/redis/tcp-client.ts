@@ -20,6 +20,8 @@ export interface Hooks {
   down(error: Error): void
   /** Milliseconds until it tries again; false: nobody needs it any more. */
   pause(): number | false
+  /** Nobody needs it any more: a connection that is opening is not to be used. */
+  isOver(): boolean
 }
 
 /** @throws TypeError when the address is none of these */
@@ -34,7 +36,20 @@ export function clientFor(address: string, hooks: Hooks): Client {
   return kind === 'sentinel' ? sentinelClient(plain, hooks) : singleClient(plain, hooks)
 }
 
-function settings(hooks: Hooks, tls: boolean) {
+interface Credentials {
+  username?: string
+  password?: string
+}
+
+/** @param credentials asked for by each connection that has opened: the client does not close one that was opening when it was destroyed */
+function settings(hooks: Hooks, tls: boolean, credentials: Credentials) {
+  const credentialsProvider = {
+    type: 'async-credentials-provider' as const,
+    credentials: async () => {
+      if (hooks.isOver()) throw new Error('the connection is not needed any more')
+      return credentials
+    },
+  }
   const socket = {
     connectTimeout: CONNECT_MS,
     socketTimeout: SILENCE_MS,
@@ -47,12 +62,16 @@ function settings(hooks: Hooks, tls: boolean) {
     pingInterval: PING_MS,
     maintNotifications: 'disabled' as const,
     commandOptions: NO_DEADLINE,
+    credentialsProvider,
     socket,
   }
 }
 
 function singleClient(url: string, hooks: Hooks): Client {
-  const client = createClient({ url, ...settings(hooks, url.startsWith('rediss:')) })
+  const { tls, credentials } = parsed(url)
+  // Those in the URL would be asked for instead.
+  const address = url.replace(/\/\/[^@/]*@/, '//')
+  const client = createClient({ url: address, ...settings(hooks, tls, credentials) })
   client.on('ready', hooks.up).on('error', hooks.down)
   return {
     send: (command) => client.sendCommand(command),
@@ -70,7 +89,7 @@ function clusterClient(url: string, hooks: Hooks): Client {
     // Servers are connected to when they are first needed: one that is away keeps nobody from the others.
     minimizeConnections: true,
     commandOptions: NO_DEADLINE,
-    defaults: { ...settings(hooks, tls), ...credentials },
+    defaults: settings(hooks, tls, credentials),
   })
   let isReady = false
   // One server of several that is away is no news of all of them: operations tell.
@@ -89,13 +108,14 @@ function clusterClient(url: string, hooks: Hooks): Client {
 
 function sentinelClient(url: string, hooks: Hooks): Client {
   const { nodes, tls, credentials, path } = parsed(url)
-  const { RESP, ...each } = settings(hooks, tls)
+  const { RESP, ...each } = settings(hooks, tls, credentials)
+  const { credentialsProvider: _, ...withoutCredentials } = each
   const sentinel = createSentinel({
     name: path,
     sentinelRootNodes: nodes,
     RESP,
-    nodeClientOptions: { ...each, ...credentials },
-    sentinelClientOptions: each,
+    nodeClientOptions: each,
+    sentinelClientOptions: withoutCredentials,
   })
   sentinel.on('error', hooks.down)
   let isReady = false
@@ -119,7 +139,7 @@ function parsed(url: string) {
     return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 6379) }
   })
   const [username, password] = (userinfo ?? '').split(':').map(decodeURIComponent)
-  const credentials = password === undefined ? {} : { ...(username ? { username } : {}), password }
+  const credentials: Credentials = password === undefined ? {} : { ...(username ? { username } : {}), password }
   return { nodes, tls: scheme === 'rediss', credentials, path: path ?? '' }
 }
 

@@ -109,6 +109,7 @@ export class Link {
   }
 
   #make(): Client {
+    const isOver = () => this.#isClosed || (client !== this.#client && client !== this.#next)
     const client: Client = clientFor(this.#options.url, {
       up: () => {
         if (client !== this.#client) return
@@ -124,7 +125,8 @@ export class Link {
         this.#hasAttempted()
       },
       // Connections that a client is just making are not among those that it destroys.
-      pause: () => (!this.#isClosed && (client === this.#client || client === this.#next) ? this.#pause() : false),
+      pause: () => (isOver() ? false : this.#pause()),
+      isOver,
     })
     return client
   }
