@@ -1,4 +1,5 @@
 import { setFlagsFromString } from 'node:v8'
+import { reasonOf } from '../functions/contract/reason.ts'
 import { type Config, readConfig } from './config.ts'
 import { greeting } from './greeting.ts'
 import { createLog } from './observe/log.ts'
@@ -20,7 +21,7 @@ async function run(settings: Config): Promise<void> {
     const gateway = await openGateway(settings, log, stops)
     process.stdout.write(`${greeting(settings, gateway.listeners, gateway.httpUrl)}\n`)
   } catch (error) {
-    refuse([error instanceof Error ? error.message : String(error)])
+    refuse([reasonOf(error)])
   }
   const stop = async (signal: string) => {
     log.info('stopping', { signal })

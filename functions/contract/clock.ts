@@ -20,3 +20,8 @@ export interface IdSource {
 export function pause(clock: Clock, ms: number): Promise<void> {
   return new Promise((resolve) => void clock.after(ms, resolve))
 }
+
+/** The pause before the next try, of pauses that grow: the last one is for all further failures, too. Milliseconds. */
+export function pauseAfter(failures: number, pausesMs: readonly number[]): number {
+  return pausesMs[Math.min(failures, pausesMs.length - 1)]!
+}

@@ -1,5 +1,6 @@
 import type { Clock } from '../contract/clock.ts'
 import type { PushMessage, PushResult } from '../contract/push.ts'
+import { reasonOf } from '../contract/reason.ts'
 import { ConsoleProvider } from './console.ts'
 import { failed, unsupported } from './outcome.ts'
 import type { PushLog, PushProvider } from './provider.ts'
@@ -49,7 +50,7 @@ async function sent(provider: PushProvider, message: PushMessage): Promise<PushR
     const result = await provider.send(message)
     return result.error === undefined ? result : { ...result, error: withoutSecrets(result.error, message) }
   } catch (error) {
-    return failed(withoutSecrets(error instanceof Error ? error.message : String(error), message))
+    return failed(withoutSecrets(reasonOf(error), message))
   }
 }
 

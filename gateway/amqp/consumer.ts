@@ -3,6 +3,7 @@ import { bounded } from '../../functions/contract/bounded.ts'
 import { type Clock, type IdSource, pause } from '../../functions/contract/clock.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { Log } from '../observe/log.ts'
+import { isThere } from './is-there.ts'
 import { eventOf } from './message.ts'
 
 export interface ConsumerParts {
@@ -141,21 +142,9 @@ async function confirmed(channel: ConfirmChannel, queue: string, content: Buffer
   if (isReturned) throw new Error('there is no such queue')
 }
 
+/** A queue that is there is used as it is. */
 async function ensure(connection: ChannelModel, queue: string): Promise<void> {
-  if (!(await isThere(connection, queue))) await declare(connection, queue)
-}
-
-/** Asked on a channel of its own, which a no closes: a queue that is there is used as it is. */
-async function isThere(connection: ChannelModel, queue: string): Promise<boolean> {
-  const channel = await connection.createChannel()
-  channel.on('error', () => {})
-  try {
-    await channel.checkQueue(queue)
-    await channel.close()
-    return true
-  } catch {
-    return false
-  }
+  if (!(await isThere(connection, (channel) => channel.checkQueue(queue)))) await declare(connection, queue)
 }
 
 async function declare(connection: ChannelModel, queue: string): Promise<void> {

@@ -1,6 +1,7 @@
 import type { ChannelModel } from 'amqplib'
 import { bounded } from '../../functions/contract/bounded.ts'
-import type { Clock, Timer } from '../../functions/contract/clock.ts'
+import { type Clock, pauseAfter, type Timer } from '../../functions/contract/clock.ts'
+import { reasonOf } from '../../functions/contract/reason.ts'
 import type { Connect, Direction } from './connect.ts'
 
 export interface LinkParts {
@@ -75,7 +76,7 @@ export class Link {
       this.#attempts = 0
       told(undefined)
     } catch (error) {
-      why = error instanceof Error ? error.message : String(error)
+      why = reasonOf(error)
       const connection = this.#connection
       this.#connection = undefined
       connection?.close().catch(() => {})
@@ -87,7 +88,7 @@ export class Link {
     if (this.#isOver) return
     const { clock, random, told } = this.#parts
     told(why)
-    const pauseMs = BACKOFF_MS[Math.min(this.#attempts++, BACKOFF_MS.length - 1)]!
+    const pauseMs = pauseAfter(this.#attempts++, BACKOFF_MS)
     this.#timer?.cancel()
     this.#timer = clock.after(pauseMs * (0.75 + random() / 2), () => void this.#reach())
   }

@@ -1,6 +1,8 @@
 import type { ChannelModel, ConfirmChannel } from 'amqplib'
 import type { Clock } from '../../functions/contract/clock.ts'
+import { reasonOf } from '../../functions/contract/reason.ts'
 import type { DeliveryOutcome, OutgoingDelivery, Sink } from '../outbox/sink.ts'
+import { isThere } from './is-there.ts'
 
 /** Milliseconds until the broker has to have confirmed. */
 const CONFIRM_MS = 10_000
@@ -73,7 +75,7 @@ export class Publisher implements Sink {
       const channel = await this.#channel(connection, exchange)
       return await this.#published(channel, exchange, routingKey, { id, type, body })
     } catch (error) {
-      return { outcome: 'failed', error: error instanceof Error ? error.message : String(error) }
+      return { outcome: 'failed', error: reasonOf(error) }
     }
   }
 
@@ -92,7 +94,7 @@ export class Publisher implements Sink {
     channel.on('error', () => {})
     channel.on('close', () => this.#channels.delete(exchange))
     // One that is there with other properties is used as it is: who made it knows why.
-    if (exchange === this.#exchange && !(await isThere(connection, exchange)))
+    if (exchange === this.#exchange && !(await isThere(connection, (asked) => asked.checkExchange(exchange))))
       await channel.assertExchange(exchange, 'topic', { durable: true })
     else await channel.checkExchange(exchange)
     return channel
@@ -118,18 +120,5 @@ export class Publisher implements Sink {
         error ? fail(error.message || 'the broker does not take it') : settle({ outcome: 'delivered' }),
       )
     })
-  }
-}
-
-/** Asked on a channel of its own, which a no closes. */
-async function isThere(connection: ChannelModel, exchange: string): Promise<boolean> {
-  const channel = await connection.createChannel()
-  channel.on('error', () => {})
-  try {
-    await channel.checkExchange(exchange)
-    await channel.close()
-    return true
-  } catch {
-    return false
   }
 }

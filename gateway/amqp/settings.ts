@@ -1,4 +1,5 @@
 import { createSecureContext } from 'node:tls'
+import { reasonOf } from '../../functions/contract/reason.ts'
 import type { Reader } from '../../functions/contract/settings.ts'
 import { isLoopback } from '../config-values.ts'
 import {
@@ -78,7 +79,7 @@ function fitting(read: Reader, { ca, cert, key }: AmqpSettings['tls']): void {
       createSecureContext(options)
     } catch (error) {
       const what = setting === 'AMQP_KEY' ? 'the key of AMQP_CERT, without a passphrase' : 'certificates'
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = reasonOf(error)
       const message = `${setting}: expected ${what}, got what TLS cannot use (${reason}); name the right file`
       read.faults.push({ setting, message })
       return

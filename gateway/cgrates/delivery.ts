@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../functions/contract/clock.ts'
+import { type Clock, pauseAfter, type Timer } from '../../functions/contract/clock.ts'
 import { series } from '../observe/counters.ts'
 import type { Entry, Ledger } from './ledger.ts'
 import { isKnownAlready, isTrouble } from './replies.ts'
@@ -92,7 +92,7 @@ export class Delivery {
 
   /** Later and later. */
   #later(entry: Entry): void {
-    const ms = BACKOFF_MS[Math.min(this.#failuresOf(entry).tries++, BACKOFF_MS.length - 1)]!
+    const ms = pauseAfter(this.#failuresOf(entry).tries++, BACKOFF_MS)
     const timer = this.#parts.clock.after(ms, () => {
       this.#timers.delete(timer)
       this.add(entry)

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../../functions/contract/clock.ts'
+import { reasonOf } from '../../functions/contract/reason.ts'
 import { type Reply, type Rpc, type RpcEvents, readMessage, requestText } from './rpc.ts'
 
 export interface HttpRpcParts {
@@ -52,7 +53,7 @@ export class HttpRpc implements Rpc {
       this.#heard(undefined)
       return message.reply
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error)
+      const why = reasonOf(error)
       this.#heard(why)
       return { kind: 'away', why, wasSent: true }
     }

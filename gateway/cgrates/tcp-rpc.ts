@@ -1,4 +1,5 @@
-import type { Clock, Timer } from '../../functions/contract/clock.ts'
+import { type Clock, pauseAfter, type Timer } from '../../functions/contract/clock.ts'
+import { reasonOf } from '../../functions/contract/reason.ts'
 import { JsonStream } from './json-stream.ts'
 import { type Message, type Reply, type Rpc, type RpcEvents, readMessage, replyText, requestText } from './rpc.ts'
 
@@ -113,7 +114,7 @@ export class TcpRpc implements Rpc {
         if (message) this.#take(message)
       }
     } catch (error) {
-      this.#giveUp(error instanceof Error ? error.message : String(error))
+      this.#giveUp(reasonOf(error))
     }
   }
 
@@ -126,7 +127,7 @@ export class TcpRpc implements Rpc {
     try {
       return { result: this.#parts.events.request(method, param) }
     } catch (error) {
-      return { error: error instanceof Error ? error.message : String(error) }
+      return { error: reasonOf(error) }
     }
   }
 
@@ -134,7 +135,7 @@ export class TcpRpc implements Rpc {
     if (!this.#wire) return
     this.#drop(why)
     if (this.#isStopped) return
-    const ms = BACKOFF_MS[Math.min(this.#failures++, BACKOFF_MS.length - 1)]!
+    const ms = pauseAfter(this.#failures++, BACKOFF_MS)
     this.#timer?.cancel()
     this.#timer = this.#parts.clock.after(ms * (0.75 + this.#parts.random() / 2), () => this.start())
   }

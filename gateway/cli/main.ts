@@ -1,3 +1,4 @@
+import { reasonOf } from '../../functions/contract/reason.ts'
 import { nearest } from '../nearest.ts'
 import { readArguments } from './arguments.ts'
 import { type Command, Refusal } from './command.ts'
@@ -42,5 +43,5 @@ function unknown(name: string): string {
 
 function sentencesOf(error: unknown): readonly string[] {
   if (error instanceof Refusal) return error.sentences
-  return [error instanceof Error ? error.message : String(error)]
+  return [reasonOf(error)]
 }

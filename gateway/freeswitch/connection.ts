@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../../functions/contract/clock.ts'
+import { reasonOf } from '../../functions/contract/reason.ts'
 import type { Network, Stream } from '../transport/types.ts'
 import { type Frame, FrameReader } from './frames.ts'
 import type { EslServer } from './settings.ts'
@@ -85,7 +86,7 @@ export class EslConnection {
   }
 
   async #reach(): Promise<void> {
-    const { server, network, resolve, clock } = this.#parts
+    const { server, network, resolve } = this.#parts
     try {
       const address = /^[\d.]+$|:/.test(server.host) ? server.host : await resolve(server.host)
       if (this.#isOver) return
@@ -100,16 +101,15 @@ export class EslConnection {
       })
       this.#stream = stream
     } catch (error) {
-      this.#closed(error instanceof Error ? error.message : String(error))
+      this.#closed(reasonOf(error))
     }
-    void clock
   }
 
   #received(octets: Uint8Array): void {
     try {
       for (const frame of this.#reader.push(octets)) this.#take(frame)
     } catch (error) {
-      this.#giveUp(error instanceof Error ? error.message : String(error))
+      this.#giveUp(reasonOf(error))
     }
     if (this.#state === 'ready') this.#expect(SILENCE_MS, 'it has fallen silent')
   }

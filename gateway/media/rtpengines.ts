@@ -1,3 +1,4 @@
+import { reasonOf } from '../../functions/contract/reason.ts'
 import type { Integration, IntegrationParts } from '../integration/integration.ts'
 import type { Watcher } from '../observe/watcher.ts'
 import { type DigitReport, readReport } from './dtmf-report.ts'
@@ -58,7 +59,7 @@ export class Rtpengines implements Integration {
     try {
       return await this.#sockets.openEar(host, port, (datagram, from) => this.#hear(datagram, from))
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error)
+      const why = reasonOf(error)
       throw new Error(`RTPENGINE_DTMF_LISTEN: cannot listen on ${host} port ${port} (${why}); choose another one`)
     }
   }

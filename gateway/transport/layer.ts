@@ -1,4 +1,5 @@
 import type { Clock } from '../../functions/contract/clock.ts'
+import { reasonOf } from '../../functions/contract/reason.ts'
 import { chooseListener, isSendable, sameAddress } from './addresses.ts'
 import { fail } from './failure.ts'
 import { type CountTransport, defaultTransportOptions, type TransportOptions } from './options.ts'
@@ -108,8 +109,4 @@ class Layer implements TransportLayer {
 function takePort(listener: Listener, port: number): void {
   if (listener.advertisedPort === 0) listener.advertisedPort = port
   listener.port = port
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

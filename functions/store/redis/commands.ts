@@ -1,5 +1,6 @@
 import type { Redis } from '@upstash/redis'
 import type { Clock } from '../../contract/clock.ts'
+import { reasonOf } from '../../contract/reason.ts'
 import type { Executor, Lane } from './executor.ts'
 import type { Script } from './script.ts'
 
@@ -71,7 +72,7 @@ export class Commands {
     } catch (error) {
       if (!lane.isClosed) this.told(error instanceof ErrorReply && !OUT_OF_SERVICE.test(error.message))
       observe?.(name, clock.now() - started, false)
-      throw new Error(`store.${name}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+      throw new Error(`store.${name}: ${reasonOf(error)}`, { cause: error })
     } finally {
       deadline.clear()
     }

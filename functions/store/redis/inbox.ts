@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../contract/clock.ts'
+import { type Clock, pauseAfter, type Timer } from '../../contract/clock.ts'
 import type { Delivery, Receive } from '../store.ts'
 import type { Call, Commands } from './commands.ts'
 import type { InboxEntry } from './events.ts'
@@ -83,7 +83,7 @@ export class InboxReader {
         if (found.length === 0 && !this.#lane) await this.#pause(this.#options.pollMs)
       } catch {
         // Told by the operation that failed.
-        await this.#pause(BACKOFF_MS[Math.min(this.#failures++, BACKOFF_MS.length - 1)]!)
+        await this.#pause(pauseAfter(this.#failures++, BACKOFF_MS))
         await this.#reconsider()
       }
     }

@@ -1,5 +1,5 @@
 import { ClientOfflineError, ErrorReply } from '@redis/client'
-import type { Clock } from '../../contract/clock.ts'
+import { type Clock, pauseAfter } from '../../contract/clock.ts'
 import { type Client, clientFor, SILENCE_MS } from './tcp-client.ts'
 
 export interface LinkOptions {
@@ -149,6 +149,6 @@ export class Link {
   }
 
   #pause(): number {
-    return BACKOFF_MS[Math.min(this.#attempts++, BACKOFF_MS.length - 1)]!
+    return pauseAfter(this.#attempts++, BACKOFF_MS)
   }
 }
