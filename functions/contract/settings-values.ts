@@ -41,3 +41,12 @@ export function rateSetting(text: string): Read<{ rate: Rate | undefined }> {
   if (isWhole && perMs !== undefined && perMs > 0) return { ok: true, value: { rate: { count: Number(count), perMs } } }
   return { ok: false, expected: 'how many in what time', remedy: 'write for example 10/1m, or off for no limit' }
 }
+
+/** Part of a URL's userinfo or path as it is meant; undefined when an escape in it is broken. */
+export function unescaped(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}

@@ -102,7 +102,8 @@ function toBase64(octets: Octets): string {
   return btoa(String.fromCharCode(...octets))
 }
 
-function fromBase64(text: string): Octets | undefined {
+/** Undefined for what is none. */
+export function fromBase64(text: string): Octets | undefined {
   try {
     return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
   } catch {

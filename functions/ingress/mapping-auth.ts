@@ -1,6 +1,6 @@
 import { type Hmac, type Octets, platformHmac } from '../contract/hmac.ts'
 import type { Result } from '../contract/problem.ts'
-import { SIGNATURE_TOLERANCE_SECONDS } from '../contract/sign.ts'
+import { fromBase64, SIGNATURE_TOLERANCE_SECONDS } from '../contract/sign.ts'
 import { createSecretCheck } from '../contract/token.ts'
 import type { Incoming } from './incoming.ts'
 import type { Auth } from './mapping-rules.ts'
@@ -137,12 +137,4 @@ function joined(...parts: readonly Octets[]): Octets {
 function fromHex(text: string): Octets | undefined {
   if (!/^([0-9a-f]{2})+$/i.test(text)) return undefined
   return Uint8Array.from(text.match(/../g)!, (pair) => Number.parseInt(pair, 16))
-}
-
-function fromBase64(text: string): Octets | undefined {
-  try {
-    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
-  } catch {
-    return undefined
-  }
 }

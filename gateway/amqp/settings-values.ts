@@ -1,5 +1,6 @@
 import { EventPattern } from '../../functions/contract/events.ts'
 import type { Read } from '../../functions/contract/settings.ts'
+import { unescaped } from '../../functions/contract/settings-values.ts'
 import { hostPort } from '../config-values.ts'
 
 /** Where a RabbitMQ is. */
@@ -47,14 +48,6 @@ function userOf(userinfo: string | undefined): BrokerUrl['user'] | 'wrong' {
   const name = unescaped(colon < 0 ? userinfo : userinfo.slice(0, colon))
   const password = colon < 0 ? '' : unescaped(userinfo.slice(colon + 1))
   return name === undefined || password === undefined ? 'wrong' : { name, password }
-}
-
-function unescaped(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return undefined
-  }
 }
 
 /** Of an exchange or a queue: what AMQP 0-9-1 lets be declared, in a short string. */

@@ -1,5 +1,6 @@
 import { durationMs } from '../../functions/contract/duration.ts'
 import type { Read, Reader } from '../../functions/contract/settings.ts'
+import { unescaped } from '../../functions/contract/settings-values.ts'
 
 /** Where CGRateS is: `tcp` is asked over one connection, and asks over it; `http` is only asked. */
 export type CgratesAddress =
@@ -50,11 +51,11 @@ function addressSetting(text: string): Read<CgratesAddress> {
   if (!url?.hostname || url.hash) return fault
   if (url.protocol === 'tcp:') return /^\/?$/.test(url.pathname) && !url.username ? tcp(url) : fault
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return fault
-  const { username, password } = url
+  const [user, password] = [unescaped(url.username), unescaped(url.password)]
+  if (user === undefined || password === undefined) return fault
   url.username = ''
   url.password = ''
-  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
-  const authorization = username === '' ? undefined : `Basic ${Buffer.from(pair).toString('base64')}`
+  const authorization = user === '' ? undefined : `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
   return { ok: true, value: { kind: 'http', url: url.href, authorization } }
 }
 

@@ -1,4 +1,5 @@
 import type { Read, Reader } from '../../functions/contract/settings.ts'
+import { unescaped } from '../../functions/contract/settings-values.ts'
 
 export interface FreeswitchSettings {
   /** `FREESWITCH_ESL_URL`, one or several: each is connected to. */
@@ -54,14 +55,6 @@ function serverOf(text: string): EslServer | undefined {
   if (user !== '' && !/^[^@:\s]+@[^@:\s]+$/.test(user)) return undefined
   const host = hostname.replace(/^\[(.*)\]$/, '$1')
   return { host, port: port === '' ? DEFAULT_PORT : Number(port), user: user || undefined, password: secret }
-}
-
-function unescaped(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return undefined
-  }
 }
 
 function eventsSetting(text: string): Read<{ events: string[]; subclasses: string[] }> {

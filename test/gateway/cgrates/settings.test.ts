@@ -44,7 +44,8 @@ describe('settings', () => {
       CGRATES_TIMEOUT: '5m',
     }
     assert.equal(read(env).faults.length, 4)
-    for (const url of ['cgrates:2014', 'udp://x:1', 'tcp://u:secret@x:1', 'tcp://x:1/path', 'http://u:secret@x/#f']) {
+    const wrong = ['cgrates:2014', 'udp://x:1', 'tcp://u:secret@x:1', 'tcp://x:1/path', 'http://u:secret@x/#f']
+    for (const url of [...wrong, 'http://u:secret%zz@x/']) {
       const { settings, faults } = read({ CGRATES_URL: url })
       assert.equal(settings, undefined)
       assert.match(faults[0]!, /^CGRATES_URL: expected tcp:\/\/host:port, or an http or https URL.*write for example/)
