@@ -4,6 +4,7 @@ import type { Binding, Store } from '../functions/store/store.ts'
 import { everyBinding } from '../functions/store/whereabouts.ts'
 import type { Charging } from './cgrates/charging.ts'
 import { type CallKeeper, Cluster, type ClusterParts, joinCluster, socketsOf } from './cluster/cluster.ts'
+import { Elsewhere } from './cluster/elsewhere.ts'
 import { FlowTokens } from './cluster/flow-token.ts'
 import { HandOver } from './cluster/hand-over.ts'
 import { ALONE, LivePeers } from './cluster/peers.ts'
@@ -150,7 +151,9 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     })
   }
   const peers = membership?.peers ?? ALONE
-  const handOver = membership && new HandOver({ transport, peers, count })
+  const maxDialogMs = options.maxDialogMs ?? 12 * 3_600_000
+  const elsewhere = new Elsewhere({ gateway: options.id, store, clock, peers, maxDialogMs, count, log })
+  const handOver = membership && new HandOver({ transport, peers, elsewhere, count })
   const ingress = new Ingress({
     transport,
     transactions,
@@ -179,7 +182,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     media: parts.media,
     options: { timerCMs: options.timerCMs ?? 185_000 },
   })
-  const dialogs = new DialogTable(timers, { maxDialogMs: options.maxDialogMs ?? 12 * 3_600_000 })
+  const dialogs = new DialogTable(timers, { maxDialogMs })
   let published: Promise<unknown> = Promise.resolve()
   const publish = (events: RouseEvent[], callId?: string) => {
     if (events.length === 0) return
@@ -232,6 +235,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     pusher,
     pushMetrics,
     farewells,
+    elsewhere,
     waker,
     dialogs,
     hangup,
@@ -251,6 +255,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     dialogs,
     identity,
     transport,
+    peers,
+    elsewhere,
     tokens: membership?.tokens,
     newTag: () => ids.next('tag'),
     gateway: options.id,

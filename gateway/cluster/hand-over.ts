@@ -2,6 +2,7 @@ import type { SipMessage } from '../sip/message.ts'
 import { receivedOf, withReceived } from '../sip/received.ts'
 import { sentByPort } from '../transaction/matching.ts'
 import type { Flow, TransportLayer } from '../transport/types.ts'
+import type { Elsewhere } from './elsewhere.ts'
 import { GATEWAY_PARAM, type Peers } from './peers.ts'
 
 /**
@@ -11,17 +12,29 @@ import { GATEWAY_PARAM, type Peers } from './peers.ts'
 export class HandOver {
   readonly #transport: TransportLayer
   readonly #peers: Peers
+  readonly #elsewhere: Elsewhere
   readonly #count: (series: string) => void
 
-  constructor(parts: { transport: TransportLayer; peers: Peers; count(series: string): void }) {
+  constructor(parts: {
+    transport: TransportLayer
+    peers: Peers
+    elsewhere: Elsewhere
+    count(series: string): void
+  }) {
     this.#transport = parts.transport
     this.#peers = parts.peers
+    this.#elsewhere = parts.elsewhere
     this.#count = parts.count
   }
 
-  /** Gives a response to the gateway that its topmost Via names. @returns false when that is none of the others */
-  response(response: SipMessage, flow: Flow): boolean {
-    return this.#send(response.text, response.via?.params.get(GATEWAY_PARAM), flow)
+  /**
+   * Gives a response to the gateway that its topmost Via names, or that has its call meanwhile.
+   * @returns false when that is none of the others
+   */
+  response({ text, via, callId }: SipMessage, flow: Flow): boolean {
+    if (this.#send(text, via?.params.get(GATEWAY_PARAM), flow)) return true
+    const isHandedOver = this.#peers.isSocket(flow.remoteAddress, flow.remotePort)
+    return !isHandedOver && this.#send(text, this.#elsewhere.holderOf(callId), flow)
   }
 
   /** Gives a request that belongs to no transaction here to every gateway that may have it. @returns false when there is none */

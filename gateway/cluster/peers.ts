@@ -21,6 +21,8 @@ export interface Peers {
   readonly mates: readonly string[]
   /** The Route value that leads to a phone by the flow that another gateway has; undefined when this one may try itself. */
   routeTo(flow: ReceivedFlow): string | undefined
+  /** The Route value that leads to that gateway itself; undefined when it is not alive. */
+  routeToGateway(gateway: string): string | undefined
 }
 
 /** This gateway is the only one. */
@@ -31,6 +33,7 @@ export const ALONE: Peers = {
   isHost: () => false,
   mates: [],
   routeTo: () => undefined,
+  routeToGateway: () => undefined,
 }
 
 /** The other gateways as their leases were seen last. */
@@ -82,13 +85,19 @@ export class LivePeers implements Peers {
   }
 
   routeTo(flow: ReceivedFlow): string | undefined {
-    if (!flow.nat) return undefined
+    return flow.nat ? this.#route(flow.gateway, () => `${this.#tokens.write(flow)}@`) : undefined
+  }
+
+  routeToGateway(gateway: string): string | undefined {
+    return this.#route(gateway, () => '')
+  }
+
+  #route(gateway: string, user: () => string): string | undefined {
     // A large INVITE must not be lost between two gateways.
-    const socket = this.#socket(flow.gateway, 'tcp')
+    const socket = this.#socket(gateway, 'tcp')
     if (!socket) return undefined
     const { host, port, transport } = socket
-    const hostPort = `${formatHost(host)}:${port}`
-    return `<sip:${this.#tokens.write(flow)}@${hostPort}${transport === 'tcp' ? ';transport=tcp' : ''};lr>`
+    return `<sip:${user()}${formatHost(host)}:${port}${transport === 'tcp' ? ';transport=tcp' : ''};lr>`
   }
 
   #socket(gateway: string, transport: TransportName): GatewaySocket | undefined {

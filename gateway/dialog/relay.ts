@@ -1,9 +1,11 @@
 import type { Binding, Store } from '../../functions/store/store.ts'
+import type { Elsewhere } from '../cluster/elsewhere.ts'
 import type { FlowTokens } from '../cluster/flow-token.ts'
+import type { Peers } from '../cluster/peers.ts'
 import type { Media, MediaSession } from '../media/types.ts'
 import type { Branch } from '../proxy/branch.ts'
 import { ProxyContext, type ProxyOwner } from '../proxy/context.ts'
-import type { Identity } from '../proxy/identity.ts'
+import { type Identity, withMedia } from '../proxy/identity.ts'
 import { isLoop, loopDigest } from '../proxy/loop.ts'
 import { flowNamed } from '../proxy/next-hop.ts'
 import { ProxyCore } from '../proxy/proxy.ts'
@@ -26,6 +28,8 @@ export interface RelayParts {
   dialogs: DialogTable
   identity: Identity
   transport: TransportLayer
+  peers: Peers
+  elsewhere: Elsewhere
   /** Of several gateways: reads the flows that they name to each other. */
   tokens?: FlowTokens | undefined
   newTag(): string
@@ -60,7 +64,7 @@ export class DialogRelay {
     const found = this.#parts.dialogs.find(request)
     const received = receivedOf(request, server.flow.remoteAddress, server.flow.remotePort)
     const digest = loopDigest(request, routes.uri)
-    const target = this.#target(routes, found)
+    const target = this.#target(request, routes, found)
     const status = isLoop(request, identity, digest) ? 482 : typeof target === 'number' ? target : 0
     if (status !== 0 || typeof target === 'number') {
       server.respond(
@@ -74,7 +78,7 @@ export class DialogRelay {
     const recordRoutes = request.toTag === '' && ProxyCore.formsDialog(request.method)
     const context = new ProxyContext(proxy, server, watch, {
       ...{ routes, digest, received, recordRoutes },
-      media: this.#mediaOf(request, routes, found),
+      media: this.#mediaOf(request, routes, found, target),
     })
     server.context = context
     watch.seen(context)
@@ -83,13 +87,15 @@ export class DialogRelay {
     else context.fork([target], { mode: 'parallel' })
   }
 
-  /** The media relayed for the dialog: as known here, or, after a restart or at another gateway, as its routes say. */
+  /** The media relayed for the dialog: as known here, or, after a restart, as its routes say. */
   #mediaOf(
     { callId, toTag }: SipMessage,
     { media }: RouteDecision,
     found: Found | undefined,
+    target: Target,
   ): MediaSession | undefined {
     if (found) return found.dialog.media
+    if (target.route !== undefined) return undefined
     return media === undefined || toTag === '' ? undefined : this.#parts.media?.session(media, callId)
   }
 
@@ -128,12 +134,12 @@ export class DialogRelay {
   onAck(ack: SipMessage, flow: Flow): boolean {
     const routes = readRoutes(ack, this.#parts.identity)
     const found = this.#parts.dialogs.find(ack)
-    const target = this.#target(routes, found)
+    const target = this.#target(ack, routes, found)
     if (typeof target === 'number') return false
     const digest = loopDigest(ack, routes.uri)
     if ((ack.maxForwards ?? 70) <= 0 || isLoop(ack, this.#parts.identity, digest)) return true
     const received = receivedOf(ack, flow.remoteAddress, flow.remotePort)
-    const session = this.#mediaOf(ack, routes, found)
+    const session = this.#mediaOf(ack, routes, found, target)
     const fit = session && this.#parts.media?.acknowledge(session, ack)
     const forward = (request: SipMessage) =>
       this.#parts.proxy.forwardStateless({ request, routes, received, digest }, target)
@@ -143,17 +149,25 @@ export class DialogRelay {
   }
 
   /**
-   * Where a request of a dialog goes: the flow or the gateway that its routes name, its Request-URI, or the far end itself when the
-   * Request-URI only names us or a user of ours.
+   * Where a request of a dialog goes: the flow or the gateway that its routes name, the gateway that has its dialog, its Request-URI, or the
+   * far end itself when the Request-URI only names us or a user of ours.
    * @returns the status to refuse it with when it goes nowhere
    */
-  #target(routes: RouteDecision, found: Found | undefined): Target | number {
+  #target({ callId }: SipMessage, routes: RouteDecision, found: Found | undefined): Target | number {
     if (routes.edge !== undefined) return this.#edgeTarget(routes.uri, routes.edge)
+    const holder = found || routes.peer !== undefined ? undefined : this.#parts.elsewhere.holderOf(callId)
+    if (holder !== undefined) return this.#targetAt(holder, routes)
     if (!found && routes.drop === 0 && routes.peer === undefined) return 481
     if (!found || routes.next !== undefined) return plainTarget(routes.uri, undefined)
     const receiver = found.dialog.other(found.sender)
     const flow = receiver.flow && this.#parts.transport.isAlive(receiver.flow) ? receiver.flow : undefined
     return plainTarget(this.#isOurs(routes.uri) ? remoteTarget(found.dialog, receiver) : routes.uri, flow)
+  }
+
+  /** That gateway goes on with what is left of the routes. */
+  #targetAt(holder: string, { uri, media }: RouteDecision): Target | number {
+    const route = this.#parts.peers.routeToGateway(holder)
+    return route === undefined ? 480 : { ...plainTarget(uri, undefined), route: withMedia(route, media) }
   }
 
   /** RFC 5626 5.3.1: 403 for a flow that no gateway of ours has named, 430 for one that is gone. */

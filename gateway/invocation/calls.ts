@@ -54,7 +54,8 @@ export class Calls {
    */
   takeUp(suspended: readonly SuspendedTransaction[], lastSeen: number): void {
     for (const stored of suspended) {
-      if (this.#live.has(stored.id) || this.#parts.farewells.takeUp(stored)) continue
+      if (this.#live.has(stored.id) || this.#parts.farewells.takeUp(stored) || this.#parts.elsewhere.takeUp(stored))
+        continue
       const read = readRecord(stored.state)
       try {
         if (read.ok) this.#takeUpOne(stored, read.record, lastSeen)
@@ -164,22 +165,29 @@ export class Calls {
     await Promise.all([...this.#live.values()].map((call) => call.freeze()))
   }
 
-  /** The calls of that gateway are another process's from now on. */
+  /** The calls of that gateway are another process's from now on, but for those that were answered here: where these are is told. */
   async letGo(gateway: string): Promise<void> {
-    await Promise.all(this.#pendingOf(gateway).map((call) => call.letGo()))
+    const calls = this.#callsOf(gateway)
+    await Promise.all(calls.filter(({ context }) => context.finalStatus === 0).map((call) => call.letGo()))
+    if (gateway === this.#parts.gatewayId) return
+    const answered = calls.filter(({ dialogs }) => dialogs.length > 0)
+    await this.#parts.elsewhere.tell(
+      gateway,
+      answered.map(({ id, request }) => ({ id, callId: request.callId })),
+    )
   }
 
   hasCallsOf(gateway: string): boolean {
-    return this.#pendingOf(gateway).length > 0
+    return this.#callsOf(gateway).length > 0
   }
 
-  /** Those without a final response: what was answered is a dialog of the process that has seen the answer. */
-  #pendingOf(gateway: string): Call[] {
-    return [...this.#live.values()].filter((call) => call.gateway === gateway && call.context.finalStatus === 0)
+  #callsOf(gateway: string): Call[] {
+    return [...this.#live.values()].filter((call) => call.gateway === gateway)
   }
 
   readonly #finished = (call: Call): void => {
     this.#live.delete(call.id)
+    this.#parts.elsewhere.over(call.id)
     this.#ended[this.#next] = call
     this.#next = (this.#next + 1) % REMEMBERED
   }

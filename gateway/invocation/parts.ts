@@ -2,6 +2,7 @@ import type { Clock, IdSource } from '../../functions/contract/clock.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { Store } from '../../functions/store/store.ts'
 import type { Charging } from '../cgrates/charging.ts'
+import type { Elsewhere } from '../cluster/elsewhere.ts'
 import type { Peers } from '../cluster/peers.ts'
 import type { HangupParts } from '../dialog/hangup.ts'
 import type { DialogTable } from '../dialog/table.ts'
@@ -37,6 +38,7 @@ export interface CallParts {
   pusher: Pusher
   pushMetrics: PushMetrics
   farewells: Farewells
+  elsewhere: Elsewhere
   waker: Waker
   dialogs: DialogTable
   hangup: HangupParts

@@ -35,6 +35,8 @@ export function nextHopOf(
   const binding = target.binding
   const path = binding && pathTo(binding, peers)
   if (path) return alongRoutes(target.uri, path[0]!, { dropRoutes: routes.count, addRoutes: path })
+  if (target.route !== undefined)
+    return alongRoutes(target.uri, target.route, { dropRoutes: routes.drop, addRoutes: [target.route] })
   if (followRoutes && routes.next !== undefined) {
     const hop = alongRoutes(target.uri, routes.next, { dropRoutes: routes.drop, addRoutes: undefined })
     if (routes.peer !== undefined) hop.to = peers.destination(routes.peer, transportOf(hop.locateUri))

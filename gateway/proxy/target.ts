@@ -13,6 +13,8 @@ export interface Target {
   binding: Binding | undefined
   /** A flow to use whatever the URI says: the far end of a dialog behind a NAT or on a connection. */
   flow?: Flow | undefined
+  /** A Route value to go by before those that are left of the request's own: another gateway, which goes on from there. */
+  route?: string | undefined
 }
 
 /** The target a registered contact makes. */

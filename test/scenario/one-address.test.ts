@@ -7,17 +7,10 @@ import type { Store } from '../../functions/store/store.ts'
 import { altered } from '../support/altered-store.ts'
 import { CgratesStandIn } from '../support/cgrates.ts'
 import type { CountingIds, FakeClock } from '../support/fake-clock.ts'
-import type { GatewayProcess } from '../support/gateway-process.ts'
-import type { Phone, PhoneOptions } from '../support/phone.ts'
-import { type World, type WorldOptions, world } from '../support/world.ts'
-import { pushable } from './cast.ts'
+import { world } from '../support/world.ts'
+import { A, B, Pool, SHARED } from './pool.ts'
 
 /** Two gateways of a pool behind one address: whichever is sent a message, the one it is for gets it. */
-
-const SHARED = { address: '10.0.0.100', port: 5060 }
-const CLUSTER = { cluster: { pool: 'east' }, advertised: SHARED.address }
-const A = { ...CLUSTER, id: 'gw-a', address: '10.0.0.1' }
-const B = { ...CLUSTER, id: 'gw-b', address: '10.0.0.2' }
 
 /** Waits for the callee's phone and rings it. */
 const waiting = new SipRouter().invite('/:domain/:user', (async (call: Call) => {
@@ -45,55 +38,6 @@ function awayStore(clock: FakeClock, ids: CountingIds, isAway: () => boolean): S
       return (...args: unknown[]) => (isAway() ? Promise.reject(new Error('away')) : act(...args))
     },
   })
-}
-
-class Pool {
-  readonly w: World
-  readonly alice: Phone
-  readonly bob: Phone
-  a: GatewayProcess | undefined
-  b: GatewayProcess
-  /** Whom the load balancer sends everything to. */
-  to = A.address
-
-  private constructor(w: World, b: GatewayProcess, alice: Phone, bob: Phone) {
-    this.w = w
-    this.b = b
-    this.alice = alice
-    this.bob = bob
-  }
-
-  static async start(app: SipRouter, options: WorldOptions = {}): Promise<Pool> {
-    const w = await world({ app, gateway: A, hides: (label) => label === '100', ...options })
-    const starting = w.process(B)
-    await w.advance(1500)
-    const b = await starting
-    const phone = (name: string, more: Partial<PhoneOptions> = {}) => w.phone(name, { gateway: SHARED, ...more })
-    const pool = new Pool(w, b, await phone('alice'), await phone('bob', pushable('bob')))
-    w.network.balances(SHARED.address, () => pool.to)
-    // Each has seen the other for as long as a lease lasts.
-    await w.advance(7000)
-    return pool
-  }
-
-  /** A's process is started anew, and waits until its calls are its own. */
-  async revive(): Promise<void> {
-    const starting = this.w.start()
-    await this.w.advance(3000)
-    await starting
-  }
-
-  async end(): Promise<void> {
-    const { w, b } = this
-    await w.assertQuiet()
-    const { timers: _, ...counts } = b.gateway.counts()
-    assert.deepEqual(counts, { calls: 0, serverTransactions: 0, clientTransactions: 0, dialogs: 0 })
-    for (const id of [A.id, B.id]) assert.deepEqual(await w.store.suspended(id), [])
-    assert.deepEqual(w.errors, [])
-    assert.equal(w.counters.get('bugs'), 0)
-    await b.stop()
-    await w.stop()
-  }
 }
 
 test('whatever goes to the other gateway after the INVITE comes to the one that has the call', async () => {
