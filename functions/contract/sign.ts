@@ -36,8 +36,6 @@ export const SIGNATURE_TOLERANCE_SECONDS = 300
 /** Signatures of one message that are looked at: enough for keys that rotate, bounded for strangers. */
 export const MAX_SIGNATURES = 8
 
-const encoder = new TextEncoder()
-
 /**
  * Standard Webhooks: HMAC-SHA256 over `id.timestamp.body`.
  * @param secrets `whsec_<base64>`; several separated by a space while they rotate
@@ -49,7 +47,7 @@ export function createSigner(secrets: string, hmacOf: (key: Octets) => Hmac = pl
   return {
     async sign(id, body, now) {
       const timestamp = String(Math.floor(now / 1000))
-      const message = encoder.encode(`${id}.${timestamp}.${body}`)
+      const message = `${id}.${timestamp}.${body}`
       const signatures: string[] = []
       for (const key of keys) signatures.push(`v1,${toBase64(await key.sign(message))}`)
       return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signatures.join(' ') }
@@ -60,7 +58,7 @@ export function createSigner(secrets: string, hmacOf: (key: Octets) => Hmac = pl
       const signatures = header('webhook-signature')
       if (!id || !timestamp || !signatures) return refused('webhook-id, -timestamp and -signature are required')
       if (!isRecent(timestamp, now)) return refused('webhook-timestamp is more than five minutes off')
-      const message = encoder.encode(`${id}.${timestamp}.${body}`)
+      const message = `${id}.${timestamp}.${body}`
       const genuine = await someKeySigned(keys, readSignatures(signatures), message)
       if (!genuine) return refused('no signature matches; check the secret on both sides')
       return { ok: true, value: { id, timestamp: Number(timestamp) } }
@@ -89,7 +87,7 @@ function readSignatures(header: string): Octets[] {
   return versioned.map((part) => fromBase64(part.slice(3))).filter((octets) => octets !== undefined)
 }
 
-async function someKeySigned(keys: Hmac[], signatures: Octets[], message: Octets): Promise<boolean> {
+async function someKeySigned(keys: Hmac[], signatures: Octets[], message: string): Promise<boolean> {
   for (const key of keys) {
     for (const signature of signatures) {
       if (await key.isGenuine(signature, message)) return true
@@ -99,13 +97,16 @@ async function someKeySigned(keys: Hmac[], signatures: Octets[], message: Octets
 }
 
 function toBase64(octets: Octets): string {
-  return btoa(String.fromCharCode(...octets))
+  return btoa(String.fromCharCode.apply(null, octets as unknown as number[]))
 }
 
 /** Undefined for what is none. */
 export function fromBase64(text: string): Octets | undefined {
   try {
-    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
+    const characters = atob(text)
+    const octets = new Uint8Array(characters.length)
+    for (let index = 0; index < octets.length; index++) octets[index] = characters.charCodeAt(index)
+    return octets
   } catch {
     return undefined
   }

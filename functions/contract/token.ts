@@ -3,18 +3,14 @@ import { platformHmac } from './hmac.ts'
 /** Whether what was given is the secret, in a time that says nothing about where it differs. */
 export type SecretCheck = (given: string) => boolean | Promise<boolean>
 
-const encoder = new TextEncoder()
-
 /** Compares what both come to under one key, so that they have one length. */
 export function createSecretCheck(secret: string): SecretCheck {
-  const hmac = platformHmac(encoder.encode(secret))
-  const expected = hmac.sign(encoder.encode(secret))
-  return (given) => {
-    const message = encoder.encode(given)
-    return expected instanceof Promise
-      ? expected.then((octets) => hmac.isGenuine(octets, message))
-      : hmac.isGenuine(expected, message)
-  }
+  const hmac = platformHmac(new TextEncoder().encode(secret))
+  const expected = hmac.sign(secret)
+  return (given) =>
+    expected instanceof Promise
+      ? expected.then((octets) => hmac.isGenuine(octets, given))
+      : hmac.isGenuine(expected, given)
 }
 
 /** Checks an `Authorization: Bearer …` value (RFC 6750 2.1), as a secret is checked. */
