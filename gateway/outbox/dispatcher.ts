@@ -1,33 +1,20 @@
-import type { Clock, IdSource, Timer } from '../../functions/contract/clock.ts'
+import type { IdSource, Timer } from '../../functions/contract/clock.ts'
 import { pause } from '../../functions/contract/clock.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { Delivery as Met, Store } from '../../functions/store/store.ts'
-import { type Counters, series } from '../observe/counters.ts'
-import type { Log } from '../observe/log.ts'
 import { type Book, CHANGED, CONTROL, type Entry } from './book.ts'
 import { DeadLetters } from './dead-letters.ts'
-import { byAge, cloudEvent, type Delivery, keyOf } from './delivery.ts'
+import { byAge, type Delivery, keyOf } from './delivery.ts'
 import { Lane } from './lane.ts'
-import { MAX_AGE_MS, pauseMs } from './schedule.ts'
-import type { DeliveryOutcome, Sink, SubscriptionTarget } from './sink.ts'
-import { idOfTransaction, LIFETIME_MS, liveSecrets, OWNER, RENEW_MS, silence } from './subscription.ts'
+import { idOfTransaction, LIFETIME_MS, OWNER, RENEW_MS, silence } from './subscription.ts'
+import { Tries, type TriesParts } from './tries.ts'
 
-export interface DispatcherParts {
+export interface DispatcherParts extends TriesParts {
   store: Store
   book: Book
-  sinks: readonly Sink[]
-  clock: Clock
   ids: IdSource
-  /** From 0 to 1. */
-  random(): number
-  /** CloudEvents' source of events that came without one. */
-  source: string
-  counters: Counters
-  log: Log
 }
 
-/** Tries of all subscriptions at once. */
-const PARALLEL = 256
 /** What waits for one subscription at most. */
 const MAX_WAITING = 10_000
 /** Deliveries that are over and remembered: an event that comes once more makes no new one. */
@@ -45,14 +32,12 @@ const SEQUENCE_KEY = 'outbox-sequence-'
  */
 export class Dispatcher {
   readonly #parts: DispatcherParts
-  readonly #sinks: ReadonlyMap<string, Sink>
   readonly #lanes = new Map<string, Lane>()
+  readonly #tries: Tries
   readonly #dead: DeadLetters
   /** Message ids of deliveries that are here, or were. */
   readonly #known = new Set<string>()
-  #underWay = 0
   #inbox: { close(): Promise<void> } | undefined
-  #timers = new Map<string, Timer>()
   #sweep: Timer | undefined
   #leads = false
   /** Settled when what was met so far is in its lanes. */
@@ -61,8 +46,15 @@ export class Dispatcher {
   constructor(parts: DispatcherParts) {
     this.#parts = parts
     this.#dead = new DeadLetters(parts)
-    this.#sinks = new Map(parts.sinks.map((sink) => [sink.kind, sink]))
-    for (const sink of parts.sinks) sink.whenBack?.(() => this.#back(sink))
+    this.#tries = new Tries(parts, this.#lanes, {
+      delivered: (delivery) => void this.#forget(delivery),
+      postponed: (delivery) => void this.#keep(delivery),
+      givenUp: async (delivery, why) => {
+        await this.#dead.giveUp(delivery, why)
+        void this.#forget(delivery)
+      },
+      gone: (lane, why) => this.#end(lane, why),
+    })
     const { counters } = parts
     counters.gauge('outbox_subscriptions', () => this.#lanes.size)
     counters.gauge('outbox_waiting', () => this.waiting)
@@ -99,7 +91,7 @@ export class Dispatcher {
       throw error
     }
     this.#later()
-    for (const lane of this.#lanes.values()) this.#pump(lane)
+    for (const lane of this.#lanes.values()) this.#tries.pump(lane)
     this.#parts.log.info('this gateway delivers what subscriptions match', {
       subscriptions: this.#lanes.size,
       waiting: this.waiting,
@@ -110,8 +102,7 @@ export class Dispatcher {
   async follow(): Promise<void> {
     this.#leads = false
     this.#sweep?.cancel()
-    for (const timer of this.#timers.values()) timer.cancel()
-    this.#timers.clear()
+    this.#tries.stopAll()
     await this.#inbox?.close()
     this.#inbox = undefined
     this.#lanes.clear()
@@ -122,7 +113,8 @@ export class Dispatcher {
   async #open({ subscription, rev }: Entry): Promise<void> {
     const lane = new Lane(subscription, rev)
     lane.sequence = Number((await this.#parts.store.recall(SEQUENCE_KEY + subscription.id)) ?? 0)
-    this.#lanes.set(subscription.id, lane)
+    // Somebody else leads meanwhile, or did, and it was opened anew.
+    if (this.#leads && !this.#lanes.has(subscription.id)) this.#lanes.set(subscription.id, lane)
   }
 
   /** One that waited in the store already. */
@@ -160,7 +152,7 @@ export class Dispatcher {
     const { store } = this.#parts
     for (const lane of touched) {
       kept.push(store.remember(SEQUENCE_KEY + lane.subscription.id, String(lane.sequence), LIFETIME_MS).catch(() => {}))
-      this.#pump(lane)
+      this.#tries.pump(lane)
     }
   }
 
@@ -210,102 +202,20 @@ export class Dispatcher {
     return this.#leads && lane?.has(delivery) === true
   }
 
-  #pump(lane: Lane): void {
-    if (!this.#leads) return
-    const { clock } = this.#parts
-    const now = clock.now()
-    const { due, at } = lane.due(now, PARALLEL - this.#underWay, this.#sinkOf(lane.subscription.target).parallel)
-    for (const delivery of due) void this.#try(lane, delivery)
-    const { id } = lane.subscription
-    this.#timers.get(id)?.cancel()
-    if (at === undefined) this.#timers.delete(id)
-    else
-      this.#timers.set(
-        id,
-        clock.after(Math.max(1, at - now), () => this.#pump(lane)),
-      )
-  }
-
-  #back(sink: Sink): void {
-    for (const lane of this.#lanes.values()) {
-      if (this.#sinkOf(lane.subscription.target) !== sink) continue
-      lane.back()
-      this.#pump(lane)
-    }
-  }
-
-  async #try(lane: Lane, delivery: Delivery): Promise<void> {
-    const { clock, source } = this.#parts
-    const { subscription } = lane
-    const { target } = subscription
-    const now = clock.now()
-    this.#underWay++
-    const outcome = await this.#sinkOf(target).deliver({
-      ...{ id: delivery.messageId, type: delivery.event.type, target },
-      ...{ body: cloudEvent(delivery, source), secret: liveSecrets(subscription, now) },
-    })
-    this.#underWay--
-    // Somebody else leads, or it was deleted meanwhile.
-    if (!this.#leads || this.#lanes.get(subscription.id) !== lane) return
-    await this.#settle(lane, delivery, outcome, now)
-    if (this.#underWay === PARALLEL - 1) for (const other of this.#lanes.values()) this.#pump(other)
-    else this.#pump(lane)
-  }
-
-  async #settle(lane: Lane, delivery: Delivery, outcome: DeliveryOutcome, begunAt: number): Promise<void> {
-    const { clock, random, counters } = this.#parts
-    const { target, id: subscription } = lane.subscription
-    counters.count(series('outbox_tries', { sink: kindOf(target), result: outcome.outcome }))
-    if (outcome.outcome === 'delivered') {
-      lane.succeeded()
-      lane.settled(delivery, true)
-      void this.#forget(delivery)
-      return
-    }
-    delivery.attempts++
-    delivery.error = outcome.error
-    if (outcome.outcome === 'gone') return this.#end(lane, outcome.error)
-    const now = clock.now()
-    lane.failed(now)
-    const pauseFor =
-      now - delivery.queuedAt > MAX_AGE_MS ? undefined : pauseMs(delivery.attempts, outcome.retryAfterMs, random())
-    this.#parts.log.warn('a delivery has failed', {
-      ...{
-        subscription,
-        delivery: delivery.messageId,
-        attempts: delivery.attempts,
-        ms: now - begunAt,
-        reason: outcome.error,
-      },
-      nextInMs: pauseFor ?? 'given up',
-    })
-    if (pauseFor === undefined) {
-      lane.settled(delivery, true)
-      await this.#dead.giveUp(delivery, outcome.error)
-      void this.#forget(delivery)
-      return
-    }
-    delivery.nextAt = now + pauseFor
-    lane.settled(delivery, false)
-    void this.#keep(delivery)
-  }
-
   /** The receiver wants no more: nothing is matched, and nothing is delivered that waits. */
   async #end(lane: Lane, why: string): Promise<void> {
-    const { book, log } = this.#parts
+    const { book, clock, log } = this.#parts
     const { subscription, rev } = lane
     log.warn('a subscription has ended: its receiver is gone', { subscription: subscription.id, reason: why })
     for (const delivery of lane.deliveries()) void this.#forget(delivery)
-    try {
-      const entry = await book.end({ subscription, rev }, why)
+    const entry = await book.end({ subscription, rev }, why).catch((error: unknown): Entry => {
+      const { id } = subscription
+      log.warn('the store does not take the end of a subscription', { subscription: id, error: String(error) })
+      return { subscription: { ...subscription, ended: { at: clock.now(), why } }, rev }
+    })
+    // Unless it was deleted, or somebody else leads.
+    if (this.#lanes.get(subscription.id) === lane)
       this.#lanes.set(subscription.id, new Lane(entry.subscription, entry.rev))
-    } catch (error) {
-      this.#parts.log.warn('the store does not take the end of a subscription', {
-        subscription: subscription.id,
-        error: String(error),
-      })
-      this.#lanes.set(subscription.id, new Lane({ ...subscription, ended: { at: this.#parts.clock.now(), why } }, rev))
-    }
   }
 
   async #forget(delivery: Delivery): Promise<void> {
@@ -335,8 +245,7 @@ export class Dispatcher {
       if (found.has(id)) continue
       for (const delivery of lane.deliveries()) void this.#forget(delivery)
       this.#lanes.delete(id)
-      this.#timers.get(id)?.cancel()
-      this.#timers.delete(id)
+      this.#tries.stop(id)
     }
     for (const entry of entries) {
       const lane = this.#lanes.get(entry.subscription.id)
@@ -346,7 +255,8 @@ export class Dispatcher {
         lane.rev = entry.rev
         lane.rested()
       }
-      this.#pump(this.#lanes.get(entry.subscription.id)!)
+      const open = this.#lanes.get(entry.subscription.id)
+      if (open) this.#tries.pump(open)
     }
   }
 
@@ -361,7 +271,7 @@ export class Dispatcher {
     for (const delivery of added.sort(byAge)) lane.add(delivery)
     this.#dead.takeUp(await this.#parts.book.dead())
     lane.rested()
-    this.#pump(lane)
+    this.#tries.pump(lane)
   }
 
   /** Not one of its own that was delivered while the list was on its way. */
@@ -417,17 +327,4 @@ export class Dispatcher {
   }
 
   readonly #renewedAt = new WeakMap<Lane, number>()
-
-  #sinkOf(target: SubscriptionTarget): Sink {
-    return this.#sinks.get(kindOf(target)) ?? NOWHERE
-  }
-}
-
-const NOWHERE: Sink = {
-  kind: 'url',
-  deliver: async () => ({ outcome: 'failed', error: 'this gateway has no setting for such a target' }),
-}
-
-export function kindOf(target: SubscriptionTarget): keyof SubscriptionTarget {
-  return target.url !== undefined ? 'url' : target.amqp !== undefined ? 'amqp' : 'sns'
 }

@@ -356,3 +356,23 @@ test('events that come with the news of their subscription, while it is read, ar
   assert.deepEqual(s.receivers.of(A), [1, 2, 3])
   await outbox.stop()
 })
+
+test('a subscription that is still read when its gateway stops delivering is not opened there any more', async () => {
+  const read = Promise.withResolvers<void>()
+  const s = new Scene(
+    altered((store) => ({
+      recall: async (key) => {
+        await read.promise
+        return store.recall(key)
+      },
+    })),
+  )
+  const outbox = await s.outbox()
+  await outbox.book.create(s.wish(A))
+  await settled(20)
+  await outbox.stop()
+  read.resolve()
+  await settled(20)
+  const { outbox_subscriptions } = Object.fromEntries(outbox.counters.gauges())
+  assert.equal(outbox_subscriptions!(), 0)
+})
