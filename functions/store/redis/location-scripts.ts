@@ -185,6 +185,13 @@ end
 return 0
 `)
 
+/** KEYS: one of the indexes. ARGV: now, the indexes of all parts: not for a cluster. Gives for each how many AORs are due. */
+export const COUNT_DUE = new Script(`
+local counts = {}
+for i = 2, #ARGV do counts[i - 1] = redis.call('ZCOUNT', ARGV[i], '-inf', ARGV[1]) end
+return counts
+`)
+
 /** KEYS: the part's base. ARGV: now, how many bindings at most. Gives bindings whose refresh is due. */
 export const REFRESH_DUE = new Script(`
 ${KEEP}${READ}${WRITE}

@@ -6,7 +6,7 @@ import { everyBinding, whereabouts } from '../whereabouts.ts'
 import type { Call, Commands, Run } from './commands.ts'
 import type { RedisEvents } from './events.ts'
 import { type Keys, PARTS, partOf, rootOf, SUFFIX } from './keys.ts'
-import { AMEND, EXPIRE, LOOKUP, PAGE, REFRESH_DUE, REGISTER } from './location-scripts.ts'
+import { AMEND, COUNT_DUE, EXPIRE, LOOKUP, PAGE, REFRESH_DUE, REGISTER } from './location-scripts.ts'
 import { REGISTER_AND_PUBLISH } from './register-script.ts'
 
 type Registered = [
@@ -148,14 +148,15 @@ export class RedisLocation {
     })
   }
 
-  /** Where an index says that something is due. */
+  /** In which parts an index says that something is due: asked every second, and by one command where that can be. */
   async #due(run: Run, suffix: string, now: number, limit: number): Promise<{ part: number; count: number }[]> {
-    const range = { byScore: true, offset: 0, count: limit } as const
     const keys = Array.from({ length: PARTS }, (_, part) => this.#keys.location(part) + suffix)
-    const found = (await run(keys.map((key) => (p) => p.zrange(key, '-inf', now, range)))) as string[][]
+    const found = this.#commands.isCluster
+      ? await run(keys.map((key) => (p) => p.zcount(key, '-inf', now)))
+      : (await run([{ script: COUNT_DUE, key: keys[0]!, args: [now, ...keys] }]))[0]
     let left = limit
-    return found.flatMap((aors, part) => {
-      const count = Math.min(aors.length, left)
+    return (found as number[]).flatMap((due, part) => {
+      const count = Math.min(due, left)
       left -= count
       return count > 0 ? [{ part, count }] : []
     })

@@ -142,7 +142,7 @@ describe('the store in Redis', { skip: absent('redis-server') }, () => {
     assert.deepEqual((await subject.store.suspended('gw-a'))[0]?.id, '2')
   })
 
-  test('a look-up, a REGISTER and an event nobody waits for are one script each, a suspension is three in one pipeline, its resume two, its release one', async () => {
+  test('a look-up, a REGISTER, an event nobody waits for and a look for what is due are one script each, a suspension is three in one pipeline, its resume two, its release one', async () => {
     const subject = redisSubject()
     const { store } = subject
     const since = await positionNow(subject)
@@ -151,6 +151,8 @@ describe('the store in Redis', { skip: absent('redis-server') }, () => {
       [1, () => store.lookup(BOB)],
       [1, () => store.register(put(subject, binding(subject, 'phone')))],
       [1, () => store.publish([registered('sip:nobody@example.com'), registered('sip:nobody@example.com')])],
+      [1, () => store.expire(subject.now(), 100)],
+      [1, () => store.refreshDue(subject.now(), 100)],
       [0, () => store.claim('k', 1000)],
       [3, () => subscribe(subject, since, one)],
       [2, () => store.resume({ transaction: transaction(subject, one.transaction), claim: 'wait', ttlMs: 1000 })],
