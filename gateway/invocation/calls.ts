@@ -178,7 +178,8 @@ export class Calls {
   }
 
   hasCallsOf(gateway: string): boolean {
-    return this.#callsOf(gateway).length > 0
+    for (const call of this.#live.values()) if (call.gateway === gateway) return true
+    return false
   }
 
   #callsOf(gateway: string): Call[] {
