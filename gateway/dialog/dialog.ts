@@ -31,6 +31,8 @@ export class Dialog {
   /** Who is told of what happens in the dialog. */
   readonly owner: DialogOwner
   held = false
+  /** Its ends have agreed on how often it is refreshed: when it is not, it is over (RFC 4028). */
+  hasSessionTimer = false
   /** Its media is relayed until it is over. */
   media: MediaSession | undefined
   /** The next dialog of the same Call-ID, when an INVITE was answered more than once. */
@@ -94,7 +96,7 @@ export interface DialogOwner {
   onDigit(dialog: Dialog, digit: string, durationMs: number): void
   /** BYE has passed, or the far end no longer knows the dialog. */
   onDialogEnded(dialog: Dialog, status: number, reason: string, by: DialogEnd): void
-  /** Nobody said BYE in all the time a dialog may live here. */
+  /** Nobody has refreshed its session in time, or nobody said BYE in all the time a dialog may live here. */
   onDialogLost(dialog: Dialog): void
 }
 

@@ -238,6 +238,7 @@ class RelayedRequest implements ProxyOwner {
     if (method === 'INVITE' || method === 'UPDATE') {
       refreshTarget(sender, this.#request)
       refreshTarget(dialog.other(sender), response)
+      this.#parts.dialogs.refreshed(dialog, response, this.#parts.proxy.now())
       this.#watchHold(sender)
     } else if (method === 'REFER') {
       dialog.owner.onDialogEvent(dialog, 'call.transferred', withoutPush(this.#request.header('Refer-To') ?? ''))

@@ -3,9 +3,10 @@ import { SteadyMap } from '../transaction/steady-map.ts'
 import type { TimerHandle, TimerQueue } from '../transaction/timer-queue.ts'
 import type { Flow } from '../transport/types.ts'
 import { Dialog, type DialogOwner, type Party } from './dialog.ts'
+import { sessionLifetime } from './session-timer.ts'
 
 export interface DialogOptions {
-  /** A dialog nobody ends is forgotten after this long. Milliseconds, default 12 hours. */
+  /** A dialog without session timer that nobody ends is forgotten after this long. Milliseconds, default 12 hours. */
   maxDialogMs: number
 }
 
@@ -57,9 +58,18 @@ export class DialogTable {
     })
     dialog.next = first
     this.#byCallId.set(invite.callId, dialog)
-    dialog.timer = this.#timers.start(this.#options.maxDialogMs, dialog, 'dialog')
+    this.refreshed(dialog, answer, now)
     this.#size++
     return { dialog, isNew: true }
+  }
+
+  /** It goes on from this 2xx to an INVITE or UPDATE. */
+  refreshed(dialog: Dialog, answer: SipMessage, now: number): void {
+    const lifetime = sessionLifetime(answer)
+    const leftMs = lifetime ?? dialog.answeredAt + this.#options.maxDialogMs - now
+    dialog.hasSessionTimer = lifetime !== undefined
+    this.#timers.stop(dialog.timer as TimerHandle | undefined)
+    dialog.timer = this.#timers.start(Math.max(0, leftMs), dialog, 'dialog')
   }
 
   /** The dialog of a message: its tags in either order. */
@@ -82,7 +92,7 @@ export class DialogTable {
       if (previous) previous.next = dialog.next
       else if (dialog.next) this.#byCallId.set(dialog.callId, dialog.next)
       else this.#byCallId.delete(dialog.callId)
-      if (dialog.timer !== undefined) this.#timers.stop(dialog.timer as TimerHandle)
+      this.#timers.stop(dialog.timer as TimerHandle | undefined)
       dialog.timer = undefined
       dialog.forget()
       dialog.media?.end()

@@ -460,8 +460,11 @@ export class Call implements ProxyOwner, DialogOwner {
     if (this.dialogs.length === 0) this.#ended(status, reason, by)
   }
 
+  /** Who may still be there is told: nobody talks on who is on no bill. */
   onDialogLost(dialog: Dialog): void {
-    if (this.parts.dialogs.remove(dialog)) dialog.ended(408, 'nobody ended it', 'router')
+    const reason = dialog.hasSessionTimer ? 'the session was not refreshed' : 'nobody ended it'
+    if (dialog.hasSessionTimer) hangUp(dialog, reason, this.parts.hangup)
+    if (this.parts.dialogs.remove(dialog)) dialog.ended(408, reason, 'router')
   }
 
   // What actions ask for

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { SipRouter } from 'rouse'
+import type { RouseEvent } from '../../functions/contract/events.ts'
+import type { Phone } from '../support/phone.ts'
+import { type World, world } from '../support/world.ts'
+
+/** Session timers (RFC 4028): who vanishes without a BYE is not on the phone for hours. */
+
+const app = new SipRouter().invite('/:domain/:user', (call) => void call.fork(call.contacts))
+const TIMER: [string, string][] = [
+  ['Session-Expires', '90;refresher=uas'],
+  ['Require', 'timer'],
+]
+const SHORT: [string, string][] = [['x', '1800']]
+
+interface Talk {
+  w: World
+  alice: Phone
+  bob: Phone
+  told: RouseEvent[]
+}
+
+/** Bob has answered with these headers. */
+async function talk(headers: [string, string][]): Promise<Talk> {
+  const told: RouseEvent[] = []
+  const events = (some: readonly RouseEvent[]) => void told.push(...some)
+  const w = await world({ app, watchers: [{ events, invoked: () => {}, reacted: () => {} }] })
+  const alice = await w.phone('alice')
+  const bob = await w.phone('bob')
+  await bob.registers()
+  await alice.invites('bob', { headers: [['Supported', 'timer']] })
+  const call = bob.ringing
+  call.state = 'answered'
+  bob.respond(call.invite, 200, { tag: call.tag, headers })
+  await w.advance(0)
+  assert.equal(w.gateway.counts().dialogs, 1)
+  return { w, alice, bob, told }
+}
+
+/** Bob refreshes the session, and Alice agrees to what he asks for. */
+async function refresh({ w, alice, bob }: Talk, headers: [string, string][]): Promise<void> {
+  await bob.sendsInDialog('INVITE', { headers })
+  alice.respond(alice.received.findLast(({ method }) => method === 'INVITE')!, 200, { headers })
+  await w.advance(0)
+}
+
+const ends = ({ told }: Talk) =>
+  told
+    .filter(({ type }) => type === 'call.ended' || type === 'cdr.created')
+    .map(({ type, attributes: { code, reason, duration } }) => [type, code, reason, duration])
+
+test('a session that nobody refreshes is over when its time is: both ends get BYE, and the record says why', async () => {
+  for (const [headers, seconds] of [[TIMER, 90] as const, [SHORT, 1800] as const]) {
+    const t = await talk(headers)
+    const { w, alice, bob } = t
+    await w.advance(seconds * 1000 + 31_000)
+    assert.equal(w.gateway.counts().dialogs, 1)
+    await w.advance(2000)
+    assert.equal(w.gateway.counts().dialogs, 0)
+    assert.match(alice.received.at(-1)!.start, /^BYE/)
+    assert.match(bob.received.at(-1)!.start, /^BYE/)
+    assert.equal(bob.received.at(-1)!.header('Reason'), 'SIP;text="the session was not refreshed"')
+    const why = [408, 'the session was not refreshed', seconds + 32]
+    assert.deepEqual(ends(t), [
+      ['call.ended', ...why],
+      ['cdr.created', ...why],
+    ])
+    await w.assertQuiet()
+    await w.stop()
+  }
+})
+
+test('a session that is refreshed goes on, for more than half a day if it must, and ends with its BYE', async () => {
+  const t = await talk(SHORT)
+  const { w, bob } = t
+  for (let hours = 0; hours < 14; hours += 0.5) {
+    await w.advance(1_800_000)
+    await refresh(t, SHORT)
+  }
+  assert.deepEqual([w.gateway.counts().dialogs, ends(t)], [1, []])
+  await bob.hangsUp()
+  assert.deepEqual(ends(t)[0], ['call.ended', 200, '', 14 * 3600])
+  await w.assertQuiet()
+  await w.stop()
+})
+
+test('an interval that is changed by a refresh counts from there; one that is left out is for half a day at most', async () => {
+  const t = await talk(SHORT)
+  const { w, bob } = t
+  await refresh(t, TIMER)
+  await w.advance(100_000)
+  assert.equal(w.gateway.counts().dialogs, 1)
+  await bob.sendsInDialog('UPDATE')
+  await w.advance(11 * 3_600_000)
+  assert.deepEqual([w.gateway.counts().dialogs, ends(t)], [1, []])
+  await w.advance(3_600_000)
+  assert.deepEqual(ends(t)[0], ['call.ended', 408, 'nobody ended it', 12 * 3600])
+  await w.assertQuiet()
+  await w.stop()
+})
+
+test('nobody is hung up for an interval that is none, or shorter than one may be', async () => {
+  for (const value of ['', 'soon', '0', '-5', '30;refresher=uac']) {
+    const t = await talk([['Session-Expires', value]])
+    const { w, bob } = t
+    await w.advance(115_000)
+    assert.deepEqual([w.gateway.counts().dialogs, ends(t)], [1, []], value)
+    await bob.hangsUp()
+    await w.assertQuiet()
+    await w.stop()
+  }
+})
