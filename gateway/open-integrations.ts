@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { Amqp, type AmqpParts } from './amqp/amqp.ts'
 import { connector } from './amqp/connect.ts'
@@ -7,6 +6,7 @@ import type { Charging } from './cgrates/charging.ts'
 import { httpPost, tcpConnect } from './cgrates/node-wire.ts'
 import type { Config } from './config.ts'
 import { type CallKiller, Freeswitch } from './freeswitch/freeswitch.ts'
+import { connectNode } from './freeswitch/node-wire.ts'
 import { Hep } from './hep/hep.ts'
 import { nodeLink } from './hep/node-link.ts'
 import type { Integration, IntegrationParts } from './integration/integration.ts'
@@ -16,7 +16,6 @@ import { openUdpEar, openUdpLink } from './media/udp-link.ts'
 import type { Watcher } from './observe/watcher.ts'
 import type { OwnSubscription, Sink } from './outbox/sink.ts'
 import { isWildcard } from './transport/addresses.ts'
-import { createNodeNetwork } from './transport/node-network.ts'
 import type { Tap } from './transport/tap.ts'
 import type { Address } from './transport/types.ts'
 
@@ -76,7 +75,7 @@ export function openIntegrations(
     open.own.push(...amqp.own)
   }
   if (integrations.freeswitch) {
-    const freeswitch = new Freeswitch(integrations.freeswitch, { ...parts, network: createNodeNetwork(), resolve })
+    const freeswitch = new Freeswitch(integrations.freeswitch, { ...parts, connect: connectNode })
     open.all.push(freeswitch)
     open.killer = freeswitch
   }
@@ -99,8 +98,4 @@ function functionsAddress(settings: Config): Address {
   const { protocol, hostname, port } = new URL(source.url)
   const host = hostname.replace(/^\[(.*)\]$/, '$1')
   return { address: isIP(host) === 0 ? address : host, port: Number(port) || (protocol === 'https:' ? 443 : 80) }
-}
-
-async function resolve(host: string): Promise<string> {
-  return (await lookup(host)).address
 }

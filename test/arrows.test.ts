@@ -71,13 +71,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'functions/contract',
     'functions/store',
   ],
-  'gateway/freeswitch': [
-    'gateway/observe',
-    'gateway/integration',
-    'gateway/transport',
-    'functions/contract',
-    'functions/store',
-  ],
+  'gateway/freeswitch': ['gateway/observe', 'gateway/integration', 'functions/contract', 'functions/store'],
   'gateway/hep': [
     'gateway/sip',
     'gateway/transport',

@@ -1,200 +1,135 @@
 import type { Clock, Timer } from '../../functions/contract/clock.ts'
-import { reasonOf } from '../../functions/contract/reason.ts'
-import type { Network, Stream } from '../transport/types.ts'
-import { type Frame, FrameReader } from './frames.ts'
+import type { Frame } from './frames.ts'
+import { Link, type LinkEnd } from './link.ts'
 import type { EslServer } from './settings.ts'
+import type { Connect } from './wire.ts'
 
 export interface ConnectionParts {
   server: EslServer
-  /** What it wants to hear of, as the command `event` takes it: `json DTMF CUSTOM a::b`. */
-  events: string
-  network: Network
-  /** An address of a name. */
-  resolve(host: string): Promise<string>
+  /** Events that it wants to hear of, as the command `event` takes them: `DTMF`, `CUSTOM a::b`. */
+  wanted: readonly string[]
+  /** Those that it can do without. */
+  useful: readonly string[]
+  connect: Connect
   clock: Clock
   /** From 0 to 1. */
   random(): number
-  /** It is logged in and hears events; undefined: it is away, and why. */
-  told(trouble: string | undefined): void
+  /** `state` is another one. */
+  told(): void
   /** An event has come. */
   heard(frame: Frame): void
 }
 
+/** How it is with one FreeSWITCH; `trouble` is for people. */
+export type ConnectionState =
+  | { isUp: true; refused: readonly string[] }
+  /** `refused`: it is there, and wants nobody like us. */
+  | { isUp: false; trouble: string }
+
 const BACKOFF_MS = [500, 1000, 2000, 5000, 10_000, 30_000]
 /** Who is refused tries again after this: a password does not become right by itself. Milliseconds. */
-const REFUSED_MS = 30_000
-/** Milliseconds until it is logged in, and until a command is answered. */
-const LOGIN_MS = 5000
-const ANSWER_MS = 2000
-/** FreeSWITCH says HEARTBEAT every 20 s; silence for longer is a connection that only looks alive. Milliseconds. */
-const SILENCE_MS = 65_000
-/** Commands that wait for their answers. */
-const MAX_COMMANDS = 1000
+const REFUSED_MS = 60_000
+/** A connection that has lasted for so long was a good one. Milliseconds. */
+const LASTING_MS = 10_000
+/** After so long a silence it is asked something: a connection may only look alive. Milliseconds. */
+const SILENCE_MS = 20_000
+/** Always answered, if only by a refusal. */
+const PROBE = 'api version'
 
-type Answer = (reply: string | undefined) => void
-
-/**
- * A long-lived connection to one event socket: logs in, subscribes, gives commands, and is there again by itself.
- * @see https://developer.signalwire.com/freeswitch/FreeSWITCH-Explained/Modules/mod_event_socket_1048924/
- */
+/** A long-lived connection to one event socket, which is there again by itself. */
 export class EslConnection {
   readonly #parts: ConnectionParts
-  #stream: Stream | undefined
-  #reader = new FrameReader()
-  #state: 'away' | 'greeting' | 'login' | 'subscribing' | 'ready' = 'away'
-  /** In the order in which their commands were given: answers have no other name. */
-  #answers: Answer[] = []
-  #attempts = 0
-  #patience: Timer | undefined
+  #state: ConnectionState = { isUp: false, trouble: 'not reached yet' }
+  #link: Link | undefined
+  #tries = 0
+  #upSince = 0
   #timer: Timer | undefined
-  #isOver = false
-  #why = 'closed'
+  #isPaused = false
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts
   }
 
-  get isReady(): boolean {
-    return this.#state === 'ready'
+  get state(): ConnectionState {
+    return this.#state
   }
 
   start(): void {
-    void this.#reach()
+    this.#link = new Link({
+      ...this.#parts,
+      opened: () => void this.#subscribe(),
+      closed: (end) => this.#closed(end),
+    })
   }
 
   stop(): void {
-    this.#isOver = true
     this.#timer?.cancel()
-    this.#patience?.cancel()
-    this.#stream?.end()
-    this.#settleAll()
+    this.#link?.leave()
+    this.#link = undefined
+    this.#state = { isUp: false, trouble: 'stopped' }
   }
 
   /**
-   * An API command without line ends.
-   * @returns what FreeSWITCH answers, such as `+OK`; undefined when it does not in time, or is away
+   * An API command in one line.
+   * @returns what FreeSWITCH answers, such as `+OK`; undefined when it is away, or does not in time
    */
-  api(command: string): Promise<string | undefined> {
-    if (this.#state !== 'ready' || this.#answers.length >= MAX_COMMANDS) return Promise.resolve(undefined)
-    return new Promise((resolve) => {
-      const late = this.#parts.clock.after(ANSWER_MS, () => resolve(undefined))
-      this.#command(`api ${command}`, (reply) => {
-        late.cancel()
-        resolve(reply)
-      })
+  async api(command: string, withinMs: number): Promise<string | undefined> {
+    const link = this.#link
+    if (!link) return undefined
+    let late: Timer | undefined
+    const timeout = new Promise<undefined>((resolve) => {
+      late = this.#parts.clock.after(withinMs, () => resolve(undefined))
     })
+    const reply = await Promise.race([link.command(`api ${command}`), timeout])
+    late?.cancel()
+    return reply
   }
 
-  async #reach(): Promise<void> {
-    const { server, network, resolve } = this.#parts
-    try {
-      const address = /^[\d.]+$|:/.test(server.host) ? server.host : await resolve(server.host)
-      if (this.#isOver) return
-      this.#reader = new FrameReader()
-      this.#why = 'closed'
-      this.#state = 'greeting'
-      this.#expect(LOGIN_MS, 'it does not let anybody in')
-      const stream: Stream = network.connect({ address, port: server.port }, '', {
-        opened: () => {},
-        receive: (octets) => this.#received(octets),
-        closed: (failure) => this.#closed(failure ?? this.#why),
-      })
-      this.#stream = stream
-    } catch (error) {
-      this.#closed(reasonOf(error))
-    }
+  /** Nothing is heard until `resume`; FreeSWITCH keeps it meanwhile. */
+  pause(): void {
+    this.#isPaused = true
+    if (this.#state.isUp) this.#link?.pause()
   }
 
-  #received(octets: Uint8Array): void {
-    try {
-      for (const frame of this.#reader.push(octets)) this.#take(frame)
-    } catch (error) {
-      this.#giveUp(reasonOf(error))
-    }
-    if (this.#state === 'ready') this.#expect(SILENCE_MS, 'it has fallen silent')
+  resume(): void {
+    this.#isPaused = false
+    this.#link?.resume()
   }
 
-  #take(frame: Frame): void {
-    switch (frame.headers.get('Content-Type')) {
-      case 'auth/request':
-        return this.#login()
-      case 'command/reply':
-        return this.#answers.shift()?.(frame.headers.get('Reply-Text') ?? '')
-      case 'api/response':
-        return this.#answers.shift()?.(frame.body.trim())
-      case 'text/disconnect-notice':
-        // With linger it goes on for a while, for who wants the last events of one channel.
-        if (frame.headers.get('Content-Disposition') !== 'linger') this.#giveUp('it has said good-bye')
-        return
-      case 'text/rude-rejection':
-        this.#attempts = BACKOFF_MS.length
-        return this.#giveUp('it refuses connections from here (its ACL)')
-      case 'text/event-plain':
-      case 'text/event-json':
-        return this.#parts.heard(frame)
-    }
-  }
-
-  #login(): void {
-    if (this.#state !== 'greeting') return
-    this.#state = 'login'
-    const { user, password } = this.#parts.server
-    this.#command(user === undefined ? `auth ${password}` : `userauth ${user}:${password}`, (reply) => {
-      if (reply === undefined) return
-      if (reply.startsWith('+OK')) return this.#subscribe()
-      this.#attempts = BACKOFF_MS.length
-      this.#giveUp('it refuses the password')
+  /** One by one: FreeSWITCH passes over names that it does not know when there are others, and a user may be denied some. */
+  async #subscribe(): Promise<void> {
+    const link = this.#link
+    if (!link) return
+    const { wanted, useful, server, clock, told } = this.#parts
+    const subscribe = (event: string) => link.command(`event ${server.format} ${event}`)
+    const [replies] = await Promise.all([Promise.all(wanted.map(subscribe)), Promise.all(useful.map(subscribe))])
+    if (this.#link !== link) return
+    const refused = wanted.flatMap((event, index) => {
+      const reply = replies[index] ?? ''
+      return reply.startsWith('+OK') ? [] : [`${event} (${reply.slice(0, 100)})`]
     })
+    this.#state = { isUp: true, refused }
+    this.#upSince = clock.now()
+    if (this.#isPaused) link.pause()
+    this.#watch(link)
+    told()
   }
 
-  #subscribe(): void {
-    this.#state = 'subscribing'
-    this.#command(`event ${this.#parts.events}`, (reply) => {
-      if (reply === undefined) return
-      if (!reply.startsWith('+OK')) return this.#giveUp(`it does not take these events: ${reply.slice(0, 100)}`)
-      this.#state = 'ready'
-      this.#attempts = 0
-      this.#expect(SILENCE_MS, 'it has fallen silent')
-      this.#parts.told(undefined)
-    })
+  #watch(link: Link): void {
+    const { clock } = this.#parts
+    const silentMs = link.isPaused ? 0 : clock.now() - link.heardAt
+    if (silentMs >= SILENCE_MS) void link.command(PROBE)
+    this.#timer = clock.after(silentMs >= SILENCE_MS ? SILENCE_MS : SILENCE_MS - silentMs, () => this.#watch(link))
   }
 
-  #command(command: string, answer: Answer): void {
-    this.#answers.push(answer)
-    this.#stream?.write(Buffer.from(`${command}\n\n`))
-  }
-
-  #expect(ms: number, why: string): void {
-    this.#patience?.cancel()
-    this.#patience = this.#parts.clock.after(ms, () => this.#giveUp(why))
-  }
-
-  /** Its stream says when it is closed. */
-  #giveUp(why: string): void {
-    this.#why = why
-    const stream = this.#stream
-    if (stream) {
-      this.#stream = undefined
-      stream.destroy()
-    }
-    this.#closed(why)
-  }
-
-  #closed(why: string): void {
-    if (this.#state === 'away') return
-    this.#state = 'away'
-    this.#stream = undefined
-    this.#patience?.cancel()
-    this.#settleAll()
-    if (this.#isOver) return
+  #closed({ why, isRefused }: LinkEnd): void {
     const { clock, random, told } = this.#parts
-    told(why)
-    const pauseMs = BACKOFF_MS[this.#attempts++] ?? REFUSED_MS
     this.#timer?.cancel()
-    this.#timer = clock.after(pauseMs * (0.75 + random() / 2), () => void this.#reach())
-  }
-
-  #settleAll(): void {
-    for (const answer of this.#answers.splice(0)) answer(undefined)
+    this.#link = undefined
+    if (this.#state.isUp && clock.now() - this.#upSince >= LASTING_MS) this.#tries = 0
+    const pauseMs = isRefused ? REFUSED_MS : BACKOFF_MS[Math.min(this.#tries++, BACKOFF_MS.length - 1)]!
+    this.#timer = clock.after(pauseMs * (0.75 + random() / 2), () => this.start())
+    this.#state = { isUp: false, trouble: why }
+    told()
   }
 }

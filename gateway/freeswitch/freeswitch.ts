@@ -1,36 +1,37 @@
-import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { Integration, IntegrationParts } from '../integration/integration.ts'
 import { series } from '../observe/counters.ts'
-import type { Network } from '../transport/types.ts'
-import { Channels } from './channels.ts'
+import { Backlog } from './backlog.ts'
+import { CallIds } from './call-ids.ts'
 import { EslConnection } from './connection.ts'
-import { eventIn, eventOf, type SwitchEvent } from './event.ts'
+import { eventIn, type SwitchEvent } from './event.ts'
 import type { Frame } from './frames.ts'
+import { eventId, eventOf } from './raised.ts'
 import type { EslServer, FreeswitchSettings } from './settings.ts'
+import type { Connect } from './wire.ts'
 
-export interface FreeswitchParts extends Omit<IntegrationParts, 'ids'> {
-  network: Network
-  /** An address of a name. */
-  resolve(host: string): Promise<string>
+export interface FreeswitchParts extends IntegrationParts {
+  connect: Connect
 }
 
 /** Ends calls by their SIP Call-ID. */
 export interface CallKiller {
-  /** @returns false when nobody there has this call, or it cannot be said in time */
-  kill(callId: string, cause: string): Promise<boolean>
+  /** @returns why nobody there has ended it, in a few words for people; undefined when somebody has */
+  kill(callId: string, cause: string): Promise<string | undefined>
 }
 
-/** Without these it would not know which call a channel belongs to. */
-const NEEDED = ['CHANNEL_CREATE', 'CHANNEL_ANSWER', 'CHANNEL_DESTROY', 'HEARTBEAT']
-const UUID = /^[0-9A-Fa-f-]{8,64}$/
-/** Events whose channel is asked for, that are looked after at once; beyond that they are dropped. */
-const MAX_ASKED = 1000
+/** They say which call a channel is of, and when it is gone. */
+const USEFUL = ['CHANNEL_CREATE', 'CHANNEL_ANSWER', 'CHANNEL_UUID', 'CHANNEL_DESTROY']
+/** Milliseconds that whoever hangs up waits for it. */
+const KILL_MS = 1000
+/** Milliseconds until nobody says any more which call a channel is of. */
+const ASK_MS = 5000
+/** Milliseconds that a stop waits for the store. */
+const HAND_OVER_MS = 2000
 
 interface Server {
   name: string
   connection: EslConnection
-  channels: Channels
-  trouble: string | undefined
+  callIds: CallIds
 }
 
 /** FreeSWITCH: what happens on its channels is raised here, and calls are ended there. */
@@ -40,107 +41,122 @@ export class Freeswitch implements Integration, CallKiller {
   readonly #parts: FreeswitchParts
   readonly #wanted: ReadonlySet<string>
   readonly #servers: readonly Server[]
-  #asked = 0
+  readonly #backlog: Backlog
+  /** As last told. */
+  readonly #troubles = new Map<string, string | undefined>()
 
   constructor(settings: FreeswitchSettings, parts: FreeswitchParts) {
+    const { store, clock, counters, log } = parts
     this.#settings = settings
     this.#parts = parts
-    this.#wanted = new Set(settings.events)
+    this.#wanted = new Set([...settings.events, ...(settings.subclasses.length > 0 ? ['CUSTOM'] : [])])
     this.#servers = settings.servers.map((server) => this.#open(server))
+    this.#backlog = new Backlog({
+      ...{ store, clock },
+      full: (isFull) => this.#pause(isFull),
+      failed: (error) => log.error('events of FreeSWITCH cannot be published', { error: String(error) }),
+      lost: (count) => this.#lost(count),
+    })
+    counters.gauge('freeswitch_backlog', () => this.#backlog.size)
   }
 
   get health(): { isUp: boolean; text: string } {
-    const away = this.#servers.filter(({ trouble }) => trouble !== undefined)
-    if (away.length === 0) return { isUp: true, text: 'connected' }
-    return {
-      isUp: away.length < this.#servers.length,
-      text: away.map(({ name, trouble }) => `${name} away: ${trouble}`).join('; '),
-    }
+    const states = this.#servers.map(({ name, connection: { state } }) => ({ name, state }))
+    const troubles = states.flatMap(({ name, state }) => {
+      if (!state.isUp) return [`${name} away: ${state.trouble}`]
+      return state.refused.length === 0 ? [] : [`${name} does not tell of ${state.refused.join(', ')}`]
+    })
+    const isUp = states.some(({ state }) => state.isUp)
+    return { isUp, text: troubles.length === 0 ? 'connected' : troubles.join('; ') }
   }
 
   start(): void {
     for (const { connection } of this.#servers) connection.start()
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     for (const { connection } of this.#servers) connection.stop()
+    await this.#backlog.close(HAND_OVER_MS)
   }
 
-  async kill(callId: string, cause: string): Promise<boolean> {
-    const killed = await Promise.all(this.#servers.map((server) => this.#killAt(server, callId, cause)))
-    return killed.includes(true)
-  }
-
-  async #killAt({ channels, connection }: Server, callId: string, cause: string): Promise<boolean> {
-    const replies = await Promise.all(
-      channels.uuids(callId).map((uuid) => connection.api(`uuid_kill ${uuid} ${cause}`)),
+  async kill(callId: string, cause: string): Promise<string | undefined> {
+    const channels = this.#servers.flatMap(({ connection, callIds }) =>
+      callIds.channels.uuids(callId).map((uuid) => ({ connection, uuid })),
     )
-    return replies.some((reply) => reply?.startsWith('+OK'))
+    const replies = await Promise.all(
+      channels.map(({ connection, uuid }) => connection.api(`uuid_kill ${uuid} ${cause}`, KILL_MS)),
+    )
+    const isKilled = replies.some((reply) => reply?.startsWith('+OK'))
+    this.#count('freeswitch_hangups', isKilled ? 'done' : 'not done')
+    if (isKilled) return undefined
+    if (!this.#servers.some(({ connection }) => connection.state.isUp)) return 'it is away'
+    if (channels.length === 0) return 'it has no such call'
+    return replies.find((reply) => reply !== undefined)?.slice(0, 100) ?? 'it does not answer'
   }
 
-  #open(address: EslServer): Server {
-    const { network, resolve, clock, random } = this.#parts
+  #open(server: EslServer): Server {
+    const { connect, clock, random } = this.#parts
     const { events, subclasses } = this.#settings
-    const names = [...new Set([...events, ...NEEDED])]
-    const custom = subclasses.length > 0 ? ` CUSTOM ${subclasses.join(' ')}` : ''
-    const server: Server = {
-      name: `${address.host}:${address.port}`,
-      channels: new Channels(),
-      trouble: 'not yet reached',
-      connection: new EslConnection({
-        ...{ server: address, network, resolve, clock, random },
-        events: `json ${names.join(' ')}${custom}`,
-        told: (trouble) => this.#told(server, trouble),
-        heard: (frame) => this.#heard(server, frame),
-      }),
-    }
-    return server
+    const name = server.host.includes(':') ? `[${server.host}]:${server.port}` : `${server.host}:${server.port}`
+    const connection: EslConnection = new EslConnection({
+      ...{ server, connect, clock, random },
+      wanted: [...events, ...subclasses.map((subclass) => `CUSTOM ${subclass}`)],
+      useful: USEFUL.filter((event) => !events.includes(event)),
+      told: () => this.#told(name, connection),
+      heard: (frame) => this.#heard(callIds, frame),
+    })
+    const callIds = new CallIds({
+      ask: (uuid) => askCallId(connection, uuid),
+      found: (event, callId) => this.#raise(event, callId),
+      dropped: () => this.#count('freeswitch_events', 'dropped'),
+    })
+    return { name, connection, callIds }
   }
 
-  #told(server: Server, trouble: string | undefined): void {
-    if (server.trouble === trouble) return
-    server.trouble = trouble
+  /** What goes on as it was is told once. */
+  #told(server: string, { state }: EslConnection): void {
     const { log } = this.#parts
-    if (trouble === undefined) log.info('FreeSWITCH is there', { server: server.name })
-    else log.warn('FreeSWITCH is away', { server: server.name, reason: trouble })
+    const trouble = state.isUp ? undefined : state.trouble
+    if (this.#troubles.get(server) === trouble && trouble !== undefined) return
+    this.#troubles.set(server, trouble)
+    if (!state.isUp) return log.warn('FreeSWITCH is away', { server, reason: state.trouble })
+    log.info('FreeSWITCH is there', { server })
+    if (state.refused.length > 0) log.warn('FreeSWITCH does not tell of all events', { server, refused: state.refused })
   }
 
-  #heard(server: Server, frame: Frame): void {
+  #heard(callIds: CallIds, frame: Frame): void {
     const event = eventIn(frame)
-    if (!event) return this.#parts.counters.count(series('freeswitch_events', { result: 'unreadable' }))
-    const uuid = event.get('Unique-ID')
-    const said = event.get('variable_sip_call_id')
-    if (said !== '' && uuid !== '') server.channels.learn(uuid, said)
-    if (event.name === 'CUSTOM' || this.#wanted.has(event.name)) {
-      const callId = said || server.channels.callId(uuid)
-      if (callId !== undefined) this.#raise(event, callId)
-      else if (UUID.test(uuid)) void this.#ask(server, uuid, event)
-      else this.#raise(event, '')
-    }
-    if (event.name === 'CHANNEL_DESTROY') server.channels.forget(uuid)
-  }
-
-  /** A channel that is older than the connection. */
-  async #ask({ connection, channels }: Server, uuid: string, event: SwitchEvent): Promise<void> {
-    if (this.#asked >= MAX_ASKED) return this.#parts.counters.count(series('freeswitch_events', { result: 'dropped' }))
-    this.#asked++
-    const reply = await connection.api(`uuid_getvar ${uuid} sip_call_id`)
-    this.#asked--
-    const callId = reply === undefined || reply === '_undef_' || reply.startsWith('-ERR') ? '' : reply
-    if (callId !== '') channels.learn(uuid, callId)
-    this.#raise(event, callId)
+    if (event) callIds.take(event, this.#wanted.has(event.name))
+    else this.#count('freeswitch_events', 'unreadable')
   }
 
   #raise(event: SwitchEvent, callId: string): void {
-    const { counters, clock, store, log } = this.#parts
     const made = eventOf(event, callId, this.#settings.attributes)
-    if (!made) return counters.count(series('freeswitch_events', { result: 'ignored' }))
-    counters.count(series('freeswitch_events', { result: 'raised' }))
-    // Each gateway hears it: under one id it counts once.
-    const id = `freeswitch-${event.get('Core-UUID')}-${event.get('Event-Sequence')}`
-    const raised: RouseEvent = { id, type: made.type, time: clock.now(), attributes: made.attributes }
-    store
-      .publish([raised])
-      .catch((error: unknown) => log.error('an event of FreeSWITCH could not be published', { error: String(error) }))
+    this.#count('freeswitch_events', made ? 'raised' : 'ignored')
+    if (!made) return
+    const { clock, ids } = this.#parts
+    this.#backlog.add({ id: eventId(event) ?? ids.next('event'), time: clock.now(), ...made })
   }
+
+  #pause(isFull: boolean): void {
+    if (isFull) this.#parts.log.warn('the store is slow: nothing is read from FreeSWITCH for now')
+    for (const { connection } of this.#servers) {
+      if (isFull) connection.pause()
+      else connection.resume()
+    }
+  }
+
+  #lost(count: number): void {
+    this.#parts.counters.count(series('freeswitch_events', { result: 'lost' }), count)
+    this.#parts.log.error('events of FreeSWITCH are lost: the store has not taken them', { count })
+  }
+
+  #count(name: string, result: string): void {
+    this.#parts.counters.count(series(name, { result }))
+  }
+}
+
+async function askCallId(connection: EslConnection, uuid: string): Promise<string | undefined> {
+  const reply = await connection.api(`uuid_getvar ${uuid} sip_call_id`, ASK_MS)
+  return reply === '_undef_' || reply?.startsWith('-ERR') ? '' : reply
 }

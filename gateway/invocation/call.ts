@@ -11,7 +11,6 @@ import type { Binding, Delivery, Location } from '../../functions/store/store.ts
 import { everyBinding } from '../../functions/store/whereabouts.ts'
 import { contactUri, type Dialog, type DialogEnd, type DialogOwner } from '../dialog/dialog.ts'
 import { ackOrphan, endOrphan, flowTo, hangUp, reasonValue } from '../dialog/hangup.ts'
-import type { CallKiller } from '../freeswitch/freeswitch.ts'
 import { redactedText } from '../observe/redact.ts'
 import type { Branch } from '../proxy/branch.ts'
 import { COMPLETED_ELSEWHERE, ProxyContext, type ProxyOwner } from '../proxy/context.ts'
@@ -31,6 +30,7 @@ import type { ServerTransaction } from '../transaction/types.ts'
 import type { Flow } from '../transport/types.ts'
 import { cdrOf, wholeSeconds } from './cdr.ts'
 import { CallCharge } from './charge.ts'
+import { hangUpThere } from './hang-up-there.ts'
 import type { Subscription, Wait } from './interests.ts'
 import { Invocations, type Job } from './invocations.ts'
 import type { CallParts } from './parts.ts'
@@ -511,15 +511,8 @@ export class Call implements ProxyOwner, DialogOwner {
       })
       return
     }
-    if (action.via === 'freeswitch' && this.parts.killer) void this.#hangUpThere(this.parts.killer, action)
-    else this.#hangUpHere(action)
-  }
-
-  /** FreeSWITCH ends it, and says so by its BYE. */
-  async #hangUpThere(killer: CallKiller, action: ActionOf<'hangup'>): Promise<void> {
-    if (await killer.kill(this.request.callId, action.cause ?? 'NORMAL_CLEARING')) return
-    this.note('FreeSWITCH does not end it')
-    this.#hangUpHere(action)
+    if (action.via === undefined) this.#hangUpHere(action)
+    else if (this.dialogs.length > 0) void hangUpThere(this, action, () => this.#hangUpHere(action))
   }
 
   #hangUpHere(action: ActionOf<'hangup'>): void {

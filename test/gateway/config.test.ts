@@ -386,12 +386,12 @@ describe('other systems', () => {
   })
 
   test('FREESWITCH_ESL_URL names event sockets, and their passwords are not repeated', () => {
-    const urls = 'esl://:Clue%20Con@127.0.0.1,esl://rouse%40example.com:pw@[::1]:8022'
+    const urls = 'esl://:Clue%20Con@127.0.0.1,esl://rouse%40example.com:pw@[::1]:8022?format=plain'
     const env = { FREESWITCH_ESL_URL: urls, FREESWITCH_EVENTS: 'DTMF CUSTOM a::b', FREESWITCH_ATTRIBUTES: 'x, y' }
     assert.deepEqual(config(env).integrations.freeswitch, {
       servers: [
-        { host: '127.0.0.1', port: 8021, user: undefined, password: 'Clue Con' },
-        { host: '::1', port: 8022, user: 'rouse@example.com', password: 'pw' },
+        { host: '127.0.0.1', port: 8021, user: undefined, password: 'Clue Con', format: 'json' },
+        { host: '::1', port: 8022, user: 'rouse@example.com', password: 'pw', format: 'plain' },
       ],
       ...{ events: ['DTMF'], subclasses: ['a::b'], attributes: ['x', 'y'] },
     })
@@ -400,13 +400,16 @@ describe('other systems', () => {
       'tcp://:topsecret@host',
       'esl://a:topsecret@host',
       'esl://:top%0asecret@host',
+      'esl://:topsecret@host?format=xml',
+      'esl://:topsecret@host#x',
     ]) {
       const [message] = faults({ FREESWITCH_ESL_URL: url })
       assert.match(message!, /^FREESWITCH_ESL_URL: expected esl:/)
       assert.doesNotMatch(message!, /secret/)
     }
-    for (const events of ['dtmf', 'DTMF CUSTOM', 'DTMF CUSTOM a b;c'])
+    for (const events of ['dtmf', 'ALL', 'DTMF CUSTOM', 'DTMF CUSTOM a b;c', 'CUSTOM a::b CHANNEL_ANSWER'])
       assert.match(faults({ ...env, FREESWITCH_EVENTS: events })[0]!, /^FREESWITCH_EVENTS: /)
+    assert.match(faults({ FREESWITCH_EVENTS: 'DTMF' })[0]!, /^FREESWITCH_ESL_URL: .* since FREESWITCH_EVENTS is set/)
   })
 
   test('SUBSCRIPTION_NETWORKS are networks and addresses', () => {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { eventIn, eventOf } from '../../../gateway/freeswitch/event.ts'
-import { type Frame, FrameReader } from '../../../gateway/freeswitch/frames.ts'
+import { type Frame, FrameReader, readHeaders } from '../../../gateway/freeswitch/frames.ts'
 
 const JSON_EVENT = '{"Event-Name":"DTMF","DTMF-Digit":"5","DTMF-Duration":"2000","Note":"Grüße"}'
 const STREAM = Buffer.from(
@@ -15,10 +14,10 @@ const STREAM = Buffer.from(
 
 function read(...chunks: Uint8Array[]): Frame[] {
   const reader = new FrameReader()
-  return chunks.flatMap((chunk) => reader.push(chunk))
+  return chunks.flatMap((chunk) => reader.push(chunk).frames)
 }
 
-const texts = (frames: Frame[]) => frames.map(({ headers, body }) => [headers.get('Content-Type'), body])
+const texts = (frames: Frame[]) => frames.map(({ headers, body }) => [headers.get('content-type'), body])
 
 describe('messages of the event socket', () => {
   const whole = [
@@ -42,73 +41,52 @@ describe('messages of the event socket', () => {
     ['endless headers with their end', `X: ${'y'.repeat(70_000)}\n\n`],
   ] as const)
     test(`${what}: the connection is of no use`, () => {
-      assert.throws(() => read(Buffer.from(text)))
+      const { frames, fault } = new FrameReader().push(Buffer.from(`A: b\n\n${text}`))
+      assert.equal(frames.length, 1)
+      assert.match(fault!, /^a message /)
     })
 
-  test('one that drips takes linear time', () => {
+  test('the longest body is taken, in pieces of any size, and one octet more is not', () => {
+    const body = Buffer.alloc(4 * 1024 * 1024, 'ä')
+    const whole = Buffer.concat([Buffer.from(`Content-Length: ${body.length}\n\n`), body, Buffer.from('Last: 1\n\n')])
+    for (const size of [997, 65_536, whole.length]) {
+      const reader = new FrameReader()
+      const frames: Frame[] = []
+      for (let at = 0; at < whole.length; at += size) frames.push(...reader.push(whole.subarray(at, at + size)).frames)
+      assert.deepEqual(
+        frames.map((frame) => frame.body.length),
+        [body.length / 2, 0],
+      )
+      assert.equal(frames[1]!.headers.get('last'), '1')
+    }
+    const { fault } = new FrameReader().push(Buffer.from(`Content-Length: ${body.length + 1}\n\n`))
+    assert.equal(fault, 'a message of 4194305 octets')
+  })
+
+  test('one that drips takes linear time, in its headers and in its body', () => {
     const reader = new FrameReader()
     const started = performance.now()
     for (let octets = 0; octets < 60_000; octets++) reader.push(Buffer.from('x'))
-    assert.ok(performance.now() - started < 3000)
-  })
-})
-
-describe('events', () => {
-  const frame = (type: string, body: string): Frame => ({ headers: new Map([['Content-Type', type]]), body })
-  const made = (body: Record<string, string>, callId = 'c@x', more: string[] = []) =>
-    eventOf(eventIn(frame('text/event-json', JSON.stringify(body)))!, callId, more)
-
-  test('plain and JSON say the same', () => {
-    const plain = eventIn(
-      frame('text/event-plain', 'Event-Name: DTMF\nDTMF-Digit: %23\nUnique-ID: u%201\nBad: %\n\ninner body'),
-    )!
-    assert.deepEqual(['Event-Name', 'DTMF-Digit', 'Unique-ID', 'Bad', 'None'].map(plain.get), [
-      'DTMF',
-      '#',
-      'u 1',
-      '%',
-      '',
-    ])
-    const json = eventIn(frame('text/event-json', '{"Event-Name":"DTMF","DTMF-Digit":"#","n":5,"list":["a"]}'))!
-    assert.deepEqual(['DTMF-Digit', 'n', 'list', '__proto__', 'constructor'].map(json.get), ['#', '5', '', '', ''])
+    const other = new FrameReader()
+    other.push(Buffer.from('Content-Length: 2000000\n\n'))
+    for (let octets = 0; octets < 1_999_999; octets++) assert.equal(other.push(Buffer.from('x')).frames.length, 0)
+    assert.equal(other.push(Buffer.from('x')).frames.length, 1)
+    assert.ok(performance.now() - started < 20_000)
   })
 
-  test('what is none is none', () => {
-    for (const body of ['', '{', 'null', '[]', '"DTMF"', '{"Event-Name":""}'])
-      assert.equal(eventIn(frame('text/event-json', body)), undefined)
-    assert.equal(eventIn(frame('api/response', JSON_EVENT)), undefined)
-  })
-
-  test('a digit is a dtmf, as long as it was pressed; without a call, or no digit, it is nothing', () => {
-    const digit = { 'Event-Name': 'DTMF', 'DTMF-Digit': '5', 'DTMF-Duration': '2000' }
-    assert.deepEqual(made(digit), {
-      type: 'dtmf',
-      attributes: { callId: 'c@x', digit: '5', duration: 250, source: 'esl' },
-    })
-    assert.equal(made(digit, ''), undefined)
-    assert.equal(made({ ...digit, 'DTMF-Digit': '55' }), undefined)
-    assert.equal(made({ ...digit, 'DTMF-Duration': 'x' })!.attributes.duration, 0)
-  })
-
-  test('any other is named after itself, with what is known of its channel and the headers that are asked for', () => {
-    const hangup = {
-      ...{
-        'Event-Name': 'CHANNEL_HANGUP_COMPLETE',
-        'Unique-ID': 'u-1',
-        'Call-Direction': 'inbound',
-        'Hangup-Cause': 'USER_BUSY',
-      },
-      ...{ 'Caller-Caller-ID-Number': '100', 'Caller-Destination-Number': '200', variable_domain_name: 'x\r\ny' },
-    }
-    assert.deepEqual(made(hangup, 'c@x', ['variable_domain_name', 'Nothing']), {
-      type: 'freeswitch.channel_hangup_complete',
-      attributes: {
-        ...{ callId: 'c@x', uuid: 'u-1', direction: 'inbound', caller: '100', callee: '200', cause: 'USER_BUSY' },
-        variable_domain_name: 'x  y',
-      },
-    })
-    const custom = { 'Event-Name': 'CUSTOM', 'Event-Subclass': 'conference::maintenance' }
-    assert.deepEqual(made(custom, ''), { type: 'freeswitch.custom.conference.maintenance', attributes: {} })
-    assert.equal(made({ 'Event-Name': 'CUSTOM', 'Event-Subclass': '::' }), undefined)
+  test('headers: the first of a name counts, in upper or lower case; lines that are none, and what is too many, are passed over', () => {
+    const headers = readHeaders('Content-Length 5\n: x\nA: 1\na: 2\r\nB:3\nC: d: e\n')
+    assert.deepEqual(
+      [...headers],
+      [
+        ['a', '1'],
+        ['b', '3'],
+        ['c', 'd: e'],
+      ],
+    )
+    assert.equal(readHeaders(Array.from({ length: 100_000 }, (_, n) => `n${n}: x`).join('\n')).size, 4096)
+    const started = performance.now()
+    readHeaders('\n'.repeat(4_000_000))
+    assert.ok(performance.now() - started < 5000)
   })
 })
