@@ -97,7 +97,7 @@ export function push(aor: Text, data?: Readonly<Record<string, Text>>, options?:
   return extended({ action: 'push', aor }, { data, ...options })
 }
 
-/** Ends the call: BYE both ways when it is answered, else a final response (default 480). */
+/** Ends the call: BYE both ways when it is answered, by FreeSWITCH with `via`, else a final response (default 480). */
 export function hangup(reason?: Text, options?: HangupOptions) {
   return extended({ action: 'hangup' }, { reason, ...options })
 }

@@ -156,7 +156,7 @@ export class Call<
     this.#record(push(aor, data, options))
   }
 
-  /** Ends the call: BYE both ways when it is answered, else a final response (default 480). */
+  /** Ends the call: BYE both ways when it is answered, by FreeSWITCH with `via`, else a final response (default 480). */
   hangup(reason?: string, options?: HangupOptions): void {
     this.#record(hangup(reason, options))
   }

@@ -109,6 +109,7 @@ export const verbs: Room = {
         call.push()
         call.push('sip:carol@example.com', { why: 'call' })
         call.hangup('fax', { status: 603 })
+        call.hangup('fax', { via: 'freeswitch', cause: 'USER_BUSY' })
         call.send('MESSAGE', 'sip:carol@example.com', { from: AOR, contentType: 'text/plain', body: 'missed call' })
         call.annotate({ tenant: 'acme', tries: 2, vip: true })
       }),
@@ -119,6 +120,7 @@ export const verbs: Room = {
           { action: 'push', aor: AOR },
           { action: 'push', aor: 'sip:carol@example.com', data: { why: 'call' } },
           { action: 'hangup', reason: 'fax', status: 603 },
+          { action: 'hangup', reason: 'fax', via: 'freeswitch', cause: 'USER_BUSY' },
           { action: 'send', method: 'MESSAGE', target: 'sip:carol@example.com', ...message },
           { action: 'annotate', values: { tenant: 'acme', tries: '2', vip: 'true' } },
         ])

@@ -46,7 +46,7 @@ export const EVERY_ACTION: Record<Action['action'], Record<string, unknown>> = {
   unsubscribe: { name: 's' },
   publish: { type: 'pickup', attributes: { by: 'carol', n: 1, b: true } },
   push: { aor: AOR, data: { why: 'call' } },
-  hangup: { reason: 'fax', status: 603 },
+  hangup: { reason: 'fax', status: 603, via: 'freeswitch', cause: 'CALL_REJECTED' },
   send: { method: 'NOTIFY', target: AOR, from: AOR, headers: {}, contentType: 'text/plain', body: '' },
   annotate: { values: { tenant: 'acme' } },
 }
@@ -64,6 +64,18 @@ export const FAULTS: readonly [what: string, actions: unknown[], pointer: string
     [{ action: 'fork', targets: [AOR], media: { engine: 'rtpengine', transport: 'RTP/AVP\r\n' } }],
     '/actions/0/media/transport',
     'actions[0].media.transport: expected one of',
+  ],
+  [
+    'who is to hang up and is nobody',
+    [{ action: 'hangup', via: 'asterisk' }],
+    '/actions/0/via',
+    'actions[0].via: expected "freeswitch"',
+  ],
+  [
+    'a cause that would be a command',
+    [{ action: 'hangup', via: 'freeswitch', cause: 'X\n\napi shutdown' }],
+    '/actions/0/cause',
+    'actions[0].cause: expected a cause such as NORMAL_CLEARING',
   ],
   [
     'an unknown action',
