@@ -21,6 +21,8 @@ type Values = Readonly<Record<string, string | readonly string[]>>
  */
 export class FakeSwitch {
   readonly password: string
+  /** Each has one of its own, and another one after it has started again. */
+  core = 'core-1'
   /** Every command of every client, in order. */
   readonly commands: string[] = []
   /** Call-ID of channels, for `uuid_getvar`, `undefined` of those that are no SIP; those that are known can be killed. */
@@ -81,7 +83,7 @@ export class FakeSwitch {
   /** An event to whoever wants it. */
   raise(name: string, headers: Values = {}, body = ''): void {
     this.#sequence++
-    const event = { 'Event-Name': name, 'Core-UUID': 'core-1', 'Event-Sequence': String(this.#sequence), ...headers }
+    const event = { 'Event-Name': name, 'Core-UUID': this.core, 'Event-Sequence': String(this.#sequence), ...headers }
     for (const client of this.#clients)
       if (client.wants(name, String(headers['Event-Subclass']))) client.event(event, body)
   }

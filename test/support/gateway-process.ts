@@ -3,6 +3,7 @@ import type { Clock, IdSource } from '../../functions/contract/clock.ts'
 import type { Store } from '../../functions/store/store.ts'
 import { Cgrates } from '../../gateway/cgrates/cgrates.ts'
 import type { CgratesSettings } from '../../gateway/cgrates/settings.ts'
+import type { CallKiller } from '../../gateway/freeswitch/freeswitch.ts'
 import { type Gateway, type GatewayOptions, startGateway } from '../../gateway/gateway.ts'
 import type { FunctionHost } from '../../gateway/invocation/host.ts'
 import { createInvoker, type InvokerOptions } from '../../gateway/invocation/invoker.ts'
@@ -45,6 +46,8 @@ export interface Surroundings {
   /** What is not as usual about how functions are asked. */
   invoker?: Partial<InvokerOptions> | undefined
   push: PushSender
+  /** Who may end calls instead of it. */
+  killer?: CallKiller | undefined
   /** The rtpengines it has, and how it reaches them; absent: none. */
   media?: { settings: MediaSettings; sockets: Sockets; callsOutlive: boolean } | undefined
   /** The billing system. */
@@ -125,6 +128,7 @@ export class GatewayProcess {
       counters,
       log,
       charging: cgrates,
+      killer: around.killer,
       taps: around.taps ?? [],
       watchers: around.watchers ?? [],
     })

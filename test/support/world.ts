@@ -7,6 +7,7 @@ import { createMemoryStore } from '../../functions/store/memory.ts'
 import type { Store } from '../../functions/store/store.ts'
 import type { Cgrates } from '../../gateway/cgrates/cgrates.ts'
 import type { CgratesSettings } from '../../gateway/cgrates/settings.ts'
+import type { CallKiller } from '../../gateway/freeswitch/freeswitch.ts'
 import type { Gateway, GatewayOptions } from '../../gateway/gateway.ts'
 import type { FunctionHost } from '../../gateway/invocation/host.ts'
 import { createInProcessHost, type FunctionApp } from '../../gateway/invocation/in-process.ts'
@@ -57,6 +58,8 @@ export interface WorldOptions {
   push?: (message: PushMessage) => PushResult | Promise<PushResult>
   /** How many rtpengines there are: `rtpengine`, `rtpengine2`, … in ladders, without their pings; default none. */
   engines?: number
+  /** Who may end calls instead of the gateway. */
+  killer?: CallKiller
   /** Arrows of TCP and UDP keep-alives, 100s and such can be left out: default shows everything. */
   hides?: (label: string) => boolean
 }
@@ -162,6 +165,7 @@ export class World {
         push: { send: (message) => this.#push(message) },
         media: this.#media(),
         cgrates: this.#options.cgrates,
+        killer: this.#options.killer,
         counters: this.counters,
         log: this.#options.log,
         taps: this.#options.taps,

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { EslConnection } from '../../../gateway/freeswitch/connection.ts'
 import type { EslServer } from '../../../gateway/freeswitch/settings.ts'
-import type { Connect, WireEvents } from '../../../gateway/freeswitch/wire.ts'
-import { FakeClock, settled } from '../../support/fake-clock.ts'
+import type { Connect } from '../../../gateway/freeswitch/wire.ts'
+import { answer, Line, reply } from '../../support/esl-line.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 
 /** One connection after the other, in virtual time; the test is the other side. */
 function scene(options: Partial<EslServer> & { wanted?: string[]; random?: number } = {}) {
@@ -26,60 +27,6 @@ function scene(options: Partial<EslServer> & { wanted?: string[]; random?: numbe
   connection.start()
   return { clock, wires, told, events, connection, wire: () => wires.at(-1)! }
 }
-
-class Line {
-  readonly address: string
-  readonly said: string[] = []
-  isDestroyed = false
-  isEnded = false
-  isPaused = false
-  readonly #events: WireEvents
-
-  constructor(address: string, events: WireEvents) {
-    this.address = address
-    this.#events = events
-  }
-
-  write(text: string): void {
-    this.said.push(text)
-  }
-
-  pause(): void {
-    this.isPaused = true
-  }
-
-  resume(): void {
-    this.isPaused = false
-  }
-
-  end(): void {
-    this.isEnded = true
-  }
-
-  destroy(): void {
-    this.isDestroyed = true
-  }
-
-  async says(text: string): Promise<void> {
-    this.#events.received(Buffer.from(text))
-    await settled()
-  }
-
-  async closes(why = 'it has closed the connection'): Promise<void> {
-    this.#events.closed(why)
-    await settled()
-  }
-
-  /** Lets the client in and answers whatever it subscribes to. */
-  async isGood(): Promise<void> {
-    await this.says('Content-Type: auth/request\n\n')
-    await this.says(reply('+OK accepted'))
-    await this.says(reply('+OK event listener enabled json').repeat(2))
-  }
-}
-
-const reply = (text: string) => `Content-Type: command/reply\nReply-Text: ${text}\n\n`
-const answer = (body: string) => `Content-Type: api/response\nContent-Length: ${body.length}\n\n${body}`
 
 describe('a connection to an event socket', () => {
   test('nothing is said before it asks for the password; then each event is subscribed to by itself', async () => {

@@ -275,7 +275,8 @@ describe('FreeSWITCH', () => {
     await isUp()
     one.channels.set(UUID, 'c@x')
     one.raise('CHANNEL_ANSWER', answered)
-    other.raise('CHANNEL_ANSWER', { ...answered, 'Core-UUID': 'core-2', 'Unique-ID': OTHER })
+    other.core = 'core-2'
+    other.raise('CHANNEL_ANSWER', { ...answered, 'Unique-ID': OTHER })
     await until(() => raised.length === 2)
     await other.stop()
     await until(() => freeswitch.health.text.startsWith(`127.0.0.1:${other.port} away: `))
