@@ -86,11 +86,17 @@ export class Freeswitch implements Integration, CallKiller {
     const replies = await Promise.all(
       channels.map(({ connection, uuid }) => connection.api(`uuid_kill ${uuid} ${cause}`, KILL_MS)),
     )
-    const isKilled = replies.some((reply) => reply?.startsWith('+OK'))
-    this.#count('freeswitch_hangups', isKilled ? 'done' : 'not done')
-    if (isKilled) return undefined
+    const why = this.#whyNot(replies)
+    this.#count('freeswitch_hangups', why === undefined ? 'done' : 'not done')
+    this.#parts.log.info('hang-up by FreeSWITCH', { callId, cause, result: why ?? 'done' })
+    return why
+  }
+
+  /** @param replies of the channels that it has of a call */
+  #whyNot(replies: readonly (string | undefined)[]): string | undefined {
+    if (replies.some((reply) => reply?.startsWith('+OK'))) return undefined
     if (!this.#servers.some(({ connection }) => connection.state.isUp)) return 'it is away'
-    if (channels.length === 0) return 'it has no such call'
+    if (replies.length === 0) return 'it has no such call'
     return replies.find((reply) => reply !== undefined)?.slice(0, 100) ?? 'it does not answer'
   }
 
@@ -134,8 +140,11 @@ export class Freeswitch implements Integration, CallKiller {
     const made = eventOf(event, callId, this.#settings.attributes)
     this.#count('freeswitch_events', made ? 'raised' : 'ignored')
     if (!made) return
-    const { clock, ids } = this.#parts
-    this.#backlog.add({ id: eventId(event) ?? ids.next('event'), time: clock.now(), ...made })
+    const { clock, ids, log } = this.#parts
+    const id = eventId(event) ?? ids.next('event')
+    // Digits may be somebody's PIN: they stay out.
+    if (log.isDebug) log.debug('event of FreeSWITCH', { type: made.type, callId, eventId: id })
+    this.#backlog.add({ id, time: clock.now(), ...made })
   }
 
   #pause(isFull: boolean): void {

@@ -1,10 +1,11 @@
-import { type Attributes, EventType } from '../../functions/contract/events.ts'
+import { type Attributes, EventType, MAX_EVENT_OCTETS } from '../../functions/contract/events.ts'
 import type { SwitchEvent } from './event.ts'
 
 /** What an event of FreeSWITCH is here. */
 
-/** Characters of an attribute at most. */
+/** Characters of an attribute, and of all attributes of an event, at most; a character has up to four octets. */
 const MAX_VALUE = 4096
+const MAX_VALUES = MAX_EVENT_OCTETS / 4
 /** FreeSWITCH counts how long a digit is pressed in samples at 8 kHz. */
 const SAMPLES_PER_MS = 8
 const DIGIT = /^[0-9*#A-D]$/
@@ -35,8 +36,12 @@ export function eventOf(
   const type = typeOf(event)
   if (!EventType.safeParse(type).success) return undefined
   const attributes: Attributes = {}
+  let room = MAX_VALUES
   const add = (attribute: string, value: string) => {
-    if (value !== '') attributes[attribute] = cleaned(value)
+    if (value === '' || room === 0) return
+    const kept = cleaned(value).slice(0, room)
+    room -= kept.length
+    attributes[attribute] = kept
   }
   add('callId', callId)
   for (const [attribute, header] of Object.entries(ATTRIBUTES)) add(attribute, event.get(header))

@@ -512,7 +512,7 @@ export class Call implements ProxyOwner, DialogOwner {
       return
     }
     if (action.via === undefined) this.#hangUpHere(action)
-    else if (this.dialogs.length > 0) void hangUpThere(this, action, () => this.#hangUpHere(action))
+    else if (this.dialogs.length > 0) hangUpThere(this, action, () => this.#hangUpHere(action)).catch(this.parts.onBug)
   }
 
   #hangUpHere(action: ActionOf<'hangup'>): void {

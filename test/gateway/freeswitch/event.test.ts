@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { MAX_EVENT_OCTETS } from '../../../functions/contract/events.ts'
 import { eventIn, type SwitchEvent } from '../../../gateway/freeswitch/event.ts'
 import type { Frame } from '../../../gateway/freeswitch/frames.ts'
 import { eventId, eventOf } from '../../../gateway/freeswitch/raised.ts'
@@ -79,6 +80,17 @@ describe('what they are here', () => {
       },
     })
     assert.equal(String(made({ 'Event-Name': 'X', 'Unique-ID': 'u'.repeat(9000) })!.attributes.uuid).length, 4096)
+  })
+
+  test('its attributes have a limit in all', () => {
+    const names = Array.from({ length: 64 }, (_, n) => `variable_${n}`)
+    const { attributes } = made(
+      { 'Event-Name': 'X', ...Object.fromEntries(names.map((name) => [name, 'ü'.repeat(5000)])) },
+      'c@x',
+      names,
+    )!
+    assert.equal(Object.values(attributes).join('').length, 16_384)
+    assert.ok(Buffer.byteLength(JSON.stringify(attributes)) <= MAX_EVENT_OCTETS)
   })
 
   test('a CUSTOM one is named after its subclass, as far as that is a name', () => {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { eventIn } from '../../../gateway/freeswitch/event.ts'
 import { type Frame, FrameReader, readHeaders } from '../../../gateway/freeswitch/frames.ts'
+import { seeded } from '../../support/random.ts'
 
 const JSON_EVENT = '{"Event-Name":"DTMF","DTMF-Digit":"5","DTMF-Duration":"2000","Note":"Grüße"}'
 const STREAM = Buffer.from(
@@ -88,5 +90,35 @@ describe('messages of the event socket', () => {
     const started = performance.now()
     readHeaders('\n'.repeat(4_000_000))
     assert.ok(performance.now() - started < 5000)
+  })
+
+  test('whatever comes: it ends in messages or a fault, and events are read or are none', () => {
+    const random = seeded(8021)
+    const words = [
+      'Content-Length: ',
+      'Content-Type: text/event-plain',
+      'text/event-json',
+      '\n',
+      '\n\n',
+      '7',
+      '{"',
+      '%',
+      ':',
+      'ü',
+      '\0',
+    ]
+    for (let run = 0; run < 2000; run++) {
+      const reader = new FrameReader()
+      const text = Array.from({ length: 40 }, () => words[Math.floor(random() * words.length)]!).join('')
+      for (let rest = Buffer.from(text); rest.length > 0; ) {
+        const size = 1 + Math.floor(random() * 30)
+        const { frames, fault } = reader.push(rest.subarray(0, size))
+        for (const frame of frames)
+          for (const name of ['a', '__proto__'])
+            assert.equal(typeof eventIn(frame)?.get(name), eventIn(frame) ? 'string' : 'undefined')
+        if (fault !== undefined) break
+        rest = rest.subarray(size)
+      }
+    }
   })
 })
