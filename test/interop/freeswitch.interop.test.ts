@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { absent } from '../peers.ts'
 import { FakeSwitch } from '../support/freeswitch.ts'
+import { startRedis } from '../support/redis-server.ts'
 import { Baresip } from './baresip.ts'
 import { Gateway } from './gateway.ts'
 import { host } from './network.ts'
@@ -126,4 +127,62 @@ describe('a gateway beside FreeSWITCH', { skip: absent('baresip') }, () => {
     const { calls } = (await gateway.get('/calls')) as { calls: { callId: string; state: string }[] }
     return calls.find(({ state }) => state === 'answered')!.callId
   }
+})
+
+describe('two gateways beside one FreeSWITCH, with one Redis', { skip: absent('redis-server', 'baresip') }, () => {
+  const started = new Started()
+  const media = new FakeSwitch()
+  let a: Gateway
+  let b: Gateway
+
+  before(async () => {
+    const redis = await started.keep(startRedis({ port: 27_600 }))
+    await media.start(8021, host(45))
+    started.add(() => media.stop())
+    const start = (number: number) => {
+      const env = { REDIS_URL: redis.url, GATEWAY_ID: `gw-${number}`, FREESWITCH_ESL_URL: `esl://:ClueCon@${host(45)}` }
+      return Gateway.start({ functions: 'test/interop/apps/switched.ts', address: host(number), env })
+    }
+    ;[a, b] = await started.keepAll([start(46), start(47)] as const)
+    await eventually('both to listen', () => media.subscribed === 2 || undefined)
+  })
+  after(() => started.stop())
+
+  it('both raise what it says: the call goes on once, and each digit counts once', async () => {
+    const phone = (user: string, at: Gateway, number: number) =>
+      Baresip.start({
+        ...{ user, domain: 'example.com', transport: 'udp', address: host(number), tone: 440 },
+        outbound: `sip:${at.router}`,
+      })
+    const [alice, bob] = await started.keepAll([phone('alice', a, 48), phone('bob', a, 49)] as const)
+    await alice.call('sip:held@example.com')
+    const first = async () => {
+      const { calls } = (await a.get('/calls')) as { calls: { callId: string; state: string }[] }
+      return calls.find(({ state }) => state === 'suspended')?.callId
+    }
+    const callId = await eventually('the call to wait', first)
+    const raised = async () => (await a.metric('rouse_freeswitch_events')) + (await b.metric('rouse_freeswitch_events'))
+    for (const [digit, count] of [
+      ['5', 2],
+      ['6', 4],
+    ] as const) {
+      media.raise('DTMF', { 'Unique-ID': 'u-1', 'DTMF-Digit': digit, variable_sip_call_id: callId })
+      await eventually('both to have heard it', async () => (await raised()) === count || undefined)
+      if (digit === '5') await bob.rings()
+    }
+    await Promise.all([bob.answer(), alice.isEstablished()])
+    const seen = async () => {
+      const call = (await a.get(`/calls/${callId}`)) as { timeline: { what: string }[]; branches: unknown[] }
+      return {
+        counted: call.timeline.filter(({ what }) => what === 'dtmf: counted').length,
+        branches: call.branches.length,
+      }
+    }
+    await eventually('both digits to count', async () => (await seen()).counted >= 2 || undefined)
+    assert.equal((await seen()).branches, 1)
+    await alice.hangup()
+    await bob.closes()
+    assert.equal((await seen()).counted, 2)
+    await Promise.all([a.isIdle(), b.isIdle()])
+  })
 })

@@ -4,6 +4,7 @@ import { type Call, SipRouter } from 'rouse'
 const sip = new SipRouter()
 // held until FreeSWITCH has heard a digit
 sip.invite('/:domain/held', (async (call: Call) => {
+  call.subscribe('dtmf', { callId: call.id, source: 'esl' }, 'counted', { until: 'ended' })
   const digit = await call.wait('dtmf', { callId: call.id, source: 'esl' }, '20s')
   if (!digit) return call.reply(480)
   call.annotate({ digit: digit.digit ?? '', duration: digit.attributes.duration ?? '' })
@@ -17,6 +18,7 @@ sip.invite('/:domain/:user', (call) => {
 sip.on('screen', (call, event) => {
   if (event.digit !== '2') call.hangup('fax', { via: 'freeswitch', cause: 'CALL_REJECTED' })
 })
+sip.on('counted', () => {})
 sip.on('noted', (call, event) => call.annotate({ channel: event.uuid ?? '' }))
 
 export default sip
