@@ -342,16 +342,6 @@ describe('FreeSWITCH', () => {
     }
   })
 
-  test('a name that cannot be resolved is tried again, too', async (t) => {
-    const { freeswitch, clock, lines } = await scene(t, { as: { host: 'freeswitch.invalid' } })
-    const isAway = () => /getaddrinfo E[A-Z_]+$/.test(freeswitch.health.text)
-    // By the system's resolver, which takes its own time.
-    for (let tries = 0; tries < 2_000 && !isAway(); tries++) await new Promise((resolve) => setTimeout(resolve, 5))
-    assert.ok(isAway(), freeswitch.health.text)
-    assert.ok(clock.pending > 0, 'it is reached for again')
-    assert.equal(lines.length, 1)
-  })
-
   test('a wrong password is told, never shown, and tried again after a while', async (t) => {
     const { server, clock, freeswitch, lines } = await scene(t, { as: { password: 'wrong-secret' } })
     await until(() => /refuses the password/.test(freeswitch.health.text))
