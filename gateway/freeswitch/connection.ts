@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../functions/contract/clock.ts'
+import { type Clock, pauseAfter, type Timer } from '../../functions/contract/clock.ts'
 import type { Frame } from './frames.ts'
 import { Link, type LinkEnd } from './link.ts'
 import type { EslServer } from './settings.ts'
@@ -127,7 +127,7 @@ export class EslConnection {
     this.#timer?.cancel()
     this.#link = undefined
     if (this.#state.isUp && clock.now() - this.#upSince >= LASTING_MS) this.#tries = 0
-    const pauseMs = isRefused ? REFUSED_MS : BACKOFF_MS[Math.min(this.#tries++, BACKOFF_MS.length - 1)]!
+    const pauseMs = isRefused ? REFUSED_MS : pauseAfter(this.#tries++, BACKOFF_MS)
     this.#timer = clock.after(pauseMs * (0.75 + random() / 2), () => this.start())
     this.#state = { isUp: false, trouble: why }
     told()

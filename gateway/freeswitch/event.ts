@@ -1,3 +1,4 @@
+import { unescaped } from '../../functions/contract/settings-values.ts'
 import { type Frame, type Headers, readHeaders } from './frames.ts'
 
 /** An event of FreeSWITCH. */
@@ -27,7 +28,7 @@ function named(get: SwitchEvent['get']): SwitchEvent | undefined {
 function plainHeaders(body: string): SwitchEvent['get'] {
   const end = body.indexOf('\n\n')
   const headers: Headers = readHeaders(end < 0 ? body : body.slice(0, end))
-  return (header) => unescaped(headers.get(header.toLowerCase()) ?? '')
+  return (header) => readable(headers.get(header.toLowerCase()) ?? '')
 }
 
 function jsonHeaders(body: string): SwitchEvent['get'] | undefined {
@@ -52,15 +53,9 @@ function textOf(value: unknown): string {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : ''
 }
 
-function unescaped(text: string): string {
+/** What is neither UTF-8 nor all escapes is read as far as it can be. */
+function readable(text: string): string {
   if (!text.includes('%')) return text
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    // Neither UTF-8 nor all escapes: what can be read is.
-    const octets = text.replaceAll(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
-      String.fromCharCode(Number.parseInt(hex, 16)),
-    )
-    return Buffer.from(octets, 'latin1').toString('utf8')
-  }
+  const octetOf = (_: string, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))
+  return unescaped(text) ?? Buffer.from(text.replaceAll(/%([0-9A-Fa-f]{2})/g, octetOf), 'latin1').toString('utf8')
 }
