@@ -36,7 +36,7 @@ export function callDetail(call: Call): CallDetail {
         expiresAt: new Date(expiresAt).toISOString(),
       })),
     ],
-    timeline: call.timeline.map(({ at, ...entry }) => ({ at: new Date(at).toISOString(), ...entry })),
+    timeline: call.telling.timeline.map(({ at, ...entry }) => ({ at: new Date(at).toISOString(), ...entry })),
   }
 }
 

@@ -1,44 +1,36 @@
 import { createHash } from 'node:crypto'
 import type { ActionOf } from '../../functions/contract/actions.ts'
-import { pause } from '../../functions/contract/clock.ts'
 import type { Branch as BranchData, InvocationData, WaitOutcome } from '../../functions/contract/envelope.ts'
-import type { Attributes, RouseEvent } from '../../functions/contract/events.ts'
+import type { RouseEvent } from '../../functions/contract/events.ts'
 import { handlerPath } from '../../functions/contract/path.ts'
 import type { Problem } from '../../functions/contract/problem.ts'
 import { resolveFromEvent } from '../../functions/contract/reaction.ts'
 import { contactData } from '../../functions/store/contact-data.ts'
 import type { Binding, Delivery, Location } from '../../functions/store/store.ts'
 import { everyBinding } from '../../functions/store/whereabouts.ts'
-import { contactUri, type Dialog, type DialogEnd, type DialogOwner } from '../dialog/dialog.ts'
-import { ackOrphan, endOrphan, flowTo, hangUp, reasonValue } from '../dialog/hangup.ts'
-import { redactedText } from '../observe/redact.ts'
+import type { Dialog } from '../dialog/dialog.ts'
+import { reasonValue } from '../dialog/hangup.ts'
 import type { Branch } from '../proxy/branch.ts'
-import { COMPLETED_ELSEWHERE, ProxyContext, type ProxyOwner } from '../proxy/context.ts'
+import { ProxyContext, type ProxyOwner } from '../proxy/context.ts'
 import type { Fork, ForkPolicy } from '../proxy/fork.ts'
 import { ProxyCore } from '../proxy/proxy.ts'
 import type { RouteDecision } from '../proxy/route.ts'
-import { GRACE_MS, takeUpContext } from '../proxy/state.ts'
 import { bindingTarget, type Target } from '../proxy/target.ts'
-import { isReachedByFlow } from '../registrar/nat.ts'
-import { reasonPhrase } from '../sip/build.ts'
 import type { SipMessage } from '../sip/message.ts'
-import { ownText } from '../sip/own-text.ts'
 import { withoutPush } from '../sip/push-params.ts'
-import { parseUri } from '../sip/uri.ts'
 import type { TimerHandle } from '../transaction/timer-queue.ts'
 import type { ServerTransaction } from '../transaction/types.ts'
 import type { Flow } from '../transport/types.ts'
-import { cdrOf, wholeSeconds } from './cdr.ts'
 import { CallCharge } from './charge.ts'
-import { hangUpThere } from './hang-up-there.ts'
 import type { Subscription, Wait } from './interests.ts'
 import { Invocations, type Job } from './invocations.ts'
 import type { CallParts } from './parts.ts'
-import { perform, performStored } from './perform.ts'
-import type { CallRecord, WorkRecord } from './record.ts'
+import { perform } from './perform.ts'
 import { latin1 } from './request-data.ts'
 import { Suspension } from './suspension.ts'
-import { type Over, pushedCall, type WakeRecord, Wakes } from './wakes.ts'
+import { Talk } from './talk.ts'
+import { Telling } from './telling.ts'
+import { Wakes } from './wakes.ts'
 
 /** What was found out about a request before it became a call. */
 export interface CallFacts {
@@ -54,22 +46,8 @@ export interface CallFacts {
   received: { address: string; port: number } | null
 }
 
-/** What happened to a call, for people who look. */
-export interface TimelineEntry {
-  /** Milliseconds since the epoch. */
-  at: number
-  what: string
-  /** Of a divergence, see `Problem`. */
-  diff?: readonly string[]
-}
-
-/** A process that lived for so long after it had begun to perform an answer has sent what there was to send at once. Milliseconds. */
-const CERTAIN_MS = 2500
 /** A location that an event brings spares a look-up, unless the event is older than this. Milliseconds. */
 const FRESH_MS = 2000
-/** After a restart: how often it is looked up where a callee is, and the pause in between in milliseconds. */
-const LOOK_UPS = 10
-const LOOK_UP_PAUSE_MS = 500
 const NOWHERE: Location = { bindings: [], at: '' }
 export const RETRY_LATER: { headers: [string, string][] } = { headers: [['Retry-After', '10']] }
 
@@ -77,7 +55,7 @@ export const RETRY_LATER: { headers: [string, string][] } = { headers: [['Retry-
  * One initial request and what became of it: its response context, the invocations that decide about it, what it waits for, and the
  * dialogs it leads to.
  */
-export class Call implements ProxyOwner, DialogOwner {
+export class Call implements ProxyOwner {
   readonly id: string
   /** Whose call it is: this gateway's, or that of one whose calls it has adopted. */
   readonly gateway: string
@@ -92,10 +70,10 @@ export class Call implements ProxyOwner, DialogOwner {
   readonly flow: Flow
   /** Milliseconds since the epoch. */
   readonly startedAt: number
-  readonly dialogs: Dialog[] = []
+  readonly telling: Telling
+  readonly #talk: Talk
   /** What handlers noted about the call; undefined while they have not. */
   annotations: Map<string, string> | undefined
-  readonly timeline: TimelineEntry[] = []
   /** The location of the callee as it was before the last invocation. */
   location: Location = NOWHERE
   /** That was read: when it is empty, nobody is registered. */
@@ -109,16 +87,11 @@ export class Call implements ProxyOwner, DialogOwner {
   #haltTimer: TimerHandle | undefined
   /** Milliseconds since the epoch; undefined before. */
   ringingAt: number | undefined
-  answeredAt: number | undefined
   #charge: CallCharge | undefined
   isTakenUp = false
-  #isRecorded = false
   #isFinished = false
-  #names: { callId: string; from: string; to: string } | undefined
   /** What the last `contact.registered` said. */
   #heard: { event: string; location: Location } | undefined
-  /** To tags of phones that answered when the caller was gone: each gets one BYE. */
-  #orphans: Set<string> | undefined
 
   /** @param before what the call was called, whose it was, and when it began, before a restart */
   constructor(
@@ -139,6 +112,8 @@ export class Call implements ProxyOwner, DialogOwner {
     this.flow = server.flow
     this.startedAt = before?.startedAt ?? parts.clock.now()
     this.#onFinished = onFinished
+    this.telling = new Telling(this)
+    this.#talk = new Talk(this)
     this.invocations = new Invocations(this)
     this.context = new ProxyContext(parts.proxy, server, this, {
       routes: facts.routes,
@@ -152,63 +127,6 @@ export class Call implements ProxyOwner, DialogOwner {
   /** Asks the function that has a route for the request. */
   start(): void {
     this.invocations.enqueue({ id: this.newJobId(), type: 'sip.request', path: this.path })
-  }
-
-  /**
-   * Goes on where another process has left off: branches ring on, waits have what is left of their time, and what was asked of the function
-   * and not answered, or answered and not performed, is done again.
-   * @param lastSeen until when the other process was certainly alive
-   */
-  takeUp({ at, context, ...record }: CallRecord, rev: number, lastSeen: number): void {
-    this.note('taken up after a restart')
-    this.location = { bindings: [], at }
-    this.functionContext = context
-    if (record.wakes) this.wakes.takeUp(record.wakes)
-    if (record.annotations) this.annotations = new Map(Object.entries(record.annotations))
-    this.isTakenUp = true
-    if (record.charge) this.charge.facts = record.charge
-    if (record.hasRung) this.ringingAt = record.ringingAt ?? this.startedAt
-    this.context.hold()
-    this.suspension.takeUp(record, rev)
-    if (record.haltUntil !== undefined) this.halt(Math.max(GRACE_MS, record.haltUntil - this.parts.clock.now()))
-    takeUpContext(this.context, record.proxy, this.parts.hangup.transport)
-    this.invocations.takeUp(record.answered, record.jobs)
-    this.context.takingUp = this.#goOn(record.works, lastSeen)
-  }
-
-  /** What was being performed comes before what is to be asked. */
-  async #goOn(works: readonly WorkRecord[], lastSeen: number): Promise<void> {
-    try {
-      await Promise.all(works.map((work) => this.#performAgain(work, lastSeen)))
-    } catch (error) {
-      // Who was pushed may still come.
-      if (this.isHalted) this.storeFailed(error)
-      else this.troubled(error)
-    }
-    this.invocations.goOn()
-    this.context.release()
-    await this.invocations.idle
-    this.context.takingUp = undefined
-  }
-
-  #performAgain({ actions, event, missed, begunAt }: WorkRecord, lastSeen: number): Promise<void> {
-    const wasSent = lastSeen - begunAt >= CERTAIN_MS
-    const since = wasSent ? begunAt : this.parts.clock.now()
-    if (!wasSent) this.changed()
-    return performStored(this, { actions, next: 0, event, missed, begunAt: since, wasSent }, async () => {
-      await this.#locateAtLast()
-      return missed
-    })
-  }
-
-  /** When thousands of calls are taken up at once, a look-up may take longer than it is waited for. */
-  async #locateAtLast(): Promise<void> {
-    this.isLocated = false
-    for (let tries = 0; tries < LOOK_UPS && this.context.isOpen; tries++) {
-      if (tries > 0) await pause(this.parts.clock, LOOK_UP_PAUSE_MS)
-      await this.locate()
-      if (this.isLocated) return
-    }
   }
 
   /**
@@ -283,6 +201,15 @@ export class Call implements ProxyOwner, DialogOwner {
     this.#wakes?.stop()
     for (const wait of [...this.suspension.interests.waits.values()]) this.suspension.interests.dropWait(wait)
     this.#onFinished(this)
+  }
+
+  get dialogs(): readonly Dialog[] {
+    return this.#talk.dialogs
+  }
+
+  /** Milliseconds since the epoch; undefined before. */
+  get answeredAt(): number | undefined {
+    return this.#talk.answeredAt
   }
 
   /** The store has a record of it. */
@@ -361,36 +288,17 @@ export class Call implements ProxyOwner, DialogOwner {
     if (this.hasRung) return
     this.ringingAt = this.parts.clock.now()
     this.note(`${branch.target.uri} rings (${response.status})`)
-    this.#publishCall('call.ringing', response.status, response.reason)
+    this.telling.publishCall('call.ringing', response.status, response.reason)
   }
 
   onAnswered(branch: Branch, response: SipMessage): void {
     // A 2xx that is repeated after the BYE makes no dialog.
     if (this.request.method !== 'INVITE' || this.#isFinished) return
-    const { dialogs, clock } = this.parts
-    const flows = { caller: this.#callerFlow(), callee: flowTo(branch.transaction!.destination) }
-    const { dialog, isNew } = dialogs.add(this.request, response, flows, this, clock.now())
-    if (!isNew) {
-      if (this.dialogs.includes(dialog) || dialog.callee.tag !== response.toTag) return
-      dialog.follow(this)
-    }
-    this.dialogs.push(dialog)
-    dialog.media = branch.media?.session?.taken()
-    if (this.answeredAt !== undefined) return
-    this.answeredAt = clock.now()
-    this.#charge?.begin(this.answeredAt)
-    this.note(`${branch.target.uri} has answered (${response.status})`)
-    this.#publishCall('call.answered', response.status, response.reason)
+    this.#talk.answered(branch, response)
   }
 
   onOrphan(branch: Branch, response: SipMessage): void {
-    if (this.request.method !== 'INVITE' || !branch.transaction) return
-    const orphan = { invite: this.request, answer: response, flow: flowTo(branch.transaction.destination) }
-    if (this.#orphans?.has(response.toTag)) return void ackOrphan(orphan, this.parts.hangup)
-    this.parts.count('orphaned answers')
-    this.#orphans ??= new Set()
-    this.#orphans.add(response.toTag)
-    void endOrphan(orphan, this.parts.hangup)
+    this.#talk.orphaned(branch, response)
   }
 
   onBranchFailed(branch: Branch): void {
@@ -426,7 +334,7 @@ export class Call implements ProxyOwner, DialogOwner {
     // What waits holds the final response back, which is another reason.
     this.#wakes?.over('caller_gone')
     this.#dropWhatWaits()
-    this.#publishCall('call.cancelled', 487, 'Request Terminated')
+    this.telling.publishCall('call.cancelled', 487, 'Request Terminated')
   }
 
   onFinal(status: number, from: SipMessage | undefined): void {
@@ -434,37 +342,12 @@ export class Call implements ProxyOwner, DialogOwner {
     const isAnswer = status < 300
     if (!isAnswer) {
       this.note(`final response ${status}`)
-      this.#failed(status, from)
-    } else if (this.dialogs.length === 0) this.#untracked()
+      this.telling.failed(status, from)
+    } else if (this.dialogs.length === 0 && this.request.method === 'INVITE') this.#talk.untracked()
     log.info('request answered', { method: this.request.method, callId: this.request.callId, uri: this.uri, status })
     this.#dropWhatWaits()
     this.#wakes?.over(isAnswer ? 'answered_elsewhere' : 'ended')
     this.finishIfDone()
-  }
-
-  // What its dialogs tell
-
-  onDigit(_dialog: Dialog, digit: string, durationMs: number): void {
-    this.note(`digit ${digit}`)
-    this.#publish('dtmf', { callId: this.request.callId, digit, duration: durationMs, source: 'info' })
-  }
-
-  onDialogEvent(_dialog: Dialog, type: 'call.held' | 'call.transferred', reason: string): void {
-    this.#publishCall(type, 200, reason)
-  }
-
-  onDialogEnded(dialog: Dialog, status: number, reason: string, by: DialogEnd): void {
-    const at = this.dialogs.indexOf(dialog)
-    if (at < 0) return
-    this.dialogs.splice(at, 1)
-    if (this.dialogs.length === 0) this.#ended(status, reason, by)
-  }
-
-  /** Who may still be there is told: nobody talks on who is on no bill. */
-  onDialogLost(dialog: Dialog): void {
-    const reason = dialog.hasSessionTimer ? 'the session was not refreshed' : 'nobody ended it'
-    if (dialog.hasSessionTimer) hangUp(dialog, reason, this.parts.hangup)
-    if (this.parts.dialogs.remove(dialog)) dialog.ended(408, reason, 'router')
   }
 
   // What actions ask for
@@ -486,21 +369,6 @@ export class Call implements ProxyOwner, DialogOwner {
     this.onTimer()
   }
 
-  farewell(binding: Binding, { aor, device, at, until }: WakeRecord, reason: Over): void {
-    const { request, context, location } = this
-    const { routes, digest, received } = context
-    const invite = { request, routes, digest, received }
-    const cancelReason = this.#cancelReason(reason)
-    const since = location.at
-    const told = { call: pushedCall(this), reason, aor, device, pushedAt: at, until, since, cancelReason, invite }
-    this.parts.farewells.say({ ...told, gateway: this.gateway }, binding).catch(this.parts.onBug)
-  }
-
-  #cancelReason(reason: Over): string {
-    if (reason === 'answered_elsewhere') return COMPLETED_ELSEWHERE
-    return reason === 'caller_gone' ? 'SIP;cause=487;text="Request Terminated"' : 'SIP;cause=408;text="No answer"'
-  }
-
   /** BYE to both ends of an answered call; a final response and CANCEL while it still rings. */
   hangUp(action: ActionOf<'hangup'>): void {
     this.note(`hung up${action.reason === undefined ? '' : `: ${action.reason}`}`)
@@ -511,15 +379,7 @@ export class Call implements ProxyOwner, DialogOwner {
       })
       return
     }
-    if (action.via === undefined) this.#hangUpHere(action)
-    else if (this.dialogs.length > 0) hangUpThere(this, action, () => this.#hangUpHere(action)).catch(this.parts.onBug)
-  }
-
-  #hangUpHere(action: ActionOf<'hangup'>): void {
-    for (const dialog of [...this.dialogs]) {
-      hangUp(dialog, action.reason === undefined ? undefined : latin1(action.reason), this.parts.hangup)
-      if (this.parts.dialogs.remove(dialog)) dialog.ended(200, action.reason ?? '', 'router')
-    }
+    this.#talk.hangUp(action)
   }
 
   /** Keeps the transaction open for late branches; a later halt replaces the deadline. */
@@ -577,7 +437,7 @@ export class Call implements ProxyOwner, DialogOwner {
       callId: this.request.callId,
       handler: name,
     })
-    this.#publish('handler.failed', { callId: this.request.callId, handler: name, error: 'handler.unknown' })
+    this.telling.handlerFailed(name, 'handler.unknown')
   }
 
   /** A fork asks for relayed media, and there is nobody to relay it: without it the call would not be what was asked for. */
@@ -586,7 +446,7 @@ export class Call implements ProxyOwner, DialogOwner {
     this.note(`${error}: a fork asks for an rtpengine, and RTPENGINE_URL is not set`)
     this.parts.count('media.unavailable')
     this.parts.log.warn('fork refused: RTPENGINE_URL is not set', { callId: this.request.callId })
-    this.#publish('handler.failed', { callId: this.request.callId, handler: this.path, error })
+    this.telling.handlerFailed(this.path, error)
     this.#giveUp()
   }
 
@@ -667,17 +527,15 @@ export class Call implements ProxyOwner, DialogOwner {
 
   /** The function would not do again what it has done: what it was asked is told, and somebody else has been asked. */
   diverged(job: Job, { detail, diff }: Problem): void {
-    const what = redactedText(`${job.path}: replay.diverged: ${detail}`)
-    this.timeline.push({ at: this.parts.clock.now(), what, ...(diff ? { diff: diff.map(redactedText) } : {}) })
-    this.#publish('handler.failed', { callId: this.request.callId, handler: job.path, error: 'replay.diverged' })
+    this.telling.noteDiff(`${job.path}: replay.diverged: ${detail}`, diff)
+    this.telling.handlerFailed(job.path, 'replay.diverged')
   }
 
   /** Nobody could say what to do. A call that still rings somewhere goes on; else the caller hears 503. */
   invocationFailed(job: Job, error: string): void {
     this.note(`${job.path} has failed: ${error}`)
     // A divergence has been told already.
-    if (error !== 'replay.diverged')
-      this.#publish('handler.failed', { callId: this.request.callId, handler: job.path, error })
+    if (error !== 'replay.diverged') this.telling.handlerFailed(job.path, error)
     if (job.type === 'sip.request' || job.type.startsWith('wait.')) this.#giveUp()
   }
 
@@ -705,46 +563,9 @@ export class Call implements ProxyOwner, DialogOwner {
     this.#endHalt()
   }
 
-  #ended(status: number, reason: string, by: DialogEnd): void {
-    const now = this.parts.clock.now()
-    const durationSeconds = wholeSeconds(now - (this.answeredAt ?? now))
-    this.note('ended')
-    this.parts.log.info('call ended', { callId: this.request.callId, durationSeconds, reason })
-    const attributes = this.#attributes(status, reason)
-    const ended = this.#event('call.ended', { ...attributes, duration: durationSeconds })
-    this.parts.publish([ended, ...this.#record(attributes, by)])
-    this.finishIfDone()
-  }
-
-  #failed(status: number, from: SipMessage | undefined): void {
-    if (this.request.method !== 'INVITE') return
-    const attributes = this.#attributes(status, from?.reason ?? reasonPhrase(status))
-    const { cancelled } = this.context
-    const by = cancelled ? 'caller' : from ? 'callee' : 'router'
-    const failed = cancelled ? [] : [this.#event('call.failed', attributes)]
-    this.parts.publish([...failed, ...this.#record(attributes, by)])
-  }
-
-  /** The call was answered, and its dialog is one too many of its Call-ID to be followed. */
-  #untracked(): void {
-    if (this.request.method !== 'INVITE') return
-    this.answeredAt = this.parts.clock.now()
-    this.parts.publish(this.#record(this.#attributes(200, 'not followed from here'), 'router'))
-  }
-
   /** The process is to end, and the two go on to talk without it: this much is known. */
   leave(): void {
-    if (this.dialogs.length === 0) return
-    this.parts.publish(this.#record(this.#attributes(200, 'the gateway has stopped'), 'router'))
-  }
-
-  /** `cdr.created`, once. */
-  #record(attributes: Attributes, endedBy: DialogEnd): RouseEvent[] {
-    if (this.#isRecorded) return []
-    this.#isRecorded = true
-    const endedAt = this.parts.clock.now()
-    this.#charge?.end(endedAt)
-    return [cdrOf(this, { attributes, endedBy, endedAt })]
+    if (this.dialogs.length > 0) this.telling.lostSight('the gateway has stopped')
   }
 
   newJobId(): string {
@@ -760,40 +581,7 @@ export class Call implements ProxyOwner, DialogOwner {
   }
 
   note(what: string): void {
-    this.timeline.push({ at: this.parts.clock.now(), what: withoutPush(what) })
-  }
-
-  #publishCall(type: string, code: number, reason: string): void {
-    if (this.request.method === 'INVITE') this.#publish(type, this.#attributes(code, reason))
-  }
-
-  /** Events outlive the call for a while, and must not keep its messages. */
-  #attributes(code: number, reason: string): Attributes {
-    this.#names ??= {
-      callId: ownText(this.request.callId),
-      from: ownText(withoutPush(this.request.from?.uri ?? '')),
-      to: ownText(withoutPush(this.uri)),
-    }
-    const { callId, from, to } = this.#names
-    const usual = reasonPhrase(code)
-    return { callId, from, to, code, reason: reason === usual ? usual : ownText(reason) }
-  }
-
-  #publish(type: string, attributes: Attributes): void {
-    this.parts.publish([this.#event(type, attributes)])
-  }
-
-  #event(type: string, attributes: Attributes): RouseEvent {
-    const { clock, ids } = this.parts
-    return { id: ids.next('event'), type, time: clock.now(), attributes }
-  }
-
-  /** The flow back to the caller, when its Contact cannot be reached as written and no proxy stands between. */
-  #callerFlow(): Flow | undefined {
-    const contact = parseUri(contactUri(this.request))
-    const { via } = this.request
-    const cameByProxy = this.request.values('Via').length > 1
-    return contact && via && isReachedByFlow(contact, via, this.flow, cameByProxy) ? this.flow : undefined
+    this.telling.note(what)
   }
 }
 

@@ -10,6 +10,7 @@ import { Call, type CallFacts, RETRY_LATER } from './call.ts'
 import { callDetail, callSummary } from './call-view.ts'
 import type { CallParts } from './parts.ts'
 import { type Beginning, type CallRecord, readRecord } from './record.ts'
+import { takeUp } from './take-up.ts'
 
 /** How many calls that have ended are still shown to people who look. */
 const REMEMBERED = 100
@@ -84,7 +85,7 @@ export class Calls {
       branches: record.proxy.branches.length,
     })
     try {
-      call.takeUp(record, stored.rev, lastSeen)
+      takeUp(call, record, stored.rev, lastSeen)
       this.#writeAgain([call])
     } catch (error) {
       this.#parts.onBug(error)

@@ -3,6 +3,7 @@ import type { ActionOf } from '../../functions/contract/actions.ts'
 import { durationMs } from '../../functions/contract/duration.ts'
 import type { PushMessage } from '../../functions/contract/push.ts'
 import type { Binding } from '../../functions/store/store.ts'
+import { COMPLETED_ELSEWHERE } from '../proxy/context.ts'
 import type { Target } from '../proxy/target.ts'
 import type { WakeResult } from '../push/metrics.ts'
 import type { Pushed } from '../push/types.ts'
@@ -48,6 +49,13 @@ export type WakeRecord = z.infer<typeof WakeRecord>
 
 /** Why a call waits no more for who was pushed. */
 export type Over = NonNullable<PushMessage['reason']>
+
+/** How the CANCEL says it to who comes too late (RFC 3326). */
+const CANCEL_REASONS: Record<Over, string> = {
+  answered_elsewhere: COMPLETED_ELSEWHERE,
+  caller_gone: 'SIP;cause=487;text="Request Terminated"',
+  ended: 'SIP;cause=408;text="No answer"',
+}
 
 interface Wake extends WakeRecord {
   action: Pick<ActionOf<'push'>, 'data' | 'progress' | 'reportStatus'>
@@ -265,13 +273,28 @@ export class Wakes {
   #ended(wake: Wake, binding: Binding, reason: Over, isTold: boolean): void {
     const result = resultOf(wake, reason)
     if (result) this.#call.parts.pushMetrics.wake(binding, result)
-    if (isTold) this.#call.farewell(binding, wake, reason)
+    if (isTold) this.#farewell(binding, wake, reason)
   }
 
   /** Another process has pushed it. */
   async #endedLater(wake: Wake, reason: Over, isTold: boolean): Promise<void> {
     const binding = await this.#bindingOf(wake)
     if (binding?.push) this.#ended(wake, binding, reason, isTold)
+  }
+
+  #farewell(binding: Binding, { aor, device, at: pushedAt, until }: WakeRecord, reason: Over): void {
+    const { parts, request, context, location, gateway } = this.#call
+    const { routes, digest, received } = context
+    parts.farewells
+      .say(
+        {
+          ...{ call: pushedCall(this.#call), reason, aor, device, pushedAt, until, since: location.at, gateway },
+          cancelReason: CANCEL_REASONS[reason],
+          invite: { request, routes, digest, received },
+        },
+        binding,
+      )
+      .catch(parts.onBug)
   }
 
   /** Another process goes on with them. */
