@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import { after, before, describe, test } from 'node:test'
+import { absent } from '../peers.ts'
+import { startRedis, type TestRedis } from '../support/redis-server.ts'
+import { Gateway } from './gateway.ts'
+import { host } from './network.ts'
+import { eventually } from './program.ts'
+import { Started } from './started.ts'
+import { Callers, names, Phones, untilAll } from './udp-peers.ts'
+
+/** The address that callers and phones know. */
+const SHARED = host(9)
+const RECEIVER = { host: host(30), port: 8090 }
+const CALLS_PER_RESTART = 40
+const CALL_EVERY_MS = 60
+const RING_MS = 1200
+const TALK_MS = 1500
+const T1_MS = 500
+
+interface Cdr {
+  callId: string
+  result: string
+  reason: string
+  gateway: string
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+describe('three gateways of a pool that are restarted one after the other while people call', {
+  skip: absent('redis-server'),
+}, () => {
+  const started = new Started()
+  let redis: TestRedis
+  let receiver: Server
+  const pool: Gateway[] = []
+  /** Those that a load balancer sends anything to. */
+  let ready: Gateway[] = []
+  let callers: Callers
+  let phones: Phones
+  const cdrs: Cdr[] = []
+  let sent = 0
+
+  const start = (number: number) =>
+    Gateway.start({
+      functions: 'test/interop/restart-app.ts',
+      address: host(number),
+      env: {
+        REDIS_URL: redis.url,
+        GATEWAY_ID: `gw-${number}`,
+        SIP_ADVERTISE: `${SHARED}:5060`,
+        SUBSCRIPTION_NETWORKS: '127.0.0.0/8',
+        LOG_LEVEL: 'warn',
+      },
+    })
+
+  before(async () => {
+    redis = await started.keep(startRedis({ port: 27_311 }))
+    receiver = createServer(async (request, response) => {
+      let body = ''
+      for await (const chunk of request) body += chunk
+      cdrs.push(JSON.parse(body).data)
+      response.writeHead(204).end()
+    }).listen(RECEIVER.port, RECEIVER.host)
+    await once(receiver, 'listening')
+    started.add(async () => void receiver.close())
+    pool.push(...(await Promise.all([1, 2, 3].map(start))))
+    ready = [...pool]
+    for (const index of pool.keys()) started.add(() => pool[index]!.stop())
+    const subscribed = await fetch(pool[0]!.url('/subscriptions'), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ type: 'cdr.created', url: `http://${RECEIVER.host}:${RECEIVER.port}/cdr` }),
+    })
+    assert.equal(subscribed.status, 201)
+    callers = new Callers(pool[0]!.router)
+    phones = new Phones(pool[0]!.router)
+    for (const peer of [callers, phones]) started.add(() => peer.close())
+    // What belongs to no new request goes to any gateway.
+    const next = () => ready[sent++ % ready.length]!.router
+    for (const peer of [callers, phones]) Object.defineProperty(peer, 'router', { get: next })
+    Object.defineProperty(phones, 'answersTo', { get: next })
+    phones.answers = 'ringing'
+    await callers.open()
+    await phones.open()
+  })
+
+  after(() => started.stop())
+
+  /** Calls, is answered after a while, talks, and hangs up: by way of whichever gateway is there. */
+  async function call(user: string): Promise<void> {
+    while (!callers.trying.has(user)) {
+      callers.invite(user)
+      await pause(T1_MS)
+    }
+    await callers.hears(user, 180)
+    await pause(RING_MS)
+    await untilAll(
+      `${user} to be answered`,
+      [user],
+      () => callers.statusesOf(user).includes(200),
+      () => phones.pickUp(user),
+    )
+    await pause(TALK_MS)
+    await callers.hangUp([user])
+  }
+
+  async function callAll(users: readonly string[]): Promise<void> {
+    const calls: Promise<void>[] = []
+    for (const user of users) {
+      calls.push(call(user))
+      await pause(CALL_EVERY_MS)
+    }
+    await Promise.all(calls)
+  }
+
+  test('every call rings once, is answered and ends, and one record is told of each', {
+    timeout: 180_000,
+  }, async () => {
+    const users = names('rolls', 6 * CALLS_PER_RESTART)
+    await untilAll(
+      'every phone to be registered',
+      users,
+      (user) => phones.registered.has(user),
+      (user) => phones.register(user),
+    )
+    for (let restart = 0; restart < 6; restart++) {
+      const index = restart % 3
+      const calling = callAll(users.slice(restart * CALLS_PER_RESTART, (restart + 1) * CALLS_PER_RESTART))
+      await pause((CALLS_PER_RESTART * CALL_EVERY_MS) / 2 + 200 * restart)
+      const gateway = pool[index]!
+      ready = pool.filter((each) => each !== gateway)
+      gateway.program.signal('SIGTERM')
+      assert.equal((await gateway.program.endsWithin(10_000)).code, 0)
+      pool[index] = await start(index + 1)
+      ready = [...pool]
+      await calling
+    }
+    await Promise.all(pool.map((gateway) => gateway.isIdle()))
+    for (const user of users) {
+      assert.deepEqual([...new Set(callers.statusesOf(user).filter((status) => status >= 200))], [200], user)
+      assert.equal(phones.rang.get(user)?.size, 1, `${user} rings once`)
+    }
+    const told = () => new Set(cdrs.map(({ callId }) => callId))
+    await eventually('a record of each call', () => told().size === users.length || undefined, 20_000)
+    const results = Object.groupBy(cdrs, ({ callId }) => callId)
+    for (const user of users) {
+      assert.deepEqual([...new Set(results[user]!.map(({ result }) => result))], ['answered'], user)
+      assert.equal(new Set(results[user]!.map(({ gateway, reason }) => `${gateway} ${reason}`)).size, 1, user)
+    }
+  })
+})
