@@ -20,6 +20,7 @@ import type { Invoker } from './invocation/invoker.ts'
 import type { ManifestCache } from './invocation/invoker-manifest.ts'
 import type { CallParts } from './invocation/parts.ts'
 import { RequestRouter } from './invocation/router.ts'
+import { Talks } from './invocation/talks.ts'
 import { Writing } from './invocation/writing.ts'
 import type { Media } from './media/types.ts'
 import type { Counters } from './observe/counters.ts'
@@ -220,6 +221,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     isOwnRoute: (route) => isOwnRoute(route, identity),
   }
   const farewells = new Farewells({ store, ids, timers, proxy, hangup, pusher, count, log })
+  const talks = membership && new Talks({ gateway: options.id, store, publish, count, log })
   const callParts: CallParts = {
     gatewayId: options.id,
     store,
@@ -236,6 +238,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     pushMetrics,
     farewells,
     elsewhere,
+    talks,
     waker,
     dialogs,
     hangup,
@@ -329,6 +332,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       await transport.stop()
       await calls.stop()
       await published
+      await talks?.told()
       farewells.stop()
       await cluster?.leave()
     },

@@ -55,8 +55,7 @@ export class Calls {
    */
   takeUp(suspended: readonly SuspendedTransaction[], lastSeen: number): void {
     for (const stored of suspended) {
-      if (this.#live.has(stored.id) || this.#parts.farewells.takeUp(stored) || this.#parts.elsewhere.takeUp(stored))
-        continue
+      if (this.#live.has(stored.id) || this.#isOther(stored, lastSeen)) continue
       const read = readRecord(stored.state)
       try {
         if (read.ok) this.#takeUpOne(stored, read.record, lastSeen)
@@ -65,6 +64,12 @@ export class Calls {
         this.#lose(stored, String(error), read.ok ? read.record : undefined)
       }
     }
+  }
+
+  /** Whether it is no suspended call, but one of the other things that are kept as such. */
+  #isOther(stored: SuspendedTransaction, lastSeen: number): boolean {
+    const { farewells, elsewhere, talks } = this.#parts
+    return farewells.takeUp(stored) || elsewhere.takeUp(stored) || talks?.takeUp(stored, lastSeen) === true
   }
 
   #takeUpOne(stored: SuspendedTransaction, record: CallRecord, lastSeen: number): void {

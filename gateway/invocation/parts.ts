@@ -20,6 +20,7 @@ import type { Nonces } from './credentials.ts'
 import type { Farewells } from './farewells.ts'
 import type { Invoker } from './invoker.ts'
 import type { ManifestCache } from './invoker-manifest.ts'
+import type { Talks } from './talks.ts'
 import type { Writing } from './writing.ts'
 
 /** What a call needs of the gateway around it. */
@@ -39,6 +40,8 @@ export interface CallParts {
   pushMetrics: PushMetrics
   farewells: Farewells
   elsewhere: Elsewhere
+  /** Absent: nothing outlives this process. */
+  talks: Talks | undefined
   waker: Waker
   dialogs: DialogTable
   hangup: HangupParts

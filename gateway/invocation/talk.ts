@@ -25,7 +25,7 @@ export class Talk implements DialogOwner {
 
   /** A 2xx: the first one of the call, one more of its fork, or one that is repeated. */
   answered(branch: Branch, response: SipMessage): void {
-    const { parts, request, telling, charged } = this.#call
+    const { parts, id, request, telling, charged } = this.#call
     const now = parts.clock.now()
     const flows = { caller: this.#callerFlow(), callee: flowTo(branch.transaction!.destination) }
     const { dialog, isNew } = parts.dialogs.add(request, response, flows, this, now)
@@ -40,6 +40,7 @@ export class Talk implements DialogOwner {
     charged?.begin(now)
     telling.note(`${branch.target.uri} has answered (${response.status})`)
     telling.publishCall('call.answered', response.status, response.reason)
+    parts.talks?.begin(id, request.callId, telling.recordSoFar())
   }
 
   /** A 2xx that the caller does not wait for any more. */

@@ -76,12 +76,19 @@ export class Telling {
     if (this.#isCall) this.#call.parts.publish(this.#record(this.#attributes(200, why), 'router'))
   }
 
+  /** Its record as it would be if nobody ever saw how it goes on. */
+  recordSoFar(): RouseEvent {
+    const attributes = this.#attributes(200, 'the gateway was lost')
+    return cdrOf(this.#call, { attributes, endedBy: 'router', endedAt: this.#now })
+  }
+
   /** `cdr.created`, once. */
   #record(attributes: Attributes, endedBy: DialogEnd): RouseEvent[] {
     if (this.#isRecorded) return []
     this.#isRecorded = true
     const endedAt = this.#now
     this.#call.charged?.end(endedAt)
+    this.#call.parts.talks?.over(this.#call.id)
     return [cdrOf(this.#call, { attributes, endedBy, endedAt })]
   }
 

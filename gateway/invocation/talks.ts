@@ -1,0 +1,91 @@
+import type { RouseEvent } from '../../functions/contract/events.ts'
+import type { Store, SuspendedTransaction } from '../../functions/store/store.ts'
+import type { Log } from '../observe/log.ts'
+import { wholeSeconds } from './cdr.ts'
+import { isoTime } from './iso-time.ts'
+import { isObject, parsed } from './record.ts'
+
+export interface TalksParts {
+  /** Name of this gateway. */
+  gateway: string
+  store: Store
+  /** Takes the records of calls whose gateway has died. */
+  publish(events: RouseEvent[]): void
+  count(series: string): void
+  log: Log
+}
+
+/** Before the ids of the transactions in the store that stand for calls that are talked on. */
+const PREFIX = 'talk-'
+/** So long a call is known to have been answered. Milliseconds. */
+const LIFETIME_MS = 24 * 3_600_000
+
+/**
+ * Calls that are talked on, in the store, each with its record as far as it is known at the answer: when the gateway that follows them dies,
+ * whoever has its calls next tells these records, up to when it was last seen.
+ */
+export class Talks {
+  readonly #parts: TalksParts
+  /** Ids of calls that are written down. */
+  readonly #written = new Set<string>()
+  readonly #releasing = new Set<Promise<unknown>>()
+
+  constructor(parts: TalksParts) {
+    this.#parts = parts
+  }
+
+  /** It was answered. @param record `cdr.created` as it would be now */
+  begin(id: string, callId: string, record: RouseEvent): void {
+    const { store, gateway } = this.#parts
+    this.#written.add(id)
+    const state = JSON.stringify(record)
+    const transaction = { id: PREFIX + id, gateway, rev: 1, callId, expiresAt: record.time + LIFETIME_MS, state }
+    store.suspend({ transaction, add: [], drop: [], since: '' }).catch(this.#failed)
+  }
+
+  /** Its record is told. */
+  over(id: string): void {
+    if (!this.#written.delete(id)) return
+    const releasing = this.#parts.store.release(PREFIX + id, 1).catch(this.#failed)
+    this.#releasing.add(releasing)
+    void releasing.then(() => this.#releasing.delete(releasing))
+  }
+
+  /**
+   * Whether it is one of these; nobody has seen how it went on.
+   * @param lastSeen when its gateway was, milliseconds since the epoch
+   */
+  takeUp({ id, callId, rev, state }: SuspendedTransaction, lastSeen: number): boolean {
+    if (!id.startsWith(PREFIX)) return false
+    const { publish, count, log, store } = this.#parts
+    const record = parsed(state)
+    if (!this.#written.has(id.slice(PREFIX.length))) {
+      count('answered calls lost')
+      log.warn('a call was talked on when its gateway died', { callId })
+      if (isRecord(record)) publish([until(record, lastSeen)])
+      store.release(id, rev).catch(this.#failed)
+    }
+    return true
+  }
+
+  /** Settled once the store has heard, or cannot hear, of all that is over. */
+  async told(): Promise<void> {
+    await Promise.all(this.#releasing)
+  }
+
+  readonly #failed = (error: unknown): void => {
+    this.#parts.count('store failures')
+    this.#parts.log.debug('the store has not taken what is known of an answered call', { error: String(error) })
+  }
+}
+
+function isRecord(value: unknown): value is RouseEvent {
+  return isObject(value) && typeof value.id === 'string' && typeof value.time === 'number' && isObject(value.attributes)
+}
+
+/** The record was made at the answer. */
+function until(record: RouseEvent, lastSeen: number): RouseEvent {
+  const endedAt = Math.max(record.time, lastSeen)
+  const duration = wholeSeconds(endedAt - record.time)
+  return { ...record, time: endedAt, attributes: { ...record.attributes, endedAt: isoTime(endedAt), duration } }
+}

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { SipRouter } from 'rouse'
+import type { RouseEvent } from '../../functions/contract/events.ts'
+import type { Store } from '../../functions/store/store.ts'
+import { B, CLUSTER, Pool } from './pool.ts'
+
+/** A call that is talked on when its gateway dies: nobody sees it end, and still there is one record of it. */
+
+const app = new SipRouter().invite('/:domain/:user', (call) => void call.fork(call.contacts))
+
+interface Stage {
+  pool: Pool
+  /** Records, each as `gateway reason duration`. */
+  told: string[]
+}
+
+/** Alice and Bob talk for five seconds by way of A. */
+async function talking(): Promise<Stage> {
+  const told: string[] = []
+  const link = (store: Store): Store =>
+    new Proxy(store, {
+      get: (_, name: keyof Store) => {
+        if (name !== 'publish') return store[name]
+        return (events: RouseEvent[]) => {
+          const records = events.filter(({ type }) => type === 'cdr.created')
+          for (const { id, attributes } of records) {
+            assert.match(id, /^cdr-/)
+            const { gateway, reason, result, endedBy, duration } = attributes
+            assert.deepEqual([result, attributes.code], ['answered', 200])
+            told.push(`${gateway} ${reason || endedBy} ${duration}`)
+          }
+          return store.publish(events)
+        }
+      },
+    })
+  const pool = await Pool.start(app, { link })
+  await pool.bob.registers()
+  await pool.alice.invites('bob')
+  await pool.w.advance(3000)
+  await pool.bob.answers()
+  await pool.w.advance(5000)
+  return { pool, told }
+}
+
+test('its record is told by whoever has its calls next, up to when the gateway was last seen', async () => {
+  for (const next of ['adopter', 'restart'] as const) {
+    const { pool, told } = await talking()
+    const { w, alice } = pool
+    await w.kill()
+    if (next === 'adopter') {
+      pool.to = B.address
+      await w.advance(7000)
+    }
+    await pool.revive()
+    pool.to = next === 'adopter' ? B.address : '10.0.0.1'
+    assert.equal(told.length, 1)
+    const [, duration] = /^gw-a the gateway was lost (\d+)$/.exec(told[0]!) ?? []
+    assert.ok(Number(duration) >= 2 && Number(duration) <= 5, told[0])
+    await alice.hangsUp()
+    assert.equal(w.counters.get('answered calls lost'), 1)
+    assert.equal(told.length, 1)
+    await pool.end()
+  }
+})
+
+test('a gateway that stops has told it, and nobody tells it again', async () => {
+  const { pool, told } = await talking()
+  const { w, alice } = pool
+  await w.gateway.stop()
+  pool.to = B.address
+  await w.advance(7000)
+  await alice.hangsUp()
+  await pool.revive()
+  assert.deepEqual(told, ['gw-a the gateway has stopped 5'])
+  await pool.end()
+})
+
+test('a call that has ended is told once, and nothing is left of it in the store', async () => {
+  const { pool, told } = await talking()
+  const { w, alice } = pool
+  assert.equal((await w.store.suspended('gw-a')).length, 1)
+  await alice.hangsUp()
+  assert.deepEqual(await w.store.suspended('gw-a'), [])
+  await w.kill()
+  await w.advance(7000)
+  await pool.revive()
+  assert.deepEqual(told, ['gw-a caller 5'])
+  await pool.end()
+})
+
+test('two processes of one id: the newer one tells what the older one follows, and that goes on, and tells the same record at its end', async () => {
+  const { pool, told } = await talking()
+  const { w, alice, bob } = pool
+  const starting = w.process({ ...CLUSTER, id: 'gw-a', address: '10.0.0.3' })
+  await w.advance(2000)
+  const newer = await starting
+  assert.equal(told.length, 1)
+  await alice.presses('5')
+  assert.match(bob.received.at(-1)!.start, /^INFO/)
+  await alice.hangsUp()
+  assert.equal(w.gateway.counts().dialogs, 0)
+  assert.deepEqual(told.slice(1), ['gw-a caller 7'])
+  w.errors.length = 0
+  await newer.stop()
+  await pool.end()
+})
