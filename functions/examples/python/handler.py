@@ -11,7 +11,7 @@ import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
-from signatures import Signer
+from signatures import Seen, Signer
 
 MAX_OCTETS = 4_194_304
 WAKE_FOR = "30s"
@@ -122,6 +122,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # headers and body in one packet: two would wait for each other, 40 ms of a caller's time
     signer = None
+    seen = Seen()
 
     def do_GET(self):
         if urlsplit(self.path).path == "/.well-known/rouse":
@@ -131,6 +132,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         try:
             invocation = read_invocation(self.verified_body())
+            self.refuse_replays(invocation)
             given = answer(urlsplit(self.path).path, invocation)
         except Refused as refused:
             return self.respond(refused.status, refused.body)
@@ -150,6 +152,14 @@ class Handler(BaseHTTPRequestHandler):
         if fault:
             raise Refused(401, "request.unauthorized", fault)
         return body
+
+    def refuse_replays(self, invocation):
+        """The gateway's own second try has the same id, but another attempt, and so another signature."""
+        if not self.signer:
+            return
+        id, timestamp = self.headers["webhook-id"], self.headers["webhook-timestamp"]
+        if not self.seen.is_first((id, timestamp, invocation["data"].get("attempt")), int(timestamp)):
+            raise Refused(409, "request.replayed", "this invocation was here before; a second try has its own data.attempt")
 
     def respond(self, status, value=None):
         body = b"" if value is None else json.dumps(value).encode()

@@ -4,10 +4,12 @@ import base64
 import hashlib
 import hmac
 import re
+import threading
 import time
 
 TOLERANCE_SECONDS = 300
 MAX_SIGNATURES = 8
+MAX_SEEN = 100_000
 
 
 class Signer:
@@ -42,3 +44,33 @@ class Signer:
     def signature(key, id, timestamp, body):
         digest = hmac.new(key, f"{id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
         return f"v1,{base64.b64encode(digest).decode()}"
+
+
+class Seen:
+    """Tells a replay from what is new for as long as its signature is good, in bounded memory: what is older than all it knows is not new."""
+
+    def __init__(self, now=time.time, limit=MAX_SEEN):
+        self.now = now
+        self.limit = limit
+        self.by_second = {}
+        self.size = 0
+        self.known_since = 0
+        self.lock = threading.Lock()
+
+    def is_first(self, key, timestamp):
+        """Whether a message that was signed at `timestamp`, and has been verified, comes for the first time."""
+        with self.lock:
+            for second in [second for second in self.by_second if second < self.now() - TOLERANCE_SECONDS]:
+                self.forget(second)
+            while self.size >= self.limit:
+                oldest = min(self.by_second)
+                self.forget(oldest)
+                self.known_since = oldest + 1
+            if timestamp < self.known_since or key in self.by_second.get(timestamp, ()):
+                return False
+            self.by_second.setdefault(timestamp, set()).add(key)
+            self.size += 1
+            return True
+
+    def forget(self, second):
+        self.size -= len(self.by_second.pop(second))

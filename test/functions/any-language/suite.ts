@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Manifest } from '../../../functions/contract/envelope.ts'
+import { createSigner } from '../../../functions/contract/sign.ts'
 import { fault } from '../contract/judge.ts'
 import { BOB_PHONE, BOB_TABLET, invocation } from '../invocations.ts'
 import { assertProblem, Caller, only } from './caller.ts'
@@ -162,6 +163,17 @@ export function anyLanguageSuite(serve: (env: Record<string, string>) => Promise
       await gateway.raw(ROUTE, body, { 'webhook-id': 'a', 'webhook-timestamp': 'now', 'webhook-signature': 'v1,AAAA' }),
     ]
     for (const reply of strange) assertProblem(reply, 401, 'request.unauthorized')
+  })
+
+  test('the same message again: 409 request.replayed; the second try under its id is another one', async () => {
+    const tries = [1, 2].map((attempt) => JSON.stringify(invocation({ data: { attempt } })))
+    const now = Date.now()
+    const signer = createSigner(CURRENT)
+    const [first, second] = await Promise.all(tries.map((body) => signer.sign('msg-again', body, now)))
+    assert.equal((await gateway.raw(ROUTE, tries[0]!, { ...first })).status, 200)
+    assertProblem(await gateway.raw(ROUTE, tries[0]!, { ...first }), 409, 'request.replayed')
+    assert.equal((await gateway.raw(ROUTE, tries[1]!, { ...second })).status, 200)
+    assertProblem(await gateway.raw(ROUTE, tries[1]!, { ...second }), 409, 'request.replayed')
   })
 
   test('a name that is not ASCII is signed and read as UTF-8', async () => {
