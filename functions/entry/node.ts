@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import type { Server, ServerResponse } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { serve } from '@hono/node-server'
 import { SettingsError } from '../contract/settings.ts'
 import { createSigner } from '../contract/sign.ts'
+import { type App, listenerOf } from './node-listener.ts'
 
 /**
  * Serves an app over HTTP on Node: `WEBHOOK_SECRET=whsec_… node functions/entry/node.ts ./app.ts`.
@@ -16,8 +17,7 @@ import { createSigner } from '../contract/sign.ts'
 /** Milliseconds that invocations under way get when it stops: more than a gateway waits for any. */
 const STOP_WITHIN_MS = 5000
 
-interface App {
-  fetch(request: Request, env?: unknown): Response | Promise<Response>
+interface Loaded extends App {
   /** It does not trust the gateway alone, as routes do, and says itself whom. */
   checksSenders?: true
 }
@@ -26,9 +26,11 @@ const app = await loadApp(process.argv[2])
 const port = readPort(process.env.PORT)
 const hostname = process.env.HOST || '127.0.0.1'
 if (!app.checksSenders) checkTrust()
-const server = serve({ fetch: (request) => app.fetch(request, process.env), port, hostname }, ({ address, port }) => {
+const server = createServer(listenerOf(app, process.env))
+server.listen(port, hostname, () => {
+  const { address, port } = server.address() as AddressInfo
   process.stdout.write(`listening on http://${address.includes(':') ? `[${address}]` : address}:${port}\n`)
-}) as Server
+})
 let underWay = 0
 let isStopping = false
 server.on('request', (_request, response) => count(response))
@@ -36,7 +38,7 @@ server.on('error', (error) => refuse(`cannot listen on ${hostname}:${port}: ${er
 process.once('SIGTERM', () => void stop())
 process.once('SIGINT', () => void stop())
 
-async function loadApp(path: string | undefined): Promise<App> {
+async function loadApp(path: string | undefined): Promise<Loaded> {
   if (path === undefined) refuse('which app? node functions/entry/node.ts ./app.ts')
   const file = resolve(path)
   if (!existsSync(file)) refuse(`${file} does not exist; name the module that exports the router`)

@@ -1,6 +1,6 @@
 import type { Hono } from 'hono'
 import type { Invocation } from '../contract/envelope.ts'
-import type { Problem, Result } from '../contract/problem.ts'
+import { PROBLEMS, type Problem, problemDetails, type Result } from '../contract/problem.ts'
 import { problemResponse } from '../contract/problem-response.ts'
 import type { SignedMessage, Signer } from '../contract/sign.ts'
 import type { Trust } from '../contract/trust.ts'
@@ -24,64 +24,126 @@ const SIP_METHODS = new Set([
   ...['ACK', 'BYE', 'CANCEL', 'ON'],
 ])
 
-type Serve = (request: Request, env: unknown, ctx: unknown) => Promise<Response>
+/** A request, whoever has read it. */
+export interface Asked {
+  method: string
+  /** As it was sent, with the host that it was sent to. */
+  url: string
+  /** A header by its lower-case name. */
+  header(name: string): string | null | undefined
+  /** The body; problem `request.too_large` when it is longer than an invocation may be. */
+  text(): Promise<Result<string>>
+  /** Aborts when the answer is not wanted any more. */
+  readonly signal: AbortSignal
+}
 
-/** `POST /{method}/{domain}/{user}`, `POST /on/{name}`, `GET /.well-known/rouse`; the rest is the developer's own. */
-export function serveInvocations(options: ServeOptions): Serve {
+/** What it is answered with. */
+export interface Reply {
+  status: number
+  headers: Record<string, string>
+  body: string | null
+}
+
+export interface Served {
+  /** `POST /{method}/{domain}/{user}`, `POST /on/{name}`, `GET /.well-known/rouse`; the rest is the developer's own. */
+  fetch(request: Request, env: unknown, ctx: unknown): Promise<Response>
+  /** The same of an invocation; undefined for anything else. */
+  answer(asked: Asked, env: unknown): Promise<Reply> | undefined
+}
+
+export function serveInvocations(options: ServeOptions): Served {
   const { router, basePath } = options
   const base = basePath === '' ? '' : `/${basePath.replace(/^\/+|\/+$/g, '')}`
   router.http.notFound(() => problemResponse({ code: 'not_found', detail: 'there is nothing at this path' }))
-  return async (request, env, ctx) => {
-    const path = pathBelow(request.url, base)
-    if (path === '/.well-known/rouse' && request.method === 'GET') return manifest(request, env, options)
-    if (path === undefined || request.method !== 'POST' || !isInvocation(path, request, options)) {
-      return router.http.fetch(request, env as object, ctx as never)
-    }
-    return invoked(path, request, env, options)
+  const answer = (asked: Asked, env: unknown) => {
+    const path = asked.method === 'POST' ? pathBelow(asked.url, base) : undefined
+    return path !== undefined && isInvocation(path, asked, options) ? invoked(path, asked, env, options) : undefined
   }
+  return {
+    answer,
+    async fetch(request, env, ctx) {
+      const asked = new FetchAsked(request)
+      if (request.method === 'GET' && pathBelow(request.url, base) === '/.well-known/rouse')
+        return responseOf(await manifest(asked, env, options))
+      const reply = answer(asked, env)
+      return reply ? responseOf(await reply) : router.http.fetch(request, env as object, ctx as never)
+    },
+  }
+}
+
+class FetchAsked implements Asked {
+  readonly #request: Request
+
+  constructor(request: Request) {
+    this.#request = request
+  }
+
+  get method(): string {
+    return this.#request.method
+  }
+
+  get url(): string {
+    return this.#request.url
+  }
+
+  header(name: string): string | null {
+    return this.#request.headers.get(name)
+  }
+
+  text(): Promise<Result<string>> {
+    return readText(this.#request)
+  }
+
+  /** Made when it is asked for: a server that has to make it pays for it. */
+  get signal(): AbortSignal {
+    return this.#request.signal
+  }
+}
+
+function responseOf({ status, headers, body }: Reply): Response {
+  return new Response(body, { status, headers })
 }
 
 /** Read again and again with the same answer: a replay learns nothing that it had not. */
-async function manifest(request: Request, env: unknown, { router, trust, now }: ServeOptions): Promise<Response> {
-  const sender = await senderOf(request, '', trust(request.url, env), now)
-  if (!sender.ok) return problemResponse(sender.problem)
+async function manifest(asked: Asked, env: unknown, { router, trust, now }: ServeOptions): Promise<Reply> {
+  const sender = await senderOf(asked, '', trust(asked.url, env), now)
+  if (!sender.ok) return problemReply(sender.problem)
   return signed(200, JSON.stringify(router.manifest()), sender.value, now)
 }
 
-async function invoked(path: string, request: Request, env: unknown, options: ServeOptions): Promise<Response> {
+async function invoked(path: string, asked: Asked, env: unknown, options: ServeOptions): Promise<Reply> {
   const { router, trust, now } = options
-  const trusted = trust(request.url, env)
+  const trusted = trust(asked.url, env)
   // Nothing of a stranger's is read.
-  if ('problem' in trusted && trusted.problem) return problemResponse(trusted.problem)
-  const text = await readText(request)
-  if (!text.ok) return problemResponse(text.problem)
-  const sender = await senderOf(request, text.value, trusted, now)
-  if (!sender.ok) return problemResponse(sender.problem)
+  if ('problem' in trusted && trusted.problem) return problemReply(trusted.problem)
+  const text = await asked.text()
+  if (!text.ok) return problemReply(text.problem)
+  const sender = await senderOf(asked, text.value, trusted, now)
+  if (!sender.ok) return problemReply(sender.problem)
   const invocation = readInvocation(text.value)
-  if (!invocation.ok) return problemResponse(invocation.problem)
+  if (!invocation.ok) return problemReply(invocation.problem)
   const { data } = invocation.value
-  if (sender.value && !(await isNew(sender.value.message, data.attempt, options))) return problemResponse(REPLAYED)
+  if (sender.value && !(await isNew(sender.value.message, data.attempt, options))) return problemReply(REPLAYED)
   const dispatched = {
     env,
-    // Made when it is asked for: a server that has to make it pays for it.
     get signal() {
-      return request.signal
+      return asked.signal
     },
   }
   const { status, body } = await router.dispatch(data.path ?? path, invocation.value, dispatched)
-  if (status === 204) return signed(204, '', sender.value, now)
+  if (status === 204) return signed(204, null, sender.value, now)
   if (status === 200) return signed(200, JSON.stringify(body), sender.value, now)
-  return json(status, JSON.stringify(body), { 'content-type': 'application/problem+json' })
+  return { status, headers: { 'content-type': 'application/problem+json' }, body: JSON.stringify(body) }
 }
 
 /** Who has sent a request, and how to sign what it gets; undefined when anybody may send. */
 type Sender = { message: SignedMessage; signer: Signer } | undefined
 
-async function senderOf(request: Request, body: string, trust: Trust, now: () => number): Promise<Result<Sender>> {
+async function senderOf(asked: Asked, body: string, trust: Trust, now: () => number): Promise<Result<Sender>> {
   if ('problem' in trust && trust.problem) return { ok: false, problem: trust.problem }
   if (!('signer' in trust) || !trust.signer) return { ok: true, value: undefined }
   const { signer } = trust
-  const verified = await signer.verify((name) => request.headers.get(name), body, now())
+  const verified = await signer.verify((name) => asked.header(name), body, now())
   return verified.ok ? { ok: true, value: { message: verified.value, signer } } : verified
 }
 
@@ -105,11 +167,11 @@ function pathBelow(url: string, base: string): string | undefined {
 }
 
 /** Below a SIP method, or below a method nobody has heard of when it comes as a CloudEvent and is not a path of the developer's. */
-function isInvocation(path: string, request: Request, { router }: ServeOptions): boolean {
+function isInvocation(path: string, asked: Asked, { router }: ServeOptions): boolean {
   const [, method = '', ...rest] = path.split('/', 4)
   if (rest.length === 0) return false
   if (SIP_METHODS.has(method.toUpperCase())) return true
-  const type = request.headers.get('content-type') ?? ''
+  const type = asked.header('content-type') ?? ''
   return rest.length === 2 && type.startsWith('application/cloudevents+json') && !isOwnRoute(path, router.http)
 }
 
@@ -126,12 +188,16 @@ function readInvocation(text: string): Result<Invocation> {
 }
 
 /** What decides about a call is signed with the id of what it answers. */
-async function signed(status: 200 | 204, body: string, sender: Sender, now: () => number): Promise<Response> {
-  const signature = await sender?.signer.sign(sender.message.id, body, now())
-  if (status === 204) return new Response(null, { status, headers: { ...signature } })
-  return json(status, body, { 'content-type': 'application/json', ...signature })
+async function signed(status: 200 | 204, body: string | null, sender: Sender, now: () => number): Promise<Reply> {
+  const signature = await sender?.signer.sign(sender.message.id, body ?? '', now())
+  const type = body === null ? undefined : { 'content-type': 'application/json' }
+  return { status, headers: { ...type, ...signature }, body }
 }
 
-function json(status: number, body: string, headers: Record<string, string>): Response {
-  return new Response(body, { status, headers })
+function problemReply(problem: Problem): Reply {
+  return {
+    status: PROBLEMS[problem.code].http,
+    headers: { 'content-type': 'application/problem+json' },
+    body: JSON.stringify(problemDetails(problem)),
+  }
 }

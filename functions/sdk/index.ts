@@ -43,6 +43,7 @@ export type {
   WaitCondition,
 } from './call.ts'
 export type { CallEvent } from './event.ts'
+export type { Asked, Reply } from './http.ts'
 export { SipRouter } from './router.ts'
 export type {
   BranchHandler,

@@ -9,7 +9,7 @@ import { type Begun, begunBy, newJournal, takenUp } from './beginning.ts'
 import { Call } from './call.ts'
 import { callEvent } from './event.ts'
 import { type Conclusion, Execution, type ExecutionOptions } from './execution.ts'
-import { serveInvocations } from './http.ts'
+import { type Asked, type Reply, type Served, serveInvocations } from './http.ts'
 import { handlerOf, instanceOf, readContext } from './journal.ts'
 import { type Lookup, lookups } from './lookup.ts'
 import type {
@@ -58,7 +58,7 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
   readonly #onError: (error: unknown) => void
   readonly #lookupOf: (env: unknown) => Lookup | undefined
   readonly #tasks: TaskMemory
-  readonly #serve: (request: Request, env: unknown, ctx: unknown) => Promise<Response>
+  readonly #served: Served
 
   constructor(options: SipRouterOptions<Types> = {}) {
     this.#onError = options.onError ?? ((error) => console.error(error))
@@ -67,7 +67,7 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
     const now = options.now ?? Date.now
     this.#tasks = new TaskMemory(now)
     const { basePath = '', once } = options
-    this.#serve = serveInvocations({
+    this.#served = serveInvocations({
       router: this,
       trust: createTrust(options),
       isFirst: firstTime(now, once, this.#onError),
@@ -157,7 +157,10 @@ export class SipRouter<Types extends RouterTypes = RouterTypes> {
 
   /** Serves invocations, the manifest, and `http`: for Node, Lambda, Workers, Bun, Deno. */
   readonly fetch = (request: Request, env?: Types['env'], ctx?: unknown): Promise<Response> =>
-    this.#serve(request, env, ctx)
+    this.#served.fetch(request, env, ctx)
+
+  /** An invocation for a server that has no objects of `fetch`, which cost more than the rest; undefined for what `fetch` has to serve. */
+  readonly answer = (asked: Asked, env?: Types['env']): Promise<Reply> | undefined => this.#served.answer(asked, env)
 
   /**
    * The same as `fetch` with a POST, without JSON and HTTP: for a gateway in the same process. The invocation is trusted and not
