@@ -1,4 +1,4 @@
-import { type Hmac, type Octets, platformHmac } from '../contract/hmac.ts'
+import { type Hmac, type Message, type Octets, platformHmac } from '../contract/hmac.ts'
 import type { Result } from '../contract/problem.ts'
 import { fromBase64, SIGNATURE_TOLERANCE_SECONDS } from '../contract/sign.ts'
 import { createSecretCheck } from '../contract/token.ts'
@@ -76,8 +76,7 @@ function hmacCheck(
     const parts = (header(auth.header.toLowerCase()) ?? '').split(/[, ]+/, MAX_SIGNATURES)
     const signatures = parts.filter((part) => part.startsWith(prefix)).map((part) => decode(part.slice(prefix.length)))
     const [before = '', after = ''] = signs.replace('{time}', seconds).split('{body}')
-    const message = joined(encoder.encode(before), read.value.octets, encoder.encode(after))
-    return judged(sender, await isSigned(keys, signatures, message), auth.header)
+    return judged(sender, await isSigned(keys, signatures, [before, read.value.octets, after]), auth.header)
   }
 }
 
@@ -91,7 +90,7 @@ function stripeCheck(name: string, sender: Sender, secrets: readonly string[]): 
     const time = parts.find(([key]) => key === 't')?.[1] ?? ''
     if (!isRecent(time, now)) return outOfTime(name)
     const signatures = parts.filter(([key]) => key === 'v1').map(([, hex = '']) => fromHex(hex))
-    const message = joined(encoder.encode(`${time}.`), read.value.octets)
+    const message = [`${time}.`, read.value.octets]
     return judged(sender, await isSigned(keys, signatures.slice(0, MAX_SIGNATURES), message), name)
   }
 }
@@ -100,10 +99,10 @@ function keysOf(secrets: readonly string[]): Hmac[] {
   return secrets.map((secret) => platformHmac(encoder.encode(secret)))
 }
 
-async function isSigned(keys: readonly Hmac[], signatures: readonly (Octets | undefined)[], message: Octets) {
+async function isSigned(keys: readonly Hmac[], signatures: readonly (Octets | undefined)[], message: Message) {
   for (const key of keys) {
     for (const signature of signatures) {
-      if (signature && (await key.isGenuine(signature, message))) return true
+      if (signature && (await key.isGenuine(signature, ...message))) return true
     }
   }
   return false
@@ -122,16 +121,6 @@ function isRecent(seconds: string, now: number): boolean {
 
 function outOfTime(header: string): Result<never> {
   return unauthorized(`${header}: expected a time that is at most five minutes off`)
-}
-
-function joined(...parts: readonly Octets[]): Octets {
-  const octets = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    octets.set(part, at)
-    at += part.length
-  }
-  return octets
 }
 
 function fromHex(text: string): Octets | undefined {
