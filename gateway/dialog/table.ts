@@ -58,13 +58,17 @@ export class DialogTable {
     })
     dialog.next = first
     this.#byCallId.set(invite.callId, dialog)
-    this.refreshed(dialog, answer, now)
+    this.#watch(dialog, answer, now)
     this.#size++
     return { dialog, isNew: true }
   }
 
-  /** It goes on from this 2xx to an INVITE or UPDATE. */
+  /** It goes on from this 2xx to an INVITE or UPDATE, unless it is over. */
   refreshed(dialog: Dialog, answer: SipMessage, now: number): void {
+    if (dialog.timer !== undefined) this.#watch(dialog, answer, now)
+  }
+
+  #watch(dialog: Dialog, answer: SipMessage, now: number): void {
     const lifetime = sessionLifetime(answer)
     const leftMs = lifetime ?? dialog.answeredAt + this.#options.maxDialogMs - now
     dialog.hasSessionTimer = lifetime !== undefined

@@ -111,3 +111,15 @@ test('nobody is hung up for an interval that is none, or shorter than one may be
     await w.stop()
   }
 })
+
+test('a refresh that is answered after the BYE refreshes nothing', async () => {
+  const t = await talk([])
+  const { w, alice, bob } = t
+  await alice.sendsInDialog('INVITE', { headers: TIMER })
+  const refreshing = bob.received.findLast(({ method }) => method === 'INVITE')!
+  await alice.hangsUp()
+  bob.respond(refreshing, 200, { headers: TIMER })
+  await w.assertQuiet(60_000)
+  assert.deepEqual(ends(t)[0]?.slice(0, 2), ['call.ended', 200])
+  await w.stop()
+})
