@@ -2,6 +2,8 @@ import type { SipMessage } from '../sip/message.ts'
 
 /** RFC 4028 4: nobody may ask for less. */
 const MIN_SECONDS = 90
+/** Whoever asks for more wants no timer. */
+const MAX_SECONDS = 86_400
 /** A refresh of the last moment, and its repeats, may still be on their way: 64 times T1 of RFC 3261. Milliseconds. */
 const GRACE_MS = 32_000
 
@@ -11,5 +13,5 @@ const GRACE_MS = 32_000
  */
 export function sessionLifetime(answer: SipMessage): number | undefined {
   const seconds = Number.parseInt(answer.header('Session-Expires') ?? '', 10)
-  return seconds > 0 ? Math.max(seconds, MIN_SECONDS) * 1000 + GRACE_MS : undefined
+  return seconds > 0 && seconds <= MAX_SECONDS ? Math.max(seconds, MIN_SECONDS) * 1000 + GRACE_MS : undefined
 }

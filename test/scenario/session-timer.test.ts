@@ -100,8 +100,8 @@ test('an interval that is changed by a refresh counts from there; one that is le
   await w.stop()
 })
 
-test('nobody is hung up for an interval that is none, or shorter than one may be', async () => {
-  for (const value of ['', 'soon', '0', '-5', '30;refresher=uac']) {
+test('nobody is hung up for an interval that is none, shorter than one may be, or beyond a day', async () => {
+  for (const value of ['', 'soon', '0', '-5', '30;refresher=uac', '99999999999999', '1e9']) {
     const t = await talk([['Session-Expires', value]])
     const { w, bob } = t
     await w.advance(115_000)
