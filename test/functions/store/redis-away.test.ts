@@ -27,6 +27,8 @@ import { ShiftedClock } from '../../support/shifted-clock.ts'
 
 const PORT = 27_190
 const BOB = 'sip:bob@example.com'
+/** Longer than a Redis that is well takes on a busy machine. */
+const DEADLINE_MS = 1500
 
 describe('the store when Redis is away', { skip: absent('redis-server') }, () => {
   let server: TestRedis
@@ -49,7 +51,7 @@ describe('the store when Redis is away', { skip: absent('redis-server') }, () =>
     const states: boolean[] = []
     const observed: [string, boolean][] = []
     const subject = redisSubject({
-      deadlineMs: 200,
+      deadlineMs: DEADLINE_MS,
       blockMs: 500,
       onState: (isUp) => states.push(isUp),
       observe: (name, _ms, ok) => observed.push([name, ok]),
@@ -75,9 +77,12 @@ describe('the store when Redis is away', { skip: absent('redis-server') }, () =>
         publish: store.publish([registered(BOB)]),
       }
       for (const [name, operation] of Object.entries(operations)) {
-        await assert.rejects(operation, new RegExp(`^Error: store\\.${name}: Redis did not answer within 200 ms$`))
+        await assert.rejects(
+          operation,
+          new RegExp(`^Error: store\\.${name}: Redis did not answer within ${DEADLINE_MS} ms$`),
+        )
       }
-      assert.ok(performance.now() - started < 1000)
+      assert.ok(performance.now() - started < 4 * DEADLINE_MS)
     } finally {
       server.resume()
     }
@@ -101,7 +106,7 @@ describe('the store when Redis is away', { skip: absent('redis-server') }, () =>
     await assert.rejects(store.lookup(BOB), /^Error: store\.lookup: /)
     const started = performance.now()
     await assert.rejects(store.claim('k', 1000), /^Error: store\.claim: no connection to Redis: connect ECONNREFUSED/)
-    assert.ok(performance.now() - started < 100)
+    assert.ok(performance.now() - started < 500)
     assert.deepEqual(states, [false])
     await inbox.close()
     await store.close()

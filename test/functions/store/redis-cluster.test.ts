@@ -17,7 +17,7 @@ describe('the store in a Redis Cluster', { skip: absent('redis-server') }, () =>
 
   test('one server that says nothing keeps nobody from the others; all is well when it speaks again, and gateways are to write again what it may have lost', async () => {
     const states: boolean[] = []
-    const subject = redisSubject(cluster.url, { deadlineMs: 300, onState: (isUp) => states.push(isUp) })
+    const subject = redisSubject(cluster.url, { deadlineMs: 1500, onState: (isUp) => states.push(isUp) })
     const received = await listen(subject)
     let lost = 0
     await subject.store.inbox(
