@@ -153,7 +153,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   }
   const peers = membership?.peers ?? ALONE
   const maxDialogMs = options.maxDialogMs ?? 12 * 3_600_000
-  const elsewhere = new Elsewhere({ gateway: options.id, store, clock, peers, maxDialogMs, count, log })
+  const writing = new Writing(timers)
+  const elsewhere = new Elsewhere({ gateway: options.id, store, clock, peers, maxDialogMs, writing, count, log })
   const handOver = membership && new HandOver({ transport, peers, elsewhere, count })
   const ingress = new Ingress({
     transport,
@@ -221,7 +222,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     isOwnRoute: (route) => isOwnRoute(route, identity),
   }
   const farewells = new Farewells({ store, ids, timers, proxy, hangup, pusher, count, log })
-  const talks = membership && new Talks({ gateway: options.id, store, publish, count, log })
+  const talks = membership && new Talks({ gateway: options.id, store, writing, publish, count, log })
   const callParts: CallParts = {
     gatewayId: options.id,
     store,
@@ -243,7 +244,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     dialogs,
     hangup,
     nonces: new Nonces(clock, ids.next('nonce secret')),
-    writing: new Writing(timers),
+    writing,
     charging: parts.charging,
     killer: parts.killer,
     publish,

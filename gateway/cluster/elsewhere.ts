@@ -3,6 +3,11 @@ import type { Store, SuspendedTransaction } from '../../functions/store/store.ts
 import type { Log } from '../observe/log.ts'
 import type { Peers } from './peers.ts'
 
+/** What the store has to be given, again and again until it takes it. */
+interface Untold {
+  writeAgain(): Promise<boolean>
+}
+
 export interface ElsewhereParts {
   /** Name of this gateway. */
   gateway: string
@@ -11,6 +16,8 @@ export interface ElsewhereParts {
   peers: Peers
   /** How long a dialog may live. Milliseconds. */
   maxDialogMs: number
+  /** Gives the store again what it has not taken, or has lost. */
+  writing: { add(untold: Untold): void; addAll(untold: Iterable<Untold>): void; delete(untold: Untold): void }
   count(series: string): void
   log: Log
 }
@@ -24,8 +31,8 @@ const PREFIX = 'dialog-'
  */
 export class Elsewhere {
   readonly #parts: ElsewhereParts
-  /** Ids of calls that are here, and written down. */
-  readonly #told = new Set<string>()
+  /** Calls that are here, and written down, by id. */
+  readonly #told = new Map<string, Untold>()
   /** Who has the dialogs of a Call-ID, in order of expiry. */
   readonly #holders = new Map<string, { holder: string; expiresAt: number }>()
 
@@ -35,23 +42,42 @@ export class Elsewhere {
 
   /** Says that answered calls of that gateway stay here. */
   async tell(gateway: string, calls: readonly { id: string; callId: string }[]): Promise<void> {
-    const { store, clock, gateway: holder, maxDialogMs } = this.#parts
+    const { clock, gateway: holder, maxDialogMs } = this.#parts
     const expiresAt = clock.now() + maxDialogMs
     const telling = calls.map(({ id, callId }) => {
-      this.#told.add(id)
       const transaction = { id: PREFIX + id, gateway, rev: 1, callId, expiresAt, state: holder }
-      return store.suspend({ transaction, add: [], drop: [], since: '' })
+      const call = { writeAgain: () => this.#write(id, transaction) }
+      this.#told.set(id, call)
+      return call.writeAgain()
     })
+    await Promise.all(telling)
+  }
+
+  /** The store has lost what it had of them. */
+  writeAgain(): void {
+    if (this.#told.size > 0) this.#parts.writing.addAll(this.#told.values())
+  }
+
+  async #write(id: string, transaction: SuspendedTransaction): Promise<boolean> {
+    const { store, writing } = this.#parts
     try {
-      await Promise.all(telling)
+      await store.suspend({ transaction, add: [], drop: [], since: '' })
+      return true
     } catch (error) {
       this.#failed(error)
+      const call = this.#told.get(id)
+      if (call) writing.add(call)
+      return false
     }
   }
 
   /** A call that was here has ended. */
   over(id: string): void {
-    if (this.#told.delete(id)) this.#parts.store.release(PREFIX + id).catch((error: unknown) => this.#failed(error))
+    const call = this.#told.get(id)
+    if (!call) return
+    this.#told.delete(id)
+    this.#parts.writing.delete(call)
+    this.#parts.store.release(PREFIX + id).catch((error: unknown) => this.#failed(error))
   }
 
   /** Whether it is one of these records. */

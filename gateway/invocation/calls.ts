@@ -150,13 +150,15 @@ export class Calls {
       if (context.finalStatus === 0 && request.method === 'INVITE') suspension.keep()
   }
 
-  /** The store has lost what it had of them: every suspended call is written again, whole, while all of them go on. */
+  /** The store has lost what it had of them: every suspended call is written again, whole, and what is known of answered ones. */
   writeAgain(): void {
-    const { count, log } = this.#parts
+    const { count, log, talks, elsewhere } = this.#parts
     const suspended = [...this.#live.values()].filter((call) => call.isStored)
     count('store losses')
     log.warn('the store has lost something, suspended calls are written again', { calls: suspended.length })
     this.#writeAgain(suspended)
+    talks?.writeAgain()
+    elsewhere.writeAgain()
   }
 
   #writeAgain(calls: readonly Call[]): void {

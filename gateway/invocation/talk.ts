@@ -40,7 +40,7 @@ export class Talk implements DialogOwner {
     charged?.begin(now)
     telling.note(`${branch.target.uri} has answered (${response.status})`)
     telling.publishCall('call.answered', response.status, response.reason)
-    parts.talks?.begin(id, request.callId, telling.recordSoFar())
+    parts.talks?.begin(id, request.callId, () => telling.recordOfAnswer(now))
   }
 
   /** A 2xx that the caller does not wait for any more. */

@@ -4,11 +4,13 @@ import type { Log } from '../observe/log.ts'
 import { wholeSeconds } from './cdr.ts'
 import { isoTime } from './iso-time.ts'
 import { isObject, parsed } from './record.ts'
+import type { Unwritten, Writing } from './writing.ts'
 
 export interface TalksParts {
   /** Name of this gateway. */
   gateway: string
   store: Store
+  writing: Writing
   /** Takes the records of calls whose gateway has died. */
   publish(events: RouseEvent[]): void
   count(series: string): void
@@ -26,26 +28,47 @@ const LIFETIME_MS = 24 * 3_600_000
  */
 export class Talks {
   readonly #parts: TalksParts
-  /** Ids of calls that are written down. */
-  readonly #written = new Set<string>()
+  /** Calls that are written down, by id. */
+  readonly #written = new Map<string, Unwritten>()
   readonly #releasing = new Set<Promise<unknown>>()
 
   constructor(parts: TalksParts) {
     this.#parts = parts
   }
 
-  /** It was answered. @param record `cdr.created` as it would be now */
-  begin(id: string, callId: string, record: RouseEvent): void {
-    const { store, gateway } = this.#parts
-    this.#written.add(id)
+  /** It was answered. @param record `cdr.created` as far as it is known at the answer */
+  begin(id: string, callId: string, record: () => RouseEvent): void {
+    const talk = { writeAgain: () => this.#write(id, callId, record()) }
+    this.#written.set(id, talk)
+    void talk.writeAgain()
+  }
+
+  /** The store has lost what it had of them. */
+  writeAgain(): void {
+    if (this.#written.size > 0) this.#parts.writing.addAll(this.#written.values())
+  }
+
+  async #write(id: string, callId: string, record: RouseEvent): Promise<boolean> {
+    const { store, gateway, writing } = this.#parts
     const state = JSON.stringify(record)
     const transaction = { id: PREFIX + id, gateway, rev: 1, callId, expiresAt: record.time + LIFETIME_MS, state }
-    store.suspend({ transaction, add: [], drop: [], since: '' }).catch(this.#failed)
+    try {
+      await store.suspend({ transaction, add: [], drop: [], since: '' })
+      return true
+    } catch (error) {
+      this.#failed(error)
+      const talk = this.#written.get(id)
+      if (talk) writing.add(talk)
+      return false
+    }
   }
 
   /** Its record is told. */
   over(id: string): void {
-    if (!this.#written.delete(id)) return
+    const talk = this.#written.get(id)
+    if (!talk) return
+    this.#written.delete(id)
+    this.#parts.writing.delete(talk)
     const releasing = this.#parts.store.release(PREFIX + id, 1).catch(this.#failed)
     this.#releasing.add(releasing)
     void releasing.then(() => this.#releasing.delete(releasing))

@@ -76,10 +76,10 @@ export class Telling {
     if (this.#isCall) this.#call.parts.publish(this.#record(this.#attributes(200, why), 'router'))
   }
 
-  /** Its record as it would be if nobody ever saw how it goes on. */
-  recordSoFar(): RouseEvent {
+  /** Its record as it would be if nobody had seen how it went on after the answer. */
+  recordOfAnswer(answeredAt: number): RouseEvent {
     const attributes = this.#attributes(200, 'the gateway was lost')
-    return cdrOf(this.#call, { attributes, endedBy: 'router', endedAt: this.#now })
+    return cdrOf(this.#call, { attributes, endedBy: 'router', endedAt: answeredAt })
   }
 
   /** `cdr.created`, once. */

@@ -22,11 +22,17 @@ interface Told {
 }
 
 /** Bob's phone rings by A, which dies; he answers by B, and five seconds are talked. */
-async function answeredAtB(): Promise<{ pool: Pool; told: Told[] }> {
+async function answeredAtB(): Promise<{ pool: Pool; told: Told[]; loses(): Promise<void> }> {
   const told: Told[] = []
+  const losses: (() => void)[] = []
   const link = (store: Store): Store =>
     new Proxy(store, {
       get: (_, name: keyof Store) => {
+        if (name === 'inbox')
+          return ((gateway, receive, lost) => {
+            if (lost) losses.push(lost)
+            return store.inbox(gateway, receive, lost)
+          }) satisfies Store['inbox']
         if (name !== 'publish') return store[name]
         return (events: RouseEvent[]) => {
           for (const { type, attributes } of events)
@@ -46,7 +52,13 @@ async function answeredAtB(): Promise<{ pool: Pool; told: Told[] }> {
   assert.equal(alice.finalStatus, 200)
   await w.advance(5000)
   assert.equal(pool.b.gateway.counts().dialogs, 1)
-  return { pool, told }
+  const loses = async () => {
+    for (const id of [A.id, B.id])
+      for (const { id: transaction } of await w.store.suspended(id)) await w.store.release(transaction)
+    for (const lost of losses) lost()
+    await w.advance(1000)
+  }
+  return { pool, told, loses }
 }
 
 const atB: Told = { type: 'cdr.created', gateway: B.id, duration: 5 }
@@ -144,5 +156,22 @@ test('a call between two adoptions is told of once: its records in the store are
   await alice.hangsUp()
   assert.equal(pool.b.gateway.counts().dialogs, 0)
   assert.deepEqual(told.length, 1)
+  await pool.end()
+})
+
+test('a store that is emptied is told again where the call is: its gateway passes on what its routes bring after one more restart', async () => {
+  const { pool, told, loses } = await answeredAtB()
+  const { w, alice } = pool
+  await pool.revive()
+  await loses()
+  await w.kill()
+  await pool.revive()
+  pool.to = A.address
+  await alice.hangsUp()
+  assert.equal(pool.b.gateway.counts().dialogs, 0)
+  assert.deepEqual(
+    told.map(({ gateway }) => gateway),
+    [B.id],
+  )
   await pool.end()
 })

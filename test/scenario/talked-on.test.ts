@@ -3,7 +3,9 @@ import { test } from 'node:test'
 import { SipRouter } from 'rouse'
 import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { Store } from '../../functions/store/store.ts'
-import { B, CLUSTER, Pool } from './pool.ts'
+import { FragileLink } from '../support/fragile-link.ts'
+import { world } from '../support/world.ts'
+import { A, B, CLUSTER, Pool } from './pool.ts'
 
 /** A call that is talked on when its gateway dies: nobody sees it end, and still there is one record of it. */
 
@@ -104,4 +106,79 @@ test('two processes of one id: the newer one tells what the older one follows, a
   w.errors.length = 0
   await newer.stop()
   await pool.end()
+})
+
+/** One gateway alone, and what is told of its calls. */
+async function alone() {
+  const fragile = new FragileLink()
+  const told: RouseEvent[] = []
+  const link: FragileLink['link'] = (store, clock) => {
+    const linked = fragile.link(store, clock)
+    return new Proxy(linked, {
+      get: (_, name: keyof Store) => {
+        if (name !== 'publish') return linked[name]
+        return (events: RouseEvent[]) => {
+          told.push(...events.filter(({ type }) => type === 'cdr.created'))
+          return linked.publish(events)
+        }
+      },
+    })
+  }
+  const { advertised: _, ...gateway } = A
+  const w = await world({ app, link, gateway })
+  const alice = await w.phone('alice')
+  const bob = await w.phone('bob')
+  await bob.registers()
+  await alice.invites('bob')
+  return { w, alice, bob, fragile, told }
+}
+
+test('a call that is talked on when the store is emptied has its record all the same when its gateway is killed later', async () => {
+  const { w, alice, bob, fragile, told } = await alone()
+  await bob.answers()
+  await w.advance(2000)
+  await fragile.loses(A.id)
+  await w.advance(10_000)
+  await w.kill()
+  await w.advance(2000)
+  await w.restart()
+  assert.deepEqual(
+    told.map(({ attributes }) => attributes.reason),
+    ['the gateway was lost'],
+  )
+  assert.ok(Number(told[0]!.attributes.duration) >= 10, `${told[0]!.attributes.duration} s of talk`)
+  await alice.hangsUp()
+  await w.stop()
+})
+
+test('a call that was answered while the store was away has its record when its gateway is killed later', async () => {
+  const { w, alice, bob, fragile, told } = await alone()
+  fragile.isAway = true
+  await bob.answers()
+  await w.advance(3000)
+  await fragile.comesBack()
+  await w.advance(10_000)
+  await w.kill()
+  await w.advance(2000)
+  await w.restart()
+  assert.deepEqual(
+    told.map(({ attributes }) => attributes.reason),
+    ['the gateway was lost'],
+  )
+  assert.ok(Number(told[0]!.attributes.duration) >= 11, `${told[0]!.attributes.duration} s of talk`)
+  await alice.hangsUp()
+  await w.stop()
+})
+
+test('a call that ends after the store was emptied is told once, and nothing is left of it', async () => {
+  const { w, alice, bob, fragile, told } = await alone()
+  await bob.answers()
+  await fragile.loses(A.id)
+  await w.advance(2000)
+  await alice.hangsUp()
+  await w.advance(2000)
+  assert.deepEqual(await w.store.suspended(A.id), [])
+  await w.restart()
+  assert.equal(told.length, 1)
+  await w.stop()
 })

@@ -38,8 +38,8 @@ export class FragileLink {
   }
 
   /** All that is suspended is gone, and the gateway is told. */
-  async loses(): Promise<void> {
-    for (const { id } of await this.#store!.suspended('gw')) await this.#store!.release(id)
+  async loses(gateway = 'gw'): Promise<void> {
+    for (const { id } of await this.#store!.suspended(gateway)) await this.#store!.release(id)
     this.#lost?.()
     await settled()
   }
