@@ -69,9 +69,24 @@ export class Talks {
     if (!talk) return
     this.#written.delete(id)
     this.#parts.writing.delete(talk)
-    const releasing = this.#parts.store.release(PREFIX + id, 1).catch(this.#failed)
+    void this.#release(PREFIX + id, 1)
+  }
+
+  /** Until the store takes it: what is left there would be told once more. */
+  async #release(id: string, rev: number): Promise<boolean> {
+    const { store, writing } = this.#parts
+    const releasing = store.release(id, rev)
     this.#releasing.add(releasing)
-    void releasing.then(() => this.#releasing.delete(releasing))
+    try {
+      await releasing
+      return true
+    } catch (error) {
+      this.#failed(error)
+      writing.add({ writeAgain: () => this.#release(id, rev) })
+      return false
+    } finally {
+      this.#releasing.delete(releasing)
+    }
   }
 
   /**
@@ -80,23 +95,23 @@ export class Talks {
    */
   takeUp({ id, callId, rev, state }: SuspendedTransaction, lastSeen: number): boolean {
     if (!id.startsWith(PREFIX)) return false
-    const { publish, count, log, store } = this.#parts
+    const { publish, count, log } = this.#parts
     const record = parsed(state)
     if (!this.#written.has(id.slice(PREFIX.length))) {
       count('answered calls lost')
       log.warn('a call was talked on when its gateway died', { callId })
       if (isRecord(record)) publish([until(record, lastSeen)])
-      store.release(id, rev).catch(this.#failed)
+      void this.#release(id, rev)
     }
     return true
   }
 
   /** Settled once the store has heard, or cannot hear, of all that is over. */
   async told(): Promise<void> {
-    await Promise.all(this.#releasing)
+    await Promise.allSettled(this.#releasing)
   }
 
-  readonly #failed = (error: unknown): void => {
+  #failed(error: unknown): void {
     this.#parts.count('store failures')
     this.#parts.log.debug('the store has not taken what is known of an answered call', { error: String(error) })
   }

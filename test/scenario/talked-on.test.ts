@@ -182,3 +182,21 @@ test('a call that ends after the store was emptied is told once, and nothing is 
   assert.equal(told.length, 1)
   await w.stop()
 })
+
+test('a call that ends while the store is away is told once, and is forgotten when the store is back', async () => {
+  const { w, alice, bob, fragile, told } = await alone()
+  await bob.answers()
+  await w.advance(2000)
+  fragile.isAway = true
+  await alice.hangsUp()
+  await w.advance(3000)
+  await fragile.comesBack()
+  await w.advance(5000)
+  assert.deepEqual(await w.store.suspended(A.id), [])
+  const before = told.length
+  await w.kill()
+  await w.advance(2000)
+  await w.restart()
+  assert.equal(told.length, before)
+  await w.stop()
+})
