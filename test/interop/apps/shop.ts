@@ -1,8 +1,19 @@
 import { SipRouter } from 'rouse'
-import { storeFromEnv } from 'rouse/store'
+import { createStore } from 'rouse/store'
+
+/** Longer than a look-up takes on a busy machine. */
+const LOOKUP_MS = 2000
+
+interface Env {
+  UPSTASH_REDIS_REST_URL?: string
+  UPSTASH_REDIS_REST_TOKEN?: string
+}
 
 /** A shop: a call waits until its order is paid, joins who picks it up, or rings where somebody else is registered. */
-const sip = new SipRouter<{ env: unknown }>({ store: storeFromEnv })
+const sip = new SipRouter<{ env: Env }>({
+  store: ({ UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token }) =>
+    url === undefined ? undefined : createStore({ url, token, lookupMs: LOOKUP_MS }),
+})
 sip.invite('/:domain/:user{order-.+}', async (call) => {
   const paid = await call.wait('payment.confirmed', { order: call.user }, '30s')
   if (!paid) return call.reply(480)
