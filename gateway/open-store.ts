@@ -47,11 +47,14 @@ export async function openStore(
 
 async function openRedis(url: string, prefix: string, { clock, ids, counters, log }: StoreParts): Promise<OpenedStore> {
   let isUp = false
+  let wasUp = false
   const { promise: known, resolve: nowKnown } = Promise.withResolvers<boolean>()
   const patience = clock.after(PATIENCE_MS, () => nowKnown(false))
   const onState = (up: boolean) => {
-    if (up !== isUp) log.warn(up ? 'redis is there' : 'redis is away')
+    // That it is there when the gateway starts is no news that anybody has to see to.
+    if (up !== isUp) log[up && !wasUp ? 'info' : 'warn'](up ? 'redis is there' : 'redis is away')
     isUp = up
+    wasUp ||= up
     if (up) nowKnown(true)
   }
   const store = createRedisStore({

@@ -45,6 +45,8 @@ export class Cluster {
   readonly #held = new Set<string>()
   #isReplaced = false
   #isOver = false
+  /** The last try to renew has failed, and that was told. */
+  #hasFailed = false
   /** Since when no sight of the leases has failed, or come late. */
   #steadySince: number | undefined
   #seenAt = Number.NEGATIVE_INFINITY
@@ -102,6 +104,7 @@ export class Cluster {
       const { taken, seen } = await this.#step({ take: this.#wanted(), forget })
       await this.#compare(taken)
       await this.#follow(seen)
+      this.#hasFailed = false
     } catch (error) {
       this.#steadySince = undefined
       this.#failed(error)
@@ -195,7 +198,10 @@ export class Cluster {
     return leaseStep(this.#parts, step)
   }
 
+  /** The first of several failures is told. */
   #failed(error: unknown): void {
+    if (this.#hasFailed) return
+    this.#hasFailed = true
     this.#parts.log.warn('the leases of the gateways could not be renewed', { error: String(error) })
   }
 }

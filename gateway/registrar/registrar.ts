@@ -27,7 +27,7 @@ export interface RegistrarParts {
   publish(events: RouseEvent[]): unknown
   /** Asks devices to refresh their bindings in time; absent: nobody is asked. */
   refreshes?: { pusher: Pusher; ids: IdSource }
-  /** A sweep failed, as when the store is away; the next one makes up for it. */
+  /** A sweep failed, as when the store is away, and the one before had not; the next one makes up for it. */
   onSweepFailure?(error: unknown): void
 }
 
@@ -61,6 +61,8 @@ class StoreRegistrar implements Registrar {
   #timer: Timer | undefined
   #isStopped = false
   #isSweeping = false
+  /** The last sweep has failed. */
+  #hasFailed = false
   /** There may be bindings: another sweep has to follow. */
   #isWanted = false
 
@@ -120,9 +122,11 @@ class StoreRegistrar implements Registrar {
       await this.sweep()
       await this.#refresher?.step()
       this.#isWanted ||= await this.#hasBindings()
+      this.#hasFailed = false
     } catch (error) {
       this.#isWanted = true
-      this.#parts.onSweepFailure?.(error)
+      if (!this.#hasFailed) this.#parts.onSweepFailure?.(error)
+      this.#hasFailed = true
     }
     this.#isSweeping = false
     if (this.#isWanted) this.#arm()

@@ -4,6 +4,7 @@ import { type Call, SipRouter } from 'rouse'
 import type { RouseEvent } from '../../functions/contract/events.ts'
 import { createMemoryStore } from '../../functions/store/memory.ts'
 import type { Store } from '../../functions/store/store.ts'
+import { silentLog } from '../../gateway/observe/log.ts'
 import { altered } from '../support/altered-store.ts'
 import { CgratesStandIn } from '../support/cgrates.ts'
 import type { CountingIds, FakeClock } from '../support/fake-clock.ts'
@@ -351,13 +352,16 @@ test('a gateway that is alone lets what rings end before it stops, and asks new 
 
 test('while the store is away nobody adopts anything, nor right after it', async () => {
   let isAway = false
+  const warnings: string[] = []
   const pool = await Pool.start(waiting, {
     store: (clock, ids) => awayStore(clock, ids, () => isAway),
+    log: { ...silentLog, warn: (message) => void warnings.push(message) },
   })
   const { w, alice, bob } = pool
   await alice.invites('bob')
   isAway = true
   await w.advance(15_000)
+  assert.equal(warnings.filter((each) => /leases/.test(each)).length, 2, 'each gateway tells it once')
   isAway = false
   await w.advance(6000)
   assert.equal(w.counters.get('adopted calls'), 0)
