@@ -170,7 +170,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const identity = createIdentity(
     transport.listeners,
     options.domains.length > 0 ? options.domains : transport.listeners.map(({ address }) => address),
-    membership && { ...membership.parts.self, peers },
+    membership && { ...membership.parts.self, peers, tokens: membership.tokens },
   )
   const proxy = new ProxyCore({
     transactions,

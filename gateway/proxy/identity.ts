@@ -1,3 +1,4 @@
+import { FLOW_MARK, type FlowTokens } from '../cluster/flow-token.ts'
 import { ALONE, GATEWAY_PARAM, type Peers } from '../cluster/peers.ts'
 import type { SipUri } from '../sip/uri.ts'
 import { isEncrypted } from '../transport/addresses.ts'
@@ -17,6 +18,8 @@ export interface Identity {
    * the routes of one that has gone are for whoever answers in its place.
    */
   isOthers(gateway: string | undefined, where: 'via' | 'route'): boolean
+  /** Whether it names a flow of a gateway of ours that is gone, and the flow with it: nothing goes by there any more. */
+  isGoneFlow(uri: SipUri): boolean
   /** The URI's host is one of the router's domains and its port is absent or one of the router's. */
   isLocalDomain(host: string, port: number | undefined): boolean
 }
@@ -29,6 +32,8 @@ export interface Membership {
   /** Where the others reach it, beyond its listeners. */
   sockets: readonly { host: string; port: number }[]
   peers: Peers
+  /** Reads the flows that the gateways name to each other. */
+  tokens: FlowTokens
 }
 
 /** @param domains host names or addresses without port; IPv6 without brackets */
@@ -37,7 +42,7 @@ export function createIdentity(
   domains: readonly string[],
   membership?: Membership,
 ): Identity {
-  const { id, sockets = [], peers = ALONE } = membership ?? {}
+  const { id, sockets = [], peers = ALONE, tokens } = membership ?? {}
   const selves = new Set<string>()
   const ports = new Set<number>([DEFAULT_PORT])
   for (const listener of listeners) {
@@ -55,6 +60,8 @@ export function createIdentity(
     isOwnRecordRoute: (value) => recordRoutes.has(value),
     isOthers: (gateway, where) =>
       gateway !== undefined && gateway !== id && (where === 'via' ? id !== undefined : peers.has(gateway)),
+    isGoneFlow: ({ user, host, port }) =>
+      user.startsWith(FLOW_MARK) && !peers.isSocket(host, port ?? DEFAULT_PORT) && tokens?.read(user) !== undefined,
     isLocalDomain: (host, port) => names.has(host) && (port === undefined || ports.has(port)),
   }
 }

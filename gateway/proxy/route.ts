@@ -79,11 +79,12 @@ export function isOwnRoute(route: string, identity: Identity): boolean {
   return ownUser(route, identity) !== undefined
 }
 
-/** The user part of a Route value that names this router, mostly ''; undefined when it names another one. */
+/** The user part of a Route value that names this router, mostly '', also for a flow that is gone; undefined when it names another one. */
 function ownUser(route: string, identity: Identity): string | undefined {
   if (identity.isOwnRecordRoute(route)) return ''
   const uri = parseUri(routeUri(route))
-  if (uri === undefined || !uriIsSelf(identity, uri)) return undefined
+  if (uri === undefined) return undefined
+  if (!uriIsSelf(identity, uri)) return identity.isGoneFlow(uri) ? '' : undefined
   return identity.isOthers(uri.params.get(GATEWAY_PARAM), 'route') ? undefined : uri.user
 }
 

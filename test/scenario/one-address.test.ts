@@ -419,3 +419,23 @@ test('two processes of one id: the newer one has the calls, the older one says s
   await newer.stop()
   await pool.end()
 })
+
+test('a phone that only a gateway that has died could reach hangs up by way of another one', async () => {
+  const pool = await Pool.start(new SipRouter().invite('/:domain/:user', (call) => void call.fork(call.contacts)))
+  const { w, alice } = pool
+  const bob = await w.phone('bob', { gateway: SHARED, address: '203.0.113.9', port: 40_000 })
+  pool.to = B.address
+  await bob.registers({ contact: '<sip:bob@192.168.1.5:5060>' })
+  pool.to = A.address
+  await alice.invites('bob')
+  await bob.answers()
+  assert.equal(alice.finalStatus, 200)
+  pool.b.kill()
+  await w.advance(7000)
+  await bob.hangsUp()
+  assert.equal(bob.received.at(-1)?.status, 200)
+  assert.match(alice.received.at(-1)!.start, /^BYE/)
+  assert.equal(w.gateway.counts().dialogs, 0)
+  await w.advance(40_000)
+  await w.stop()
+})
