@@ -222,7 +222,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     isOwnRoute: (route) => isOwnRoute(route, identity),
   }
   const farewells = new Farewells({ store, ids, timers, proxy, hangup, pusher, count, log })
-  const talks = membership && new Talks({ gateway: options.id, store, writing, publish, count, log })
+  const talks = membership && new Talks({ gateway: options.id, store, timers, writing, publish, count, log })
   const callParts: CallParts = {
     gatewayId: options.id,
     store,

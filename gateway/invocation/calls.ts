@@ -169,12 +169,14 @@ export class Calls {
 
   /** The process is to end: suspended calls are left to the next one as they are now, whatever becomes of them here. */
   async stop(): Promise<void> {
+    this.#parts.talks?.stop()
     for (const call of this.#live.values()) call.leave()
     await Promise.all([...this.#live.values()].map((call) => call.freeze()))
   }
 
   /** The calls of that gateway are another process's from now on, but for those that were answered here: where these are is told. */
   async letGo(gateway: string): Promise<void> {
+    this.#parts.talks?.letGo(gateway)
     const calls = this.#callsOf(gateway)
     await Promise.all(calls.filter(({ context }) => context.finalStatus === 0).map((call) => call.letGo()))
     if (gateway === this.#parts.gatewayId) return
@@ -187,7 +189,7 @@ export class Calls {
 
   hasCallsOf(gateway: string): boolean {
     for (const call of this.#live.values()) if (call.gateway === gateway) return true
-    return false
+    return this.#parts.talks?.waitsFor(gateway) === true
   }
 
   #callsOf(gateway: string): Call[] {

@@ -1,6 +1,7 @@
 import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { Store, SuspendedTransaction } from '../../functions/store/store.ts'
 import type { Log } from '../observe/log.ts'
+import type { TimerHandle, TimerQueue } from '../transaction/timer-queue.ts'
 import { wholeSeconds } from './cdr.ts'
 import { isoTime } from './iso-time.ts'
 import { isObject, parsed } from './record.ts'
@@ -10,6 +11,7 @@ export interface TalksParts {
   /** Name of this gateway. */
   gateway: string
   store: Store
+  timers: TimerQueue
   writing: Writing
   /** Takes the records of calls whose gateway has died. */
   publish(events: RouseEvent[]): void
@@ -22,6 +24,15 @@ const PREFIX = 'talk-'
 /** So long a call is known to have been answered. Milliseconds. */
 const LIFETIME_MS = 24 * 3_600_000
 
+/** A gateway that was only frozen, or cut off, is back by then, and goes on with its calls. Milliseconds. */
+const DOUBT_MS = 60_000
+
+/** A record that will be told unless its gateway is back before. */
+interface Doubt {
+  gateway: string
+  timer: TimerHandle
+}
+
 /**
  * Calls that are talked on, in the store, each with its record as far as it is known at the answer: when the gateway that follows them dies,
  * whoever has its calls next tells these records, up to when it was last seen.
@@ -31,6 +42,7 @@ export class Talks {
   /** Calls that are written down, by id. */
   readonly #written = new Map<string, Unwritten>()
   readonly #releasing = new Set<Promise<unknown>>()
+  readonly #doubts = new Map<string, Doubt>()
 
   constructor(parts: TalksParts) {
     this.#parts = parts
@@ -93,17 +105,48 @@ export class Talks {
    * Whether it is one of these; nobody has seen how it went on.
    * @param lastSeen when its gateway was, milliseconds since the epoch
    */
-  takeUp({ id, callId, rev, state }: SuspendedTransaction, lastSeen: number): boolean {
+  takeUp(stored: SuspendedTransaction, lastSeen: number): boolean {
+    const { id, gateway } = stored
     if (!id.startsWith(PREFIX)) return false
-    const { publish, count, log } = this.#parts
-    const record = parsed(state)
-    if (!this.#written.has(id.slice(PREFIX.length))) {
-      count('answered calls lost')
-      log.warn('a call was talked on when its gateway died', { callId })
-      if (isRecord(record)) publish([until(record, lastSeen)])
-      void this.#release(id, rev)
+    if (this.#written.has(id.slice(PREFIX.length)) || this.#doubts.has(id)) return true
+    if (gateway === this.#parts.gateway) this.#tell(stored, lastSeen)
+    else {
+      const onTimer = () => {
+        this.#doubts.delete(id)
+        this.#tell(stored, lastSeen)
+      }
+      this.#doubts.set(id, { gateway, timer: this.#parts.timers.start(DOUBT_MS, { onTimer }, 'lost call') })
     }
     return true
+  }
+
+  /** Whether records of that gateway wait for it to be back. */
+  waitsFor(gateway: string): boolean {
+    for (const doubt of this.#doubts.values()) if (doubt.gateway === gateway) return true
+    return false
+  }
+
+  /** It is back, or somebody else has its calls: whoever that is tells, or goes on. */
+  letGo(gateway: string): void {
+    for (const [id, doubt] of this.#doubts) if (doubt.gateway === gateway) this.#forget(id, doubt)
+  }
+
+  stop(): void {
+    for (const [id, doubt] of this.#doubts) this.#forget(id, doubt)
+  }
+
+  #forget(id: string, { timer }: Doubt): void {
+    this.#parts.timers.stop(timer)
+    this.#doubts.delete(id)
+  }
+
+  #tell({ id, callId, rev, state }: SuspendedTransaction, lastSeen: number): void {
+    const { publish, count, log } = this.#parts
+    const record = parsed(state)
+    count('answered calls lost')
+    log.warn('a call was talked on when its gateway died', { callId })
+    if (isRecord(record)) publish([until(record, lastSeen)])
+    void this.#release(id, rev)
   }
 
   /** Settled once the store has heard, or cannot hear, of all that is over. */

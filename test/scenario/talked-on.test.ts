@@ -17,11 +17,13 @@ interface Stage {
   told: string[]
 }
 
-/** Alice and Bob talk for five seconds by way of A. */
-async function talking(): Promise<Stage> {
+/** Alice and Bob talk for five seconds by way of A. @param fragile A's way to the store */
+async function talking(fragile?: FragileLink): Promise<Stage> {
   const told: string[] = []
-  const link = (store: Store): Store =>
-    new Proxy(store, {
+  let processes = 0
+  const link: FragileLink['link'] = (whole, clock) => {
+    const store = processes++ === 0 && fragile ? fragile.link(whole, clock) : whole
+    return new Proxy(store, {
       get: (_, name: keyof Store) => {
         if (name !== 'publish') return store[name]
         return (events: RouseEvent[]) => {
@@ -36,6 +38,7 @@ async function talking(): Promise<Stage> {
         }
       },
     })
+  }
   const pool = await Pool.start(app, { link })
   await pool.bob.registers()
   await pool.alice.invites('bob')
@@ -52,7 +55,9 @@ test('its record is told by whoever has its calls next, up to when the gateway w
     await w.kill()
     if (next === 'adopter') {
       pool.to = B.address
-      await w.advance(7000)
+      await w.advance(60_000)
+      assert.deepEqual(told, [], 'it may be back')
+      await w.advance(10_000)
     }
     await pool.revive()
     pool.to = next === 'adopter' ? B.address : '10.0.0.1'
@@ -199,4 +204,21 @@ test('a call that ends while the store is away is told once, and is forgotten wh
   await w.restart()
   assert.equal(told.length, before)
   await w.stop()
+})
+
+test('a gateway that was cut off, taken for dead, and is back within a minute goes on with its calls, and nobody else tells of them', async () => {
+  const fragile = new FragileLink()
+  const { pool, told } = await talking(fragile)
+  const { w, alice } = pool
+  fragile.isAway = true
+  await w.advance(20_000)
+  assert.equal(w.counters.get('adopted gateways'), 1)
+  await fragile.comesBack()
+  await w.advance(20_000)
+  await alice.hangsUp()
+  await w.advance(70_000)
+  assert.deepEqual(told, ['gw-a caller 45'])
+  assert.equal(w.counters.get('answered calls lost'), 0)
+  w.errors.length = 0
+  await pool.end()
 })
