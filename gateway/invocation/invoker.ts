@@ -210,12 +210,12 @@ class LadderInvoker implements Invoker {
   #result(call: Call, side: Side, tried: TryResult): InvocationResult | undefined {
     if (call.signal?.aborted) return this.#report.aborted()
     if (tried.kind === 'problem') return undefined
-    if (tried.kind === 'answer' && side === 'function') this.#learn(call, tried.answer)
+    if (side === 'function') this.#learn(call, tried)
     return this.#report.done(tried, side)
   }
 
-  #learn({ path, invocation }: Call, answer: Answer): void {
-    const why = this.#decisions.learn(path, invocation!, answer)
+  #learn({ path, invocation }: Call, tried: Exclude<TryResult, FailedTry>): void {
+    const why = this.#decisions.learn(path, invocation!, tried.kind === 'answer' ? tried.answer : NOTHING)
     if (why !== undefined) this.#report.notKept(path, why)
   }
 
@@ -223,6 +223,9 @@ class LadderInvoker implements Invoker {
     return call.endsAt - this.#options.clock.now()
   }
 }
+
+/** What a 204 leaves to be given again. */
+const NOTHING: Answer = { actions: [] }
 
 function noGauge(): void {}
 

@@ -298,6 +298,17 @@ describe('staleIfError', () => {
     assert.equal(await call(), 'fallback')
   })
 
+  test('a function that has said since that the call is not its own is believed, too', async () => {
+    const { call, state, clock } = started({ fallback })
+    state.reply = STALE
+    await call()
+    clock.advanceSync(30_000)
+    state.reply = { kind: 'none' }
+    assert.equal(await call(), 'none')
+    state.reply = AWAY
+    assert.equal(await call(), 'fallback')
+  })
+
   test('alone it keeps an answer for this only', async () => {
     const { call, state } = started({ fallback })
     state.reply = answer({ actions: [FORK], staleIfError: '10m' })
