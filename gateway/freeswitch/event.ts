@@ -49,7 +49,10 @@ function jsonHeaders(body: string): SwitchEvent['get'] | undefined {
 
 /** A variable that has several values is in a list here, in plain events in one text: `ARRAY::one|:other`. */
 function textOf(value: unknown): string {
-  if (Array.isArray(value)) return `ARRAY::${value.map(textOf).join('|:')}`
+  return Array.isArray(value) ? `ARRAY::${value.map(wordOf).join('|:')}` : wordOf(value)
+}
+
+function wordOf(value: unknown): string {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : ''
 }
 

@@ -44,6 +44,14 @@ describe('events of FreeSWITCH', () => {
     assert.deepEqual(values(event, 'n', 'o', 'b', 'z', '__proto__', 'constructor'), ['5', '', '', '', '', ''])
   })
 
+  test('in JSON may be nested as deep as a message is long: a list in a list is none', () => {
+    const depth = 500_000
+    const deep = `${'['.repeat(depth)}${']'.repeat(depth)}`
+    const event = eventIn(frame('text/event-json', `{"Event-Name":"X","list":["a",["b"]],"deep":${deep}}`))!
+    assert.deepEqual(values(event, 'list', 'deep'), ['ARRAY::a|:', 'ARRAY::'])
+    assert.equal(eventIn(frame('text/event-json', `{"Event-Name":{"a":${deep}}}`)), undefined)
+  })
+
   test('are none where they have no name, or cannot be read', () => {
     for (const body of ['', '{', 'null', '[]', '"DTMF"', '{"Event-Name":""}'])
       assert.equal(eventIn(frame('text/event-json', body)), undefined)
