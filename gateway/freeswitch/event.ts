@@ -56,9 +56,11 @@ function wordOf(value: unknown): string {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : ''
 }
 
-/** What is neither UTF-8 nor all escapes is read as far as it can be. */
+/**
+ * What is neither UTF-8 nor all escapes is read as far as it can be. Also a text without escapes is read, which copies it: a slice of the
+ * event, remembered as the name of a channel, would keep the whole event in memory.
+ */
 function readable(text: string): string {
-  if (!text.includes('%')) return text
   const octetOf = (_: string, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))
   return unescaped(text) ?? Buffer.from(text.replaceAll(/%([0-9A-Fa-f]{2})/g, octetOf), 'latin1').toString('utf8')
 }

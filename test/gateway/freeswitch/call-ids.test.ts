@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { CallIds } from '../../../gateway/freeswitch/call-ids.ts'
 import { Channels } from '../../../gateway/freeswitch/channels.ts'
-import type { SwitchEvent } from '../../../gateway/freeswitch/event.ts'
+import { eventIn, type SwitchEvent } from '../../../gateway/freeswitch/event.ts'
 import { settled } from '../../support/fake-clock.ts'
 
 function scene() {
@@ -95,6 +97,28 @@ describe('which call an event is of', () => {
     await settled()
     assert.equal(ids.channels.size, 0)
   })
+
+  for (const format of ['json', 'plain'] as const)
+    test(`of a channel nothing is kept but its name and its call: no event that said them (${format})`, () => {
+      const { ids } = scene()
+      const rest = { 'Event-Name': 'CHANNEL_CREATE', Rest: 'x'.repeat(200_000) }
+      setFlagsFromString('--expose-gc')
+      const collect = runInNewContext('gc') as () => void
+      const used = () => {
+        collect()
+        return process.memoryUsage().heapUsed
+      }
+      const before = used()
+      for (let n = 0; n < 200; n++) {
+        const headers = { ...rest, 'Unique-ID': `channel-number-${n}`, variable_sip_call_id: `call-number-${n}` }
+        const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\n`)
+        const body = format === 'json' ? JSON.stringify(headers) : `${lines.join('')}\n`
+        ids.take(eventIn({ headers: new Map([['content-type', `text/event-${format}`]]), body })!, false)
+      }
+      assert.equal(ids.channels.size, 200)
+      const kept = used() - before
+      assert.ok(kept < 10_000_000, `${kept} octets`)
+    })
 
   test('ten thousand wait, those beyond are dropped, and told', async () => {
     const { found, take, asked, dropped } = scene()
