@@ -71,16 +71,17 @@ export class EslConnection {
 
   /**
    * An API command in one line.
+   * @param withinMs absent: as long as it has something to say, and while nothing is heard since `pause`
    * @returns what FreeSWITCH answers, such as `+OK`; undefined when it is away, or does not in time
    */
-  async api(command: string, withinMs: number): Promise<string | undefined> {
-    const link = this.#link
-    if (!link) return undefined
+  async api(command: string, withinMs?: number): Promise<string | undefined> {
+    const answered = this.#link?.command(`api ${command}`)
+    if (!answered || withinMs === undefined) return answered
     let late: Timer | undefined
     const timeout = new Promise<undefined>((resolve) => {
       late = this.#parts.clock.after(withinMs, () => resolve(undefined))
     })
-    const reply = await Promise.race([link.command(`api ${command}`), timeout])
+    const reply = await Promise.race([answered, timeout])
     late?.cancel()
     return reply
   }

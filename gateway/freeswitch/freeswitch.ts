@@ -23,8 +23,6 @@ export interface CallKiller {
 const USEFUL = ['CHANNEL_CREATE', 'CHANNEL_ANSWER', 'CHANNEL_UUID', 'CHANNEL_DESTROY']
 /** Milliseconds that whoever hangs up waits for it. */
 const KILL_MS = 1000
-/** Milliseconds until nobody says any more which call a channel is of. */
-const ASK_MS = 5000
 /** Milliseconds that a stop waits for the store. */
 const HAND_OVER_MS = 2000
 
@@ -166,6 +164,6 @@ export class Freeswitch implements Integration, CallKiller {
 }
 
 async function askCallId(connection: EslConnection, uuid: string): Promise<string | undefined> {
-  const reply = await connection.api(`uuid_getvar ${uuid} sip_call_id`, ASK_MS)
+  const reply = await connection.api(`uuid_getvar ${uuid} sip_call_id`)
   return reply === '_undef_' || reply?.startsWith('-ERR') ? '' : reply
 }

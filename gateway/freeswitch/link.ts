@@ -22,8 +22,9 @@ export interface LinkEnd {
   isRefused: boolean
 }
 
-/** Milliseconds until it is logged in, and until a command is answered. */
+/** Milliseconds until it is logged in. */
 const LOGIN_MS = 5000
+/** Milliseconds in which nothing at all comes, though a command is to be answered. */
 const ANSWER_MS = 5000
 /** Commands that wait for their answers. */
 const MAX_COMMANDS = 1000
@@ -84,13 +85,8 @@ export class Link {
   }
 
   resume(): void {
-    const { clock } = this.#parts
     this.#isPaused = false
-    this.heardAt = clock.now()
-    for (const command of this.#commands) {
-      command.late.cancel()
-      command.late = clock.after(ANSWER_MS, () => this.#late(command))
-    }
+    this.heardAt = this.#parts.clock.now()
     this.#wire.resume()
   }
 
@@ -163,10 +159,12 @@ export class Link {
     command.answer(reply)
   }
 
-  /** Who reads nothing hears no answer. */
+  /** FreeSWITCH tells all events that it has queued before it reads a command, and who reads nothing hears no answer. */
   #late(command: Command): void {
-    if (!this.#isPaused) return this.#end('it does not answer')
-    command.late = this.#parts.clock.after(ANSWER_MS, () => this.#late(command))
+    const { clock } = this.#parts
+    const silentMs = this.#isPaused ? 0 : clock.now() - this.heardAt
+    if (silentMs >= ANSWER_MS) return this.#end('it does not answer')
+    command.late = clock.after(ANSWER_MS - silentMs, () => this.#late(command))
   }
 
   #end(why: string, isRefused = false): void {

@@ -124,6 +124,24 @@ describe('a connection to an event socket', () => {
     assert.deepEqual(told, ['up', 'it does not answer'])
   })
 
+  test('while it tells what it has queued it reads no command: who talks is not taken for one that does not answer', async () => {
+    const { wire, connection, clock, told } = scene()
+    await wire().isGood()
+    const asked = connection.api('version')
+    for (let seconds = 0; seconds < 60; seconds += 4) {
+      await clock.advance(4000)
+      await wire().says('Content-Length: 2\nContent-Type: text/event-json\n\n{}')
+    }
+    assert.deepEqual(told, ['up'])
+    await wire().says(answer('FreeSWITCH'))
+    assert.equal(await asked, 'FreeSWITCH')
+    void connection.api('version')
+    await clock.advance(4999)
+    assert.deepEqual(told, ['up'])
+    await clock.advance(1)
+    assert.deepEqual(told, ['up', 'it does not answer'])
+  })
+
   test('a thousand commands wait for their answers, no more', async () => {
     const { wire, connection } = scene()
     await wire().isGood()

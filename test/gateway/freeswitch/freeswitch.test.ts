@@ -57,9 +57,10 @@ function listening(
     },
   )
   t.after(async () => {
-    await freeswitch.stop()
-    await server.stop()
+    const stopped = freeswitch.stop()
     await clock.advance(2000)
+    await stopped
+    await server.stop()
   })
   freeswitch.start()
   const isUp = () => until(() => freeswitch.health.text === 'connected')
@@ -216,6 +217,33 @@ describe('FreeSWITCH', () => {
       kept.map(({ attributes }) => Number.parseInt(String(attributes.Note), 10)),
       Array.from({ length: total }, (_, n) => n),
     )
+    assert.equal(freeswitch.health.text, 'connected')
+  })
+
+  test('a digit whose call is asked for while nothing is read, for however long, is of that call in the end', async (t) => {
+    const waiting: (() => void)[] = []
+    let isSlow = true
+    const kept: RouseEvent[] = []
+    const publish = async (events: RouseEvent[]) => {
+      if (isSlow) await new Promise<void>((resolve) => void waiting.push(resolve))
+      return kept.push(...events)
+    }
+    const { server, isUp, clock, lines, freeswitch } = await scene(t, { publish })
+    await isUp()
+    server.channels.set(OTHER, 'old@x')
+    // As it does: what it has queued goes before the answer.
+    server.beforeAnswer = () => {
+      server.beforeAnswer = () => {}
+      for (let n = 0; n < 3000; n++) server.raise('CHANNEL_ANSWER', { ...answered, Note: 'x'.repeat(1000) })
+    }
+    server.raise('DTMF', { 'Unique-ID': OTHER, 'DTMF-Digit': '1' })
+    await until(() => /the store is slow/.test(lines.join('')))
+    await clock.advance(20_000)
+    isSlow = false
+    for (const go of waiting) go()
+    await until(() => kept.length >= 3001)
+    const digit = kept.find(({ type }) => type === 'dtmf')
+    assert.deepEqual([digit?.attributes.callId, digit?.attributes.digit], ['old@x', '1'])
     assert.equal(freeswitch.health.text, 'connected')
   })
 
