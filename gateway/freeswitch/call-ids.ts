@@ -13,11 +13,21 @@ export interface CallIdParts {
 /** Events that wait for the Call-ID of their channel at most, at one FreeSWITCH. */
 const MAX_WAITING = 10_000
 
+/** A channel whose Call-ID is asked for. */
+interface Asked {
+  /** They wait for it. */
+  events: SwitchEvent[]
+  /** What one of its events has said meanwhile. */
+  said: string | undefined
+  isGone: boolean
+  answered: Promise<void>
+}
+
 /** Finds the SIP call of each event, and keeps those of one channel in their order while its call is asked for. */
 export class CallIds {
   readonly channels = new Channels()
   readonly #parts: CallIdParts
-  readonly #asked = new Map<string, { events: SwitchEvent[]; isGone: boolean }>()
+  readonly #asked = new Map<string, Asked>()
   #waiting = 0
 
   constructor(parts: CallIdParts) {
@@ -29,10 +39,15 @@ export class CallIds {
     const uuid = event.get('Unique-ID')
     const said = event.get('variable_sip_call_id')
     const isKnown = isChannel(uuid)
-    if (isKnown && said !== '') this.channels.learn(uuid, said)
+    if (isKnown && said !== '') this.#learn(uuid, said)
     if (isWanted) this.#find(event, said || this.channels.callId(uuid), isKnown ? uuid : undefined)
     if (event.name === 'CHANNEL_UUID') this.#forget(event.get('Old-Unique-ID'))
     if (event.name === 'CHANNEL_DESTROY') this.#forget(uuid)
+  }
+
+  /** Waits until no event waits for its Call-ID. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.#asked.values()].map(({ answered }) => answered))
   }
 
   #find(event: SwitchEvent, callId: string | undefined, uuid: string | undefined): void {
@@ -41,19 +56,28 @@ export class CallIds {
     if (this.#waiting >= MAX_WAITING) return this.#parts.dropped(event)
     this.#waiting++
     if (asked) asked.events.push(event)
-    else void this.#ask(uuid!, event)
+    else this.#ask(uuid!, event)
   }
 
   /** One that is older than the connection. */
-  async #ask(uuid: string, event: SwitchEvent): Promise<void> {
-    const asked = { events: [event], isGone: false }
-    this.#asked.set(uuid, asked)
-    const answer = await this.#parts.ask(uuid)
+  #ask(uuid: string, event: SwitchEvent): void {
+    const answered = this.#parts.ask(uuid).then((answer) => this.#answered(uuid, answer))
+    this.#asked.set(uuid, { events: [event], said: undefined, isGone: false, answered })
+  }
+
+  #answered(uuid: string, answer: string | undefined): void {
+    const { events, said, isGone } = this.#asked.get(uuid)!
     this.#asked.delete(uuid)
-    this.#waiting -= asked.events.length
-    const callId = this.channels.callId(uuid) ?? answer
-    if (callId !== undefined && !asked.isGone) this.channels.learn(uuid, callId)
-    for (const each of asked.events) this.#parts.found(each, each.get('variable_sip_call_id') || (callId ?? ''))
+    this.#waiting -= events.length
+    const callId = said ?? answer
+    if (callId !== undefined && !isGone) this.channels.learn(uuid, callId)
+    for (const event of events) this.#parts.found(event, event.get('variable_sip_call_id') || (callId ?? ''))
+  }
+
+  #learn(uuid: string, callId: string): void {
+    this.channels.learn(uuid, callId)
+    const asked = this.#asked.get(uuid)
+    if (asked) asked.said = callId
   }
 
   #forget(uuid: string): void {

@@ -74,6 +74,8 @@ export class Freeswitch implements Integration, CallKiller {
 
   async stop(): Promise<void> {
     for (const { connection } of this.#servers) connection.stop()
+    // Nobody says any more which call they are of.
+    await Promise.all(this.#servers.map(({ callIds }) => callIds.settled()))
     await this.#backlog.close(HAND_OVER_MS)
   }
 

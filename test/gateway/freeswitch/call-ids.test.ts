@@ -98,6 +98,17 @@ describe('which call an event is of', () => {
     assert.equal(ids.channels.size, 0)
   })
 
+  test('a digit whose channel is gone before the answer comes is of the call that the channel said in the end', async () => {
+    const { found, take, asked, ids } = scene()
+    take('DTMF', u1)
+    take('CHANNEL_HANGUP', said, false)
+    take('CHANNEL_DESTROY', said, false)
+    asked[0]!.answer('')
+    await settled()
+    assert.deepEqual(found, ['DTMF c@x'])
+    assert.equal(ids.channels.size, 0)
+  })
+
   for (const format of ['json', 'plain'] as const)
     test(`of a channel nothing is kept but its name and its call: no event that said them (${format})`, () => {
       const { ids } = scene()

@@ -290,6 +290,29 @@ describe('FreeSWITCH', () => {
     assert.equal(kept.length, 3)
   })
 
+  test('what waits for its call when it is stopped is handed over, too', async (t) => {
+    const waiting: (() => void)[] = []
+    const kept: RouseEvent[] = []
+    const publish = async (events: RouseEvent[]) => {
+      await new Promise<void>((resolve) => void waiting.push(resolve))
+      return kept.push(...events)
+    }
+    const { server, isUp, freeswitch } = await scene(t, { publish })
+    await isUp()
+    server.raise('CHANNEL_HANGUP', { 'Unique-ID': OTHER })
+    server.isMute = true
+    await until(() => server.commands.some((command) => command.startsWith('api uuid_getvar')))
+    let isStopped = false
+    const stopped = freeswitch.stop().then(() => {
+      isStopped = true
+    })
+    await until(() => waiting.length === 1)
+    assert.equal(isStopped, false)
+    waiting[0]!()
+    await stopped
+    assert.equal(kept.length, 1)
+  })
+
   test('of several, each is connected to; one that is away is told, and the others go on', async (t) => {
     const one = await new FakeSwitch().start()
     const other = await new FakeSwitch('other').start()
