@@ -1,3 +1,4 @@
+import { bounded } from '../../functions/contract/bounded.ts'
 import { type Clock, pause } from '../../functions/contract/clock.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { Store } from '../../functions/store/store.ts'
@@ -46,14 +47,9 @@ export class Backlog {
 
   /** Waits until all are in the store, so long at most; what is left then is given up. */
   async close(withinMs: number): Promise<void> {
-    if (!this.#work) return
-    let late = () => {}
-    const timeout = new Promise<void>((resolve) => {
-      late = resolve
-    })
-    const timer = this.#parts.clock.after(withinMs, () => late())
-    await Promise.race([this.#work, timeout])
-    timer.cancel()
+    const work = this.#work
+    if (!work) return
+    await bounded(this.#parts.clock, withinMs, () => work).catch(() => {})
     if (this.size > 0) this.#parts.lost(this.size)
     this.#events = []
   }

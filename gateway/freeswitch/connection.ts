@@ -1,3 +1,4 @@
+import { bounded } from '../../functions/contract/bounded.ts'
 import { type Clock, pauseAfter, type Timer } from '../../functions/contract/clock.ts'
 import type { Frame } from './frames.ts'
 import { Link, type LinkEnd } from './link.ts'
@@ -77,13 +78,7 @@ export class EslConnection {
   async api(command: string, withinMs?: number): Promise<string | undefined> {
     const answered = this.#link?.command(`api ${command}`)
     if (!answered || withinMs === undefined) return answered
-    let late: Timer | undefined
-    const timeout = new Promise<undefined>((resolve) => {
-      late = this.#parts.clock.after(withinMs, () => resolve(undefined))
-    })
-    const reply = await Promise.race([answered, timeout])
-    late?.cancel()
-    return reply
+    return bounded(this.#parts.clock, withinMs, () => answered).catch(() => undefined)
   }
 
   /** Nothing is heard until `resume`; FreeSWITCH keeps it meanwhile. */
