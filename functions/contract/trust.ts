@@ -1,4 +1,6 @@
 import type { Problem } from './problem.ts'
+import { SettingsError } from './settings.ts'
+import { secretSetting } from './settings-values.ts'
 import { createSigner, type Signer } from './sign.ts'
 
 /** Who may invoke over HTTP: whoever signs with this, everybody, or nobody, since nothing says who. */
@@ -25,7 +27,12 @@ const BEYOND_LOOPBACK = refusing(
 export function createTrust({ secret, unsigned }: TrustOptions): (url: string, env: unknown) => Trust {
   if (secret && unsigned) throw new TypeError('secret and unsigned: expected one of them, got both')
   if (secret) {
-    const trust = { signer: createSigner(secret) }
+    const read = secretSetting(secret.trim())
+    if (!read.ok) {
+      const message = `secret: expected ${read.expected}, got something else; ${read.remedy}`
+      throw new SettingsError([{ setting: 'secret', message }])
+    }
+    const trust = { signer: createSigner(read.value) }
     return () => trust
   }
   if (unsigned) return () => OPEN
@@ -47,14 +54,11 @@ function lastSecret(): (secret: string) => Trust {
   }
 }
 
+/** A secret that can be guessed is none. */
 function trustIn(secret: string): Trust {
-  try {
-    return { signer: createSigner(secret) }
-  } catch {
-    return refusing(
-      'WEBHOOK_SECRET of this function: expected whsec_ followed by base64, or two of these separated by a space',
-    )
-  }
+  const read = secretSetting(secret.trim())
+  if (read.ok) return { signer: createSigner(read.value) }
+  return refusing(`WEBHOOK_SECRET of this function: expected ${read.expected}; ${read.remedy}`)
 }
 
 function settingsOf(env: unknown): Record<string, unknown> {

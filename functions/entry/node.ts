@@ -4,8 +4,8 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { SettingsError } from '../contract/settings.ts'
-import { createSigner } from '../contract/sign.ts'
+import { Reader, SettingsError } from '../contract/settings.ts'
+import { secretSetting } from '../contract/settings-values.ts'
 import { type App, listenerOf } from './node-listener.ts'
 
 /**
@@ -63,8 +63,11 @@ function readPort(text = '3000'): number {
 
 /** The router itself refuses what is not signed; a function that could only refuse is better not started. */
 function checkTrust(): void {
-  const { WEBHOOK_SECRET, FUNCTIONS_UNSIGNED } = process.env
-  if (WEBHOOK_SECRET?.trim()) return checkSecret(WEBHOOK_SECRET)
+  const read = new Reader(process.env)
+  read.value('WEBHOOK_SECRET', secretSetting)
+  for (const { message } of read.faults) refuse(message)
+  if (read.has('WEBHOOK_SECRET')) return
+  const { FUNCTIONS_UNSIGNED } = process.env
   if (!/\bloopback\b/i.test(FUNCTIONS_UNSIGNED ?? '')) {
     refuse(
       'WEBHOOK_SECRET: expected the secret of the gateway, got nothing; make one with: echo whsec_$(openssl rand -base64 32), or set FUNCTIONS_UNSIGNED=loopback on both sides',
@@ -74,14 +77,6 @@ function checkTrust(): void {
     refuse(
       `FUNCTIONS_UNSIGNED: loopback is for this machine alone, but HOST is ${hostname}; set WEBHOOK_SECRET instead`,
     )
-  }
-}
-
-function checkSecret(secret: string): void {
-  try {
-    createSigner(secret)
-  } catch {
-    refuse('WEBHOOK_SECRET: expected whsec_ and base64, or two of these separated by a space, got something else')
   }
 }
 

@@ -81,7 +81,12 @@ test('what is wrong is said in one sentence', async () => {
     [[fileURLToPath(import.meta.resolve('../invocations.ts'))], {}, /no default export with fetch/],
     [[APP], { PORT: 'http' }, /PORT: expected 0 to 65535, got "http"/],
     [[APP], {}, /WEBHOOK_SECRET: expected the secret .*got nothing.*openssl.*FUNCTIONS_UNSIGNED=loopback/],
-    [[APP], { WEBHOOK_SECRET: '%%%' }, /WEBHOOK_SECRET: expected whsec_ and base64.* got something else/],
+    [[APP], { WEBHOOK_SECRET: '%%%' }, /WEBHOOK_SECRET: expected whsec_ and 24 to 64 octets .* got something else/],
+    [
+      [APP],
+      { WEBHOOK_SECRET: 'whsec_c2VjcmV0' },
+      /WEBHOOK_SECRET: expected whsec_ and 24 to 64 .*; make one with: echo/,
+    ],
     [[APP], { ...UNSIGNED, HOST: '0.0.0.0' }, /FUNCTIONS_UNSIGNED: .*HOST is 0\.0\.0\.0; set WEBHOOK_SECRET instead/],
   ]
   const runs = cases.map(([args, env]) => start(args, env))

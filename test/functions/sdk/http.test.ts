@@ -283,6 +283,17 @@ describe('who may invoke without a secret', () => {
     assert.doesNotMatch(text, /hunter2/)
   })
 
+  test('a secret that can be guessed opens nothing, though the request is signed with it', async () => {
+    const guessable = `whsec_${btoa('secret')}`
+    const headers = { ...(await createSigner(guessable).sign('msg-1', body, NOW)) }
+    const request = new Request(`${ORIGIN}/invite/example.com/bob`, { method: 'POST', body, headers })
+    const sip = app({ now: () => NOW })
+    const response = await sip.fetch(request, { WEBHOOK_SECRET: guessable } as never)
+    assert.equal(response.status, 401)
+    assert.match(await response.text(), /WEBHOOK_SECRET of this function: expected whsec_ and 24 to 64 octets/)
+    assert.throws(() => app({ secret: guessable }), /secret: expected whsec_ and 24 to 64 octets .*; make one/)
+  })
+
   test('a secret and `unsigned` contradict each other', () => {
     assert.throws(() => app({ secret: SECRET, unsigned: true }), /expected one of them, got both/)
   })
