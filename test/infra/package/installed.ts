@@ -52,8 +52,9 @@ export function installPackage(): Installed {
 }
 
 /** Runs a program to its end. @returns what it wrote */
-export function run(command: string, args: string[], cwd: string): string {
-  const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8', env: ENV, timeout: 120_000 })
+export function run(command: string, args: string[], cwd: string, settings: Record<string, string> = {}): string {
+  const env = { ...ENV, ...settings }
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8', env, timeout: 120_000 })
   assert.equal(status, 0, `${command} ${args.join(' ')}: ${status}\n${stdout}${stderr}`)
   return stdout
 }

@@ -4,10 +4,14 @@ import { once } from 'node:events'
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { createSigner } from '../../../functions/contract/sign.ts'
+import { invocation } from '../../functions/invocations.ts'
+import { lambdaEvent } from '../../runtimes/lambda/events.ts'
 import { ENV, type Installed, installPackage, run } from './installed.ts'
 
 /** An address of its own: the standard port may be taken on 127.0.0.1. */
 const SERVER = '127.0.0.61:5060'
+const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
 
 describe('the published package, installed by npm into an empty project', () => {
   let installed: Installed
@@ -47,6 +51,8 @@ describe('the published package, installed by npm into an empty project', () => 
     for (const file of ['.gitignore', 'package.json', 'app.test.ts', 'deploy/Dockerfile', 'deploy/lambda.ts']) {
       assert.ok(existsSync(join(project, file)), file)
     }
+    // Settings with secrets stay out of images as they stay out of commits.
+    for (const file of ['.gitignore', '.dockerignore']) assert.match(read(file), /^\.env/m, file)
     // What `npm install` would bring: there is no registry here.
     renameSync(join(installed.folder, 'node_modules'), join(project, 'node_modules'))
     run(process.execPath, [join(project, 'node_modules/typescript/bin/tsc')], project)
@@ -61,6 +67,32 @@ describe('the published package, installed by npm into an empty project', () => 
     assert.deepEqual(JSON.parse(run('npx', ['rouse', 'routes', '--json'], project)).handlers, ['late-fork'])
   })
 
+  test('its Lambda function answers what an HTTP API makes of a path with an escape, and nobody else', async () => {
+    const uri = 'sip:a%2Fb@example.com'
+    const body = JSON.stringify(invocation({ request: { uri, aor: uri }, data: { contacts: [] } }))
+    const signed = await createSigner(SECRET).sign('msg-1', body, Date.now())
+    const invoked = (headers: object) =>
+      answerOf({ path: '/invite/example.com/a%2Fb', headers: Object.entries(headers), body: Buffer.from(body) })
+    const answered = invoked({ 'content-type': 'application/cloudevents+json', ...signed })
+    assert.equal(answered.statusCode, 200)
+    const { actions } = JSON.parse(answered.body)
+    assert.deepEqual(actions[1], { action: 'push', aor: uri })
+    assert.equal(invoked({ 'content-type': 'application/cloudevents+json' }).statusCode, 401)
+  })
+
+  /** The handler is loaded as AWS loads it, in a process of its own. */
+  function answerOf(request: { path: string; headers: [string, string][]; body: Buffer }) {
+    const event = lambdaEvent('http-api', { method: 'POST', query: '', ...request })
+    const script = `
+      const { handler } = await import('./deploy/lambda.ts')
+      const answer = await handler(${JSON.stringify(event)}, { getRemainingTimeInMillis: () => 3000 })
+      console.log(JSON.stringify(answer))`
+    const args = ['--input-type=module', '--eval', script]
+    return JSON.parse(run(process.execPath, args, project, { WEBHOOK_SECRET: SECRET }))
+  }
+
+  const read = (file: string) => readFileSync(join(project, file), 'utf8')
+
   test('rouse dev and two rouse phones complete a push wake-up; a save while the call waits changes what wakes it', async (t) => {
     const dev = new Running(t, ...rouse('dev', '--listen', SERVER, '--http', '127.0.0.61:0'), project)
     await dev.says('Rouse is ready.')
@@ -71,7 +103,7 @@ describe('the published package, installed by npm into an empty project', () => 
     const alice = new Running(t, ...phone('alice', '--call', 'bob', '--hangup', 'after', '100ms'), project)
     await dev.says('wake sip:bob@127.0.0.61')
 
-    const app = readFileSync(join(project, 'app.ts'), 'utf8')
+    const app = read('app.ts')
     writeFileSync(join(project, 'app.ts'), app.replace('(call, event) =>', '(call, event) => {'))
     await dev.says('not loaded, the code of before goes on')
     const fork = 'call.fork(event.contact)'
