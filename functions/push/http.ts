@@ -5,6 +5,7 @@ import type { PushMessage, PushResult } from '../contract/push.ts'
 import { readBody } from '../contract/read-body.ts'
 import type { Trust } from '../contract/trust.ts'
 import { validatePushMessage } from '../contract/validate.ts'
+import { Repeats } from './repeats.ts'
 
 export interface ServePushOptions {
   send(message: PushMessage): Promise<PushResult>
@@ -19,6 +20,7 @@ const MAX_BYTES = 65_536
 /** `POST /push`: a PushMessage in, a PushResult out; what is wrong with it as a problem (RFC 9457). */
 export function servePush({ send, trust, now }: ServePushOptions): Hono {
   const app = new Hono()
+  const repeats = new Repeats()
   app.post('/push', async (c) => {
     const trusted = trust(c.req.url)
     if ('problem' in trusted && trusted.problem) return problemResponse(trusted.problem)
@@ -27,7 +29,11 @@ export function servePush({ send, trust, now }: ServePushOptions): Hono {
     const verified = await trusted.signer?.verify((name) => c.req.header(name), text.value, now())
     if (verified?.ok === false) return problemResponse(verified.problem)
     const message = readMessage(text.value)
-    return message.ok ? c.json(await send(message.value)) : problemResponse(message.problem)
+    if (!message.ok) return problemResponse(message.problem)
+    const push = () => send(message.value)
+    if (!verified) return c.json(await push())
+    const { id, timestamp } = verified.value
+    return c.json(await repeats.once(id, timestamp, now(), push))
   })
   app.notFound(() => problemResponse({ code: 'not_found', detail: 'pushes are POSTed to /push' }))
   return app

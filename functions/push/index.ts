@@ -1,7 +1,7 @@
 import type { Clock } from '../contract/clock.ts'
 import { platformClock } from '../contract/platform.ts'
 import type { PushMessage, PushResult } from '../contract/push.ts'
-import { createSigner } from '../contract/sign.ts'
+import { createTrust } from '../contract/trust.ts'
 import { servePush } from './http.ts'
 import { createSend, type SendOptions } from './send.ts'
 
@@ -36,7 +36,7 @@ export interface Push {
 export function createPush(options: PushOptions): Push {
   const { secret, clock = platformClock } = options
   const send = createSend({ ...options, clock })
-  const trusted = secret ? { signer: createSigner(secret) } : {}
-  const app = servePush({ send, trust: () => trusted, now: () => clock.now() })
+  const trust = createTrust(secret ? { secret } : { unsigned: true })
+  const app = servePush({ send, trust: (url) => trust(url, undefined), now: () => clock.now() })
   return { send, fetch: async (request) => app.fetch(request) }
 }

@@ -42,7 +42,9 @@ describe('the push function', () => {
     }
     const { fetch, lines } = app({ env: { WEBHOOK_SECRET: SECRET, ...APNS, ...VAPID }, platform })
     const send = async (provider: string) => {
-      const response = await fetch(await signed(pushOf({ provider, prid: 'aa11', param: 'T.com.example.app.voip' })))
+      const response = await fetch(
+        await signed(pushOf({ id: provider, provider, prid: 'aa11', param: 'T.com.example.app.voip' })),
+      )
       return response.json()
     }
     assert.deepEqual(await send('apns'), { outcome: 'accepted' })

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, describe, test } from 'node:test'
-import type { PushMessage } from '../../../functions/contract/push.ts'
+import type { PushMessage, PushResult } from '../../../functions/contract/push.ts'
 import { createSigner } from '../../../functions/contract/sign.ts'
 import { createPush, type PushOptions } from '../../../functions/push/index.ts'
+import { Repeats } from '../../../functions/push/repeats.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
-import { pushOf } from './pushes.ts'
+import { NOW, pushOf } from './pushes.ts'
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
 const MESSAGE = pushOf({ param: 'project-of-bob', data: { why: 'call' } })
@@ -20,7 +21,7 @@ class Lines {
 
 function push(options: Partial<PushOptions> = {}) {
   const log = new Lines()
-  return { log, ...createPush({ log, clock: new FakeClock(1_700_000_000_000), ...options }) }
+  return { log, ...createPush({ log, clock: new FakeClock(NOW), ...options }) }
 }
 
 function assertNoToken(value: unknown): void {
@@ -213,6 +214,24 @@ describe('POST /push', () => {
   const post = (fetch: (request: Request) => Promise<Response>, body: string, headers: Record<string, string> = {}) =>
     fetch(new Request('https://push.test/push', { method: 'POST', body, headers }))
 
+  /** Counts what is pushed. */
+  const scripted = (send: () => Promise<PushResult> = async () => ({ outcome: 'accepted' })) => ({
+    count: 0,
+    send(): Promise<PushResult> {
+      this.count++
+      return send()
+    },
+  })
+
+  const signedTo = (fetch: (request: Request) => Promise<Response>) => {
+    return async (message: PushMessage, now = NOW): Promise<PushResult> => {
+      const body = JSON.stringify(message)
+      const response = await post(fetch, body, { ...(await createSigner(SECRET).sign(message.id, body, now)) })
+      assert.equal(response.status, 200)
+      return (await response.json()) as PushResult
+    }
+  }
+
   test('a push goes out, the result comes back', async () => {
     const response = await post(push().fetch, JSON.stringify(MESSAGE))
     assert.equal(response.status, 200)
@@ -239,11 +258,67 @@ describe('POST /push', () => {
     const { fetch } = push({ secret: SECRET })
     const body = JSON.stringify(MESSAGE)
     assert.equal((await post(fetch, body)).status, 401)
-    const headers = await createSigner(SECRET).sign('push-1', body, 1_700_000_000_000)
+    const headers = await createSigner(SECRET).sign('push-1', body, NOW)
     assert.equal((await post(fetch, body, { ...headers })).status, 200)
+  })
+
+  test('a signed push that comes again, as it was or signed anew, is answered as before and pushes nothing', async () => {
+    const provider = scripted()
+    const { fetch } = push({ secret: SECRET, providers: { fcm: provider } })
+    const send = signedTo(fetch)
+    const first = await send(MESSAGE)
+    assert.deepEqual(await send(MESSAGE), first)
+    assert.deepEqual(await send(MESSAGE, NOW + 2000), first)
+    assert.equal(provider.count, 1)
+    await send({ ...MESSAGE, id: 'another' })
+    assert.equal(provider.count, 2)
+  })
+
+  test('one that comes while its first try is under way is that try', async () => {
+    const answer = Promise.withResolvers<PushResult>()
+    const provider = scripted(() => answer.promise)
+    const send = signedTo(push({ secret: SECRET, providers: { fcm: provider } }).fetch)
+    const both = [send(MESSAGE), send(MESSAGE)]
+    answer.resolve({ outcome: 'accepted' })
+    assert.deepEqual(await Promise.all(both), [{ outcome: 'accepted' }, { outcome: 'accepted' }])
+    assert.equal(provider.count, 1)
+  })
+
+  test('what has failed is pushed when it is tried again, even within the second of the first try', async () => {
+    const results: PushResult[] = [{ outcome: 'failed', retryAfterSeconds: 0 }, { outcome: 'accepted' }]
+    const provider = scripted(async () => results.shift()!)
+    const send = signedTo(push({ secret: SECRET, providers: { fcm: provider } }).fetch)
+    assert.equal((await send(MESSAGE)).outcome, 'failed')
+    assert.equal((await send(MESSAGE)).outcome, 'accepted')
   })
 
   test('other paths: 404', async () => {
     assert.equal((await push().fetch(new Request('https://push.test/'))).status, 404)
+  })
+})
+
+describe('pushes that are remembered', () => {
+  const accepted = async (): Promise<PushResult> => ({ outcome: 'accepted' })
+
+  test('are forgotten when their signature is no good any more, and the oldest when there are too many', async () => {
+    const repeats = new Repeats(2)
+    let sent = 0
+    const once = (id: string, seconds: number, now = seconds) =>
+      repeats.once(id, seconds, now * 1000, () => {
+        sent++
+        return accepted()
+      })
+    await once('a', 1000)
+    await once('a', 1000, 1299)
+    assert.equal(sent, 1)
+    await once('b', 1000)
+    await once('c', 1000)
+    await once('b', 1000)
+    assert.equal(sent, 3)
+    await once('a', 1000)
+    assert.equal(sent, 4)
+    await once('d', 1301)
+    await once('a', 1301)
+    assert.equal(sent, 6)
   })
 })
