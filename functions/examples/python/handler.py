@@ -1,13 +1,15 @@
 """A function for Rouse in Python, with the standard library alone: python3 handler.py
 
 PORT (default 3000, 0 takes a free one) and HOST (default 127.0.0.1) say where it listens; WEBHOOK_SECRET is the gateway's
-(`whsec_...`, two separated by a space while they rotate; without it anybody who reaches the port is believed).
+(`whsec_...`, two separated by a space while they rotate). FUNCTIONS_UNSIGNED=loopback does without on 127.0.0.1.
 It wakes phones: what is registered rings now, and a sleeping phone joins when it registers. For `*43bob` the call waits
 instead, until a phone of bob's registers, or half a minute is over.
 """
 
 import json
 import os
+import re
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
@@ -104,6 +106,7 @@ def read_invocation(body):
         data = invocation["data"]
         known = data["contract"] == 1 and invocation["specversion"] == "1.0" and invocation["type"] in TYPES
         whole = all(isinstance(data[key], of) for key, of in (("request", dict), ("contacts", list)))
+        whole = whole and isinstance(data.get("path", ""), str)
     except (ValueError, KeyError, TypeError):
         known = whole = False
     if not known or not whole:
@@ -120,20 +123,27 @@ TYPES = {"sip.request", "transaction.cancelled", *NEEDED}
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    timeout = 10  # seconds for which a sender may say nothing
     wbufsize = -1  # headers and body in one packet: two would wait for each other, 40 ms of a caller's time
     signer = None
     seen = Seen()
 
     def do_GET(self):
-        if urlsplit(self.path).path == "/.well-known/rouse":
-            return self.respond(200, MANIFEST)
-        return self.respond(404, Refused(404, "not_found", "there is nothing at this path").body)
+        """Which routes there are is for the gateway alone, too."""
+        try:
+            self.verified_body()
+            if urlsplit(self.path).path != "/.well-known/rouse":
+                raise Refused(404, "not_found", "there is nothing at this path")
+        except Refused as refused:
+            return self.respond(refused.status, refused.body)
+        return self.respond(200, MANIFEST)
 
     def do_POST(self):
         try:
             invocation = read_invocation(self.verified_body())
             self.refuse_replays(invocation)
-            given = answer(urlsplit(self.path).path, invocation)
+            # What a URL says is not signed.
+            given = answer(invocation["data"].get("path", urlsplit(self.path).path), invocation)
         except Refused as refused:
             return self.respond(refused.status, refused.body)
         except Exception as error:  # what went wrong is for the log of the function, not for the gateway
@@ -143,15 +153,28 @@ class Handler(BaseHTTPRequestHandler):
 
     def verified_body(self):
         """The octets as they came: these are what is signed."""
-        length = int(self.headers.get("content-length") or 0)
-        if length > MAX_OCTETS:
-            self.close_connection = True
-            raise Refused(413, "request.too_large", f"an invocation has at most {MAX_OCTETS} octets")
-        body = self.rfile.read(length)
-        fault = self.signer and self.signer.fault(self.headers, body)
+        body = self.read_body()
+        fault = self.signer.fault(self.headers, body) if self.signer else self.fault_unsigned()
         if fault:
             raise Refused(401, "request.unauthorized", fault)
         return body
+
+    def read_body(self):
+        """A body whose end is not known is not read, and what comes behind it is no request."""
+        length = self.headers.get("content-length") or "0"
+        if "transfer-encoding" in self.headers or not re.fullmatch("[0-9]{1,12}", length):
+            self.close_connection = True
+            raise Refused(400, "request.invalid", "expected Content-Length, in octets")
+        if int(length) > MAX_OCTETS:
+            self.close_connection = True
+            raise Refused(413, "request.too_large", f"an invocation has at most {MAX_OCTETS} octets")
+        return self.rfile.read(int(length))
+
+    def fault_unsigned(self):
+        """A web page whose name was made to resolve to 127.0.0.1 (DNS rebinding) asks for another name."""
+        if is_loopback(re.sub(":[0-9]+$", "", self.headers.get("host") or "")):
+            return None
+        return "FUNCTIONS_UNSIGNED=loopback: only requests to 127.0.0.1 or localhost are taken unsigned"
 
     def refuse_replays(self, invocation):
         """The gateway's own second try has the same id, but another attempt, and so another signature."""
@@ -181,10 +204,27 @@ class Handler(BaseHTTPRequestHandler):
         """Nothing: one call may be many requests."""
 
 
+def is_loopback(host):
+    return re.fullmatch(r"localhost|127(\.[0-9]{1,3}){3}", host) is not None
+
+
+def signer_for(host):
+    """Whoever cannot tell the gateway from others is better not started."""
+    secret = os.environ.get("WEBHOOK_SECRET", "").strip()
+    if secret:
+        return Signer(secret)
+    if os.environ.get("FUNCTIONS_UNSIGNED") == "loopback" and is_loopback(host):
+        return None
+    raise ValueError("WEBHOOK_SECRET: expected the secret of the gateway, or, on 127.0.0.1, FUNCTIONS_UNSIGNED=loopback")
+
+
 def main():
-    secret = os.environ.get("WEBHOOK_SECRET")
-    Handler.signer = Signer(secret) if secret else None
-    server = ThreadingHTTPServer((os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "3000"))), Handler)
+    host = os.environ.get("HOST", "127.0.0.1")
+    try:
+        Handler.signer = signer_for(host)
+    except ValueError as error:
+        sys.exit(str(error))
+    server = ThreadingHTTPServer((host, int(os.environ.get("PORT", "3000"))), Handler)
     print(f"listening on http://{server.server_address[0]}:{server.server_address[1]}", flush=True)
     server.serve_forever()
 

@@ -11,7 +11,7 @@ export interface Reply {
   body: unknown
 }
 
-/** Invokes a function at a URL as a gateway does, and holds what comes back against the published schema. */
+/** Invokes a function at a URL as a gateway does, and holds what comes back against the published schema, and its signature. */
 export class Caller {
   readonly url: string
   readonly #secret: string
@@ -22,9 +22,9 @@ export class Caller {
     this.#secret = secret
   }
 
-  async manifest(): Promise<Reply> {
-    const headers = { ...(await createSigner(this.#secret).sign('manifest', '', Date.now())) }
-    return replyOf(await fetch(`${this.url}/.well-known/rouse`, { headers }))
+  async manifest(signature?: Record<string, string>): Promise<Reply> {
+    const headers = signature ?? { ...(await createSigner(this.#secret).sign('manifest', '', Date.now())) }
+    return this.#replyTo(headers, await fetch(`${this.url}/.well-known/rouse`, { headers }))
   }
 
   invoke(path: string, invocation: Invocation): Promise<Reply> {
@@ -45,7 +45,19 @@ export class Caller {
 
   async raw(path: string, body: string, signature: Record<string, string>): Promise<Reply> {
     const headers = { 'content-type': 'application/cloudevents+json', 'accept': 'application/json', ...signature }
-    return replyOf(await fetch(this.url + path, { method: 'POST', headers, body, redirect: 'manual' }))
+    return this.#replyTo(headers, await fetch(this.url + path, { method: 'POST', headers, body, redirect: 'manual' }))
+  }
+
+  /** What a gateway acts on is signed, with the id of what it answers. */
+  async #replyTo(asked: Record<string, string>, response: Response): Promise<Reply> {
+    const text = await response.text()
+    if (response.ok) {
+      assert.equal(response.headers.get('webhook-id'), asked['webhook-id'])
+      const signer = createSigner(this.#secret)
+      assert.ok((await signer.verify((name) => response.headers.get(name), text, Date.now())).ok, 'not signed')
+    }
+    const type = response.headers.get('content-type') ?? ''
+    return { status: response.status, type, body: text === '' ? undefined : JSON.parse(text) }
   }
 
   /** The answer to an invocation, which has to be one. */
@@ -71,10 +83,4 @@ export function only<Name extends Action['action']>(actions: Action[], name: Nam
   const found = actions.filter(({ action }) => action === name)
   assert.equal(found.length, 1, `${name} in ${JSON.stringify(actions)}`)
   return found[0] as ActionOf<Name>
-}
-
-async function replyOf(response: Response): Promise<Reply> {
-  const text = await response.text()
-  const type = response.headers.get('content-type') ?? ''
-  return { status: response.status, type, body: text === '' ? undefined : JSON.parse(text) }
 }

@@ -23,9 +23,15 @@ export interface Served {
  * What a function in any language has to do. The function is a small app: INVITE to anybody subscribes `late-fork` to `contact.registered` of
  * the callee for 30 s, pushes, forks to the contacts, and halts for 30 s when one of them can be pushed, or there is none; `late-fork` forks
  * to the contact that has registered. INVITE to `*43bob` waits for a phone of bob's, pushes, and forks to it, or replies 480.
- * @param serve starts it; WEBHOOK_SECRET is in `env`
+ * @param serve starts it; WEBHOOK_SECRET is in `env`. Rejects with what it has written when it ends at once
  */
 export function anyLanguageSuite(serve: (env: Record<string, string>) => Promise<Served>): void {
+  test('without a secret, or with one that can be guessed, it does not start, and says which setting is wrong', async () => {
+    for (const WEBHOOK_SECRET of ['', 'whsec_c2VjcmV0', 'hunter2']) {
+      await assert.rejects(serve({ WEBHOOK_SECRET, FUNCTIONS_UNSIGNED: '' }), /secret: expected /i)
+    }
+  })
+
   let served: Served
   let gateway: Caller
   before(async () => {
@@ -112,6 +118,11 @@ export function anyLanguageSuite(serve: (env: Record<string, string>) => Promise
     assert.equal(only(actions, 'push').aor, request.aor)
   })
 
+  test('the path that is signed counts, wherever the invocation was sent', async () => {
+    const strayed = await gateway.answer('/on/late-fork', invocation({ data: { ...called.data, path: ROUTE } }))
+    assert.equal(only(strayed.actions, 'push').aor, AOR)
+  })
+
   test('unknown fields are ignored', async () => {
     const known = invocation(called)
     const more = { ...known, extension: 1, data: { ...known.data, weather: { is: 'fine' } } }
@@ -152,7 +163,7 @@ export function anyLanguageSuite(serve: (env: Record<string, string>) => Promise
     assert.equal((await gateway.send(ROUTE, body, 'msg-two-keys', `${STRANGE} ${CURRENT}`)).status, 200)
   })
 
-  test('a strange key, an old message, one from the future, another body, no signature: 401 request.unauthorized', async () => {
+  test('a strange key, an old message, one from the future, another body, no signature: 401 request.unauthorized, for routes as for calls', async () => {
     const body = JSON.stringify(invocation())
     const now = Date.now()
     const strange = [
@@ -162,6 +173,7 @@ export function anyLanguageSuite(serve: (env: Record<string, string>) => Promise
       await gateway.raw(ROUTE, body, {}),
       await gateway.raw(ROUTE, body, { 'webhook-id': 'a', 'webhook-timestamp': 'now', 'webhook-signature': 'v1,AAAA' }),
     ]
+    strange.push(await gateway.manifest({}))
     for (const reply of strange) assertProblem(reply, 401, 'request.unauthorized')
   })
 
