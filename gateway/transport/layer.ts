@@ -61,8 +61,9 @@ class Layer implements TransportLayer {
         takePort(listener, await (udp ? this.#udp.open(listener, receive) : this.#streams.open(listener)))
       } catch (error) {
         await this.stop()
+        const { transport, address, port } = listener
         throw new Error(
-          `${listener.transport}://${listener.address}:${listener.port} cannot be opened: ${reasonOf(error)}`,
+          `SIP_LISTEN: ${transport}://${address}:${port} cannot be opened: ${reasonOf(error)}; choose an address of this machine and a port that is free`,
         )
       }
     }

@@ -473,7 +473,10 @@ test('a listener that cannot be opened is named, and none stays open', async () 
   )
   await network.listen({ address: '127.0.0.1', port: 5060 }, () => assert.fail('nobody connects'))
   const nothing = (): void => {}
-  await assert.rejects(layers[0]!.start(nothing, nothing), /tcp:\/\/127\.0\.0\.1:5060 cannot be opened: .*EADDRINUSE/)
+  await assert.rejects(
+    layers[0]!.start(nothing, nothing),
+    /^Error: SIP_LISTEN: tcp:\/\/127\.0\.0\.1:5060 cannot be opened: .*EADDRINUSE.*; choose an address of this machine/,
+  )
   await assert.rejects(layers[1]!.start(nothing, nothing), /tcp:/, 'its UDP port is free again')
 })
 
