@@ -17,13 +17,13 @@ export function begunBy(handler: string | undefined, { time, data }: Invocation)
   return { instance, journal: newJournal(start), canWait: true }
 }
 
-/** @returns undefined when the handler to take up again has ended, or is not known */
+/** @returns undefined when the handler to take up again has ended, is not known, or has been told this outcome before: it is told at least once */
 export function takenUp({ time, data: { wait, context } }: Invocation): Begun | undefined {
   const instance = instanceOf(wait?.name ?? '')
   const stored = readJournal(context, instance)
   if (!wait || !stored) return undefined
-  const isKnown = stored.results.some(({ of }) => of === wait.name)
-  const results = isKnown ? [...stored.results] : [...stored.results, resultOf(wait, time)]
+  if (stored.results.some(({ of }) => of === wait.name)) return undefined
+  const results = [...stored.results, resultOf(wait, time)]
   return { instance, journal: { ...copied(stored), results }, canWait: true }
 }
 

@@ -268,7 +268,7 @@ function firstTime(now: () => number, once: SipRouterOptions['once'], onError: (
     seen.first(key, timestamp, now()) && (once === undefined || everywhere(key, timestamp))
 }
 
-/** A wait of a handler that has ended meanwhile is nothing to do; a context that was lost is a fault. */
+/** A wait of a handler that has ended meanwhile, or was told before how it ended, is nothing to do; a context that was lost is a fault. */
 function forgotten({ context, wait }: InvocationData): DispatchResult {
   if (readContext(context)) return { status: 200, body: { actions: [], context } }
   const detail = `the context holds no journal for ${wait?.name ?? 'this wait'}; it must be echoed as the function gave it`

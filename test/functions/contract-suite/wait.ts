@@ -174,6 +174,23 @@ export const wait: Room = {
       },
     },
     {
+      title:
+        'one that is delivered twice does nothing twice either where the handler goes by what it has written meanwhile',
+      app: invites(async (call) => {
+        await call.wait('pickup', {}, '5s')
+        if (call.context.picked === undefined) call.publish('picked')
+        call.context.picked = 1
+        await call.wait('pickup', {}, '5s')
+      }),
+      async check({ s }, assert) {
+        await s.start()
+        assert.equal((await s.resume('wait-1', event('pickup', {}))).length, 2)
+        const { context } = s
+        assert.deepEqual(await s.resume('wait-1', event('pickup', {})), [])
+        assert.deepEqual(s.context, context)
+      },
+    },
+    {
       title: 'a wake-up for a handler that has ended is nothing to do, and leaves the context alone',
       app: pushAndWait,
       async check({ s }, assert) {
