@@ -41,8 +41,11 @@ export class LiveLadder implements Tap {
     this.#draw(subject, 'gateway', 'function', data.attempt > 1 ? `${label} (once more)` : label)
   }
 
+  /** What diverged is told step by step: what the handler did, and what it would do now. */
   replied({ subject = '' }: Invocation, reply: HostReply): void {
     this.#draw(subject, 'function', 'gateway', replyLabel(reply))
+    const diff = reply.kind === 'problem' ? (reply.problem.diff ?? []) : []
+    for (const step of diff) this.#print(`${STEP_MARGIN}${redactedText(step)}`)
   }
 
   pushed(message: PushMessage): void {
@@ -74,6 +77,9 @@ export class LiveLadder implements Tap {
     return number
   }
 }
+
+/** As wide as time, number and both names. */
+const STEP_MARGIN = ' '.repeat(40)
 
 const WORDS = { call: 'wake', cancel: 'cancel', refresh: 'refresh', request: 'wake' }
 
