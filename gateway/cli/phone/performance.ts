@@ -1,5 +1,7 @@
 import { type Clock, pause } from '../../../functions/contract/clock.ts'
+import { formatHost } from '../../../functions/contract/uri/sip-uri.ts'
 import type { SipMessage } from '../../sip/message.ts'
+import type { Address } from '../../transport/types.ts'
 import { Phone, type PhoneOptions } from './phone.ts'
 import type { PhonePlan } from './plan.ts'
 
@@ -8,6 +10,8 @@ export const ANSWERED = 0
 export const NOT_ANSWERED = 1
 export const NOT_REGISTERED = 3
 
+/** Milliseconds after which a router that has said nothing is perhaps not there. */
+const SILENCE_MS = 3000
 /** A phone that was woken and is not called goes back to sleep. Milliseconds. */
 const AWAKE_MS = 10_000
 /** Somebody who has just answered needs a moment to press a digit. Milliseconds. */
@@ -27,6 +31,7 @@ export class Performance {
   readonly #clock: Clock
   readonly #phone: Phone
   readonly #tell: (sentence: string) => void
+  readonly #server: Address
   /** Of the call that goes on. */
   #over = Promise.withResolvers<number>()
   #isStopped = false
@@ -39,6 +44,7 @@ export class Performance {
     this.#plan = plan
     this.#clock = clock
     this.#tell = tell
+    this.#server = phone.server
     this.#phone = new Phone({
       ...phone,
       user: plan.user,
@@ -88,7 +94,7 @@ export class Performance {
     const { cancelAfterMs } = this.#plan
     const givingUp =
       cancelAfterMs === undefined ? undefined : this.#clock.after(cancelAfterMs, () => void this.#phone.hangUp())
-    const final = await this.#phone.call(uri, () => {})
+    const final = await this.#untilHeard((heard) => this.#phone.call(uri, heard))
     givingUp?.cancel()
     if (final === undefined) this.#tell('the router does not answer')
     else if (final.status >= 300) this.#tell(`the call was not answered: ${described(final)}`)
@@ -165,10 +171,22 @@ export class Performance {
   }
 
   async #register(): Promise<boolean> {
-    const final = await this.#phone.register(this.#plan.expiresSeconds)
+    const final = await this.#untilHeard(() => this.#phone.register(this.#plan.expiresSeconds))
     if (final?.status === 200) this.#tell(`${this.#phone.aor} is registered at ${this.#phone.hostPort}`)
     else this.#tell(`not registered: ${final ? described(final) : 'the router does not answer'}`)
     return final?.status === 200
+  }
+
+  /** Whoever has started no router yet need not wait half a minute to be told. */
+  #untilHeard<T>(ask: (heard: () => void) => Promise<T>): Promise<T> {
+    const { address, port } = this.#server
+    const hint = this.#clock.after(SILENCE_MS, () =>
+      this.#tell(
+        `nothing answers at ${formatHost(address)}:${port} so far; is a router there? npx rouse dev starts one`,
+      ),
+    )
+    const heard = () => hint.cancel()
+    return ask(heard).finally(heard)
   }
 
   async #stop(): Promise<void> {

@@ -24,7 +24,7 @@ interface Played {
 
 let hosts = 100
 
-async function play(w: World, line: string): Promise<Played> {
+async function play(w: World, line: string, port = 5060): Promise<Played> {
   const plan = readPlan(readArguments(phone, [...line.split(' '), '--domain', 'example.com']))
   const told: string[] = []
   const labels: string[] = []
@@ -37,7 +37,7 @@ async function play(w: World, line: string): Promise<Played> {
     phone: {
       address,
       transport: plan.transport,
-      server: { address: '10.0.0.1', port: 5060 },
+      server: { address: '10.0.0.1', port },
       credentials: plan.password === undefined ? undefined : { user: plan.user, password: plan.password },
       instance: `urn:uuid:${address}`,
       push: plan.sleeps ? { provider: 'rouse-phone', prid: '1-token' } : undefined,
@@ -165,5 +165,30 @@ test('a router that asks for a password gets it; with the wrong one the phone en
   bob.stop()
   await w.advance(1000)
   assert.equal(await bob.status, 0)
+  await w.stop()
+})
+
+test('where nothing answers, the phone says so after three seconds and not only at the end of the transaction', async () => {
+  const w = await world({ app: pushWakeUp })
+  await w.network.udp({ address: '10.0.0.1', port: 5099 }, { receive: () => {} })
+  const alice = await play(w, 'alice --call bob', 5099)
+  const bob = await play(w, 'bob --register', 5099)
+  await w.advance(3000)
+  const hint = 'nothing answers at 10.0.0.1:5099 so far; is a router there? npx rouse dev starts one'
+  assert.deepEqual([alice.told.at(-1), bob.told], [hint, [hint]])
+  await w.advance(30_000)
+  assert.deepEqual([await alice.status, await bob.status], [1, 3])
+  await w.stop()
+})
+
+test('a router that lets the phone ring for long is there', async () => {
+  const w = await world({ app: pushWakeUp })
+  const bob = await play(w, 'bob --register')
+  const alice = await play(w, 'alice --call bob --cancel after 8s')
+  await w.advance(10_000)
+  assert.equal(await alice.status, 1)
+  assert.doesNotMatch([...alice.told, ...bob.told].join('\n'), /nothing answers/)
+  bob.stop()
+  await w.advance(1000)
   await w.stop()
 })
