@@ -45,6 +45,18 @@ export function nodeHmac(key: Octets): SyncHmac {
   }
 }
 
+/** Whether one of `signatures` is that of one of `keys`. */
+export async function isSigned(
+  keys: readonly Hmac[],
+  signatures: readonly Octets[],
+  ...message: Message
+): Promise<boolean> {
+  for (const key of keys) {
+    for (const signature of signatures) if (await key.isGenuine(signature, ...message)) return true
+  }
+  return false
+}
+
 /** Octets of a block of SHA-256, and of its digest. */
 const BLOCK = 64
 const LENGTH = 32

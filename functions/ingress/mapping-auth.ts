@@ -1,6 +1,6 @@
-import { type Hmac, type Message, type Octets, platformHmac } from '../contract/hmac.ts'
+import { type Hmac, isSigned, type Octets, platformHmac } from '../contract/hmac.ts'
 import type { Result } from '../contract/problem.ts'
-import { fromBase64, SIGNATURE_TOLERANCE_SECONDS } from '../contract/sign.ts'
+import { fromBase64, isRecent, MAX_SIGNATURES } from '../contract/sign.ts'
 import { createSecretCheck } from '../contract/token.ts'
 import type { Incoming } from './incoming.ts'
 import type { Auth } from './mapping-rules.ts'
@@ -10,8 +10,6 @@ import { type Sender, type SenderCheck, standardWebhooks } from './sender.ts'
 /** The ways in which third parties show who they are. */
 
 const encoder = new TextEncoder()
-/** Signatures of one request that are looked at. */
-const MAX_SIGNATURES = 8
 
 /**
  * @param name    of the mapping
@@ -74,9 +72,9 @@ function hmacCheck(
     const read = await body()
     if (!read.ok) return read
     const parts = (header(auth.header.toLowerCase()) ?? '').split(/[, ]+/, MAX_SIGNATURES)
-    const signatures = parts.filter((part) => part.startsWith(prefix)).map((part) => decode(part.slice(prefix.length)))
+    const given = parts.filter((part) => part.startsWith(prefix)).map((part) => decode(part.slice(prefix.length)))
     const [before = '', after = ''] = signs.replace('{time}', seconds).split('{body}')
-    return judged(sender, await isSigned(keys, signatures, [before, read.value.octets, after]), auth.header)
+    return judged(sender, await isSigned(keys, readable(given), before, read.value.octets, after), auth.header)
   }
 }
 
@@ -89,9 +87,9 @@ function stripeCheck(name: string, sender: Sender, secrets: readonly string[]): 
     const parts = (header(name.toLowerCase()) ?? '').split(/, */, 2 * MAX_SIGNATURES).map((part) => part.split('=', 2))
     const time = parts.find(([key]) => key === 't')?.[1] ?? ''
     if (!isRecent(time, now)) return outOfTime(name)
-    const signatures = parts.filter(([key]) => key === 'v1').map(([, hex = '']) => fromHex(hex))
-    const message = [`${time}.`, read.value.octets]
-    return judged(sender, await isSigned(keys, signatures.slice(0, MAX_SIGNATURES), message), name)
+    const given = parts.filter(([key]) => key === 'v1').map(([, hex = '']) => fromHex(hex))
+    const signatures = readable(given.slice(0, MAX_SIGNATURES))
+    return judged(sender, await isSigned(keys, signatures, `${time}.`, read.value.octets), name)
   }
 }
 
@@ -99,24 +97,14 @@ function keysOf(secrets: readonly string[]): Hmac[] {
   return secrets.map((secret) => platformHmac(encoder.encode(secret)))
 }
 
-async function isSigned(keys: readonly Hmac[], signatures: readonly (Octets | undefined)[], message: Message) {
-  for (const key of keys) {
-    for (const signature of signatures) {
-      if (signature && (await key.isGenuine(signature, ...message))) return true
-    }
-  }
-  return false
+function readable(given: readonly (Octets | undefined)[]): Octets[] {
+  return given.filter((octets) => octets !== undefined)
 }
 
 function judged(sender: Sender, isGenuine: boolean, header: string): Result<Sender> {
   return isGenuine
     ? { ok: true, value: sender }
     : unauthorized(`${header}: no signature matches; check the secret on both sides`)
-}
-
-/** Seconds since the epoch. */
-function isRecent(seconds: string, now: number): boolean {
-  return /^\d{1,12}$/.test(seconds) && Math.abs(now / 1000 - Number(seconds)) <= SIGNATURE_TOLERANCE_SECONDS
 }
 
 function outOfTime(header: string): Result<never> {

@@ -1,7 +1,7 @@
 import type { Hono } from 'hono'
 import type { Invocation } from '../contract/envelope.ts'
-import { PROBLEMS, type Problem, problemDetails, type Result } from '../contract/problem.ts'
-import { problemResponse } from '../contract/problem-response.ts'
+import type { Problem, Result } from '../contract/problem.ts'
+import { problemReply, problemResponse } from '../contract/problem-response.ts'
 import type { SignedMessage, Signer } from '../contract/sign.ts'
 import type { Trust } from '../contract/trust.ts'
 import { validateInvocation } from '../contract/validate.ts'
@@ -192,12 +192,4 @@ async function signed(status: 200 | 204, body: string | null, sender: Sender, no
   const signature = await sender?.signer.sign(sender.message.id, body ?? '', now())
   const type = body === null ? undefined : { 'content-type': 'application/json' }
   return { status, headers: { ...type, ...signature }, body }
-}
-
-function problemReply(problem: Problem): Reply {
-  return {
-    status: PROBLEMS[problem.code].http,
-    headers: { 'content-type': 'application/problem+json' },
-    body: JSON.stringify(problemDetails(problem)),
-  }
 }

@@ -1,5 +1,5 @@
 import { nodeHmac, type Octets, type SyncHmac } from '../../functions/contract/hmac.ts'
-import { MAX_SIGNATURES, SIGNATURE_TOLERANCE_SECONDS } from '../../functions/contract/sign.ts'
+import { isRecent, MAX_SIGNATURES } from '../../functions/contract/sign.ts'
 
 /** Signs one message: the value of `webhook-signature`, one `v1,<base64>` for each live key. */
 export type Sign = (id: string, timestampSeconds: number, body: Uint8Array) => string
@@ -28,8 +28,7 @@ export function createSignatures(secret: string): Signatures {
   return {
     sign: (id, timestamp, body) => keys.map((key) => `v1,${base64Of(key.sign(`${id}.${timestamp}.`, body))}`).join(' '),
     isGenuine({ id, timestamp, signature }, body, now) {
-      if (!/^\d{1,12}$/.test(timestamp)) return false
-      if (Math.abs(now / 1000 - Number(timestamp)) > SIGNATURE_TOLERANCE_SECONDS) return false
+      if (!isRecent(timestamp, now)) return false
       const given = readSignatures(signature)
       return keys.some((key) => given.some((each) => key.isGenuine(each, `${id}.${timestamp}.`, body)))
     },
