@@ -2,8 +2,7 @@ import type { SipMessage } from '../sip/message.ts'
 import { receivedOf, withReceived } from '../sip/received.ts'
 import { sentByPort } from '../transaction/matching.ts'
 import type { Flow, TransportLayer } from '../transport/types.ts'
-import type { Elsewhere } from './elsewhere.ts'
-import { GATEWAY_PARAM, type Peers } from './peers.ts'
+import { GATEWAY_PARAM, type Holders, type Peers } from './peers.ts'
 
 /**
  * Messages that reached another gateway than the one they are for, as they do behind one address (a UDP load balancer, anycast). They go on
@@ -12,13 +11,13 @@ import { GATEWAY_PARAM, type Peers } from './peers.ts'
 export class HandOver {
   readonly #transport: TransportLayer
   readonly #peers: Peers
-  readonly #elsewhere: Elsewhere
+  readonly #elsewhere: Holders
   readonly #count: (series: string) => void
 
   constructor(parts: {
     transport: TransportLayer
     peers: Peers
-    elsewhere: Elsewhere
+    elsewhere: Holders
     count(series: string): void
   }) {
     this.#transport = parts.transport

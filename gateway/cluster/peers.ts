@@ -25,6 +25,12 @@ export interface Peers {
   routeToGateway(gateway: string): string | undefined
 }
 
+/** What the rooms need to know of answered calls that are at another gateway than their routes say. */
+export interface Holders {
+  /** The gateway that has the dialogs of a Call-ID; undefined when none is known, or it is gone. */
+  holderOf(callId: string): string | undefined
+}
+
 /** This gateway is the only one. */
 export const ALONE: Peers = {
   has: () => false,

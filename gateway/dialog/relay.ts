@@ -1,7 +1,6 @@
 import type { Binding, Store } from '../../functions/store/store.ts'
-import type { Elsewhere } from '../cluster/elsewhere.ts'
 import type { FlowTokens } from '../cluster/flow-token.ts'
-import type { Peers } from '../cluster/peers.ts'
+import type { Holders, Peers } from '../cluster/peers.ts'
 import type { Media, MediaSession } from '../media/types.ts'
 import type { Branch } from '../proxy/branch.ts'
 import { ProxyContext, type ProxyOwner } from '../proxy/context.ts'
@@ -29,7 +28,7 @@ export interface RelayParts {
   identity: Identity
   transport: TransportLayer
   peers: Peers
-  elsewhere: Elsewhere
+  elsewhere: Holders
   /** Of several gateways: reads the flows that they name to each other. */
   tokens?: FlowTokens | undefined
   newTag(): string

@@ -4,8 +4,9 @@ import type { Log } from '../observe/log.ts'
 import type { TimerHandle, TimerQueue } from '../transaction/timer-queue.ts'
 import { wholeSeconds } from './cdr.ts'
 import { isoTime } from './iso-time.ts'
+import { Kept } from './kept.ts'
 import { isObject, parsed } from './record.ts'
-import type { Unwritten, Writing } from './writing.ts'
+import type { Writing } from './writing.ts'
 
 export interface TalksParts {
   /** Name of this gateway. */
@@ -19,8 +20,6 @@ export interface TalksParts {
   log: Log
 }
 
-/** Before the ids of the transactions in the store that stand for calls that are talked on. */
-const PREFIX = 'talk-'
 /** So long a call is known to have been answered. Milliseconds. */
 const LIFETIME_MS = 24 * 3_600_000
 
@@ -39,66 +38,31 @@ interface Doubt {
  */
 export class Talks {
   readonly #parts: TalksParts
-  /** Calls that are written down, by id. */
-  readonly #written = new Map<string, Unwritten>()
-  readonly #releasing = new Set<Promise<unknown>>()
+  readonly #kept: Kept
   readonly #doubts = new Map<string, Doubt>()
 
   constructor(parts: TalksParts) {
     this.#parts = parts
+    this.#kept = new Kept('talk-', { ...parts, failed: (error) => this.#failed(error) })
   }
 
   /** It was answered. @param record `cdr.created` as far as it is known at the answer */
   begin(id: string, callId: string, record: () => RouseEvent): void {
-    const talk = { writeAgain: () => this.#write(id, callId, record()) }
-    this.#written.set(id, talk)
-    void talk.writeAgain()
+    const { gateway } = this.#parts
+    void this.#kept.keep(id, () => {
+      const told = record()
+      return { gateway, callId, expiresAt: told.time + LIFETIME_MS, state: JSON.stringify(told) }
+    })
   }
 
   /** The store has lost what it had of them. */
   writeAgain(): void {
-    if (this.#written.size > 0) this.#parts.writing.addAll(this.#written.values())
-  }
-
-  async #write(id: string, callId: string, record: RouseEvent): Promise<boolean> {
-    const { store, gateway, writing } = this.#parts
-    const state = JSON.stringify(record)
-    const transaction = { id: PREFIX + id, gateway, rev: 1, callId, expiresAt: record.time + LIFETIME_MS, state }
-    try {
-      await store.suspend({ transaction, add: [], drop: [], since: '' })
-      return true
-    } catch (error) {
-      this.#failed(error)
-      const talk = this.#written.get(id)
-      if (talk) writing.add(talk)
-      return false
-    }
+    this.#kept.writeAgain()
   }
 
   /** Its record is told. */
   over(id: string): void {
-    const talk = this.#written.get(id)
-    if (!talk) return
-    this.#written.delete(id)
-    this.#parts.writing.delete(talk)
-    void this.#release(PREFIX + id, 1)
-  }
-
-  /** Until the store takes it: what is left there would be told once more. */
-  async #release(id: string, rev: number): Promise<boolean> {
-    const { store, writing } = this.#parts
-    const releasing = store.release(id, rev)
-    this.#releasing.add(releasing)
-    try {
-      await releasing
-      return true
-    } catch (error) {
-      this.#failed(error)
-      writing.add({ writeAgain: () => this.#release(id, rev) })
-      return false
-    } finally {
-      this.#releasing.delete(releasing)
-    }
+    this.#kept.drop(id)
   }
 
   /**
@@ -107,8 +71,8 @@ export class Talks {
    */
   takeUp(stored: SuspendedTransaction, lastSeen: number): boolean {
     const { id, gateway } = stored
-    if (!id.startsWith(PREFIX)) return false
-    if (this.#written.has(id.slice(PREFIX.length)) || this.#doubts.has(id)) return true
+    if (!this.#kept.isOne(stored)) return false
+    if (this.#kept.isHere(stored) || this.#doubts.has(id)) return true
     if (gateway === this.#parts.gateway) this.#tell(stored, lastSeen)
     else {
       const onTimer = () => {
@@ -140,18 +104,19 @@ export class Talks {
     this.#doubts.delete(id)
   }
 
-  #tell({ id, callId, rev, state }: SuspendedTransaction, lastSeen: number): void {
+  #tell(stored: SuspendedTransaction, lastSeen: number): void {
     const { publish, count, log } = this.#parts
-    const record = parsed(state)
+    const record = parsed(stored.state)
     count('answered calls lost')
-    log.warn('a call was talked on when its gateway died', { callId })
+    log.warn('a call was talked on when its gateway died', { callId: stored.callId })
     if (isRecord(record)) publish([until(record, lastSeen)])
-    void this.#release(id, rev)
+    // What is left there would be told once more.
+    void this.#kept.release(stored)
   }
 
   /** Settled once the store has heard, or cannot hear, of all that is over. */
-  async told(): Promise<void> {
-    await Promise.allSettled(this.#releasing)
+  told(): Promise<void> {
+    return this.#kept.settled()
   }
 
   #failed(error: unknown): void {

@@ -1,12 +1,9 @@
 import type { Clock } from '../../functions/contract/clock.ts'
 import type { Store, SuspendedTransaction } from '../../functions/store/store.ts'
+import type { Holders, Peers } from '../cluster/peers.ts'
 import type { Log } from '../observe/log.ts'
-import type { Peers } from './peers.ts'
-
-/** What the store has to be given, again and again until it takes it. */
-interface Untold {
-  writeAgain(): Promise<boolean>
-}
+import { Kept } from './kept.ts'
+import type { Writing } from './writing.ts'
 
 export interface ElsewhereParts {
   /** Name of this gateway. */
@@ -16,73 +13,50 @@ export interface ElsewhereParts {
   peers: Peers
   /** How long a dialog may live. Milliseconds. */
   maxDialogMs: number
-  /** Gives the store again what it has not taken, or has lost. */
-  writing: { add(untold: Untold): void; addAll(untold: Iterable<Untold>): void; delete(untold: Untold): void }
+  writing: Writing
   count(series: string): void
   log: Log
 }
-
-/** Before the ids of the transactions in the store that stand for answered calls. */
-const PREFIX = 'dialog-'
 
 /**
  * Answered calls whose routes name another gateway than the one that has them: they rang when theirs died, were answered at its adopter, and
  * stay there when theirs is back. A record in the store says so to whoever is that gateway next; what reaches it goes on to where they are.
  */
-export class Elsewhere {
+export class Elsewhere implements Holders {
   readonly #parts: ElsewhereParts
-  /** Calls that are here, and written down, by id. */
-  readonly #told = new Map<string, Untold>()
+  /** Of calls that are here. */
+  readonly #kept: Kept
   /** Who has the dialogs of a Call-ID, in order of expiry. */
   readonly #holders = new Map<string, { holder: string; expiresAt: number }>()
 
   constructor(parts: ElsewhereParts) {
     this.#parts = parts
+    this.#kept = new Kept('dialog-', { ...parts, failed: (error) => this.#failed(error) })
   }
 
   /** Says that answered calls of that gateway stay here. */
   async tell(gateway: string, calls: readonly { id: string; callId: string }[]): Promise<void> {
     const { clock, gateway: holder, maxDialogMs } = this.#parts
     const expiresAt = clock.now() + maxDialogMs
-    const telling = calls.map(({ id, callId }) => {
-      const transaction = { id: PREFIX + id, gateway, rev: 1, callId, expiresAt, state: holder }
-      const call = { writeAgain: () => this.#write(id, transaction) }
-      this.#told.set(id, call)
-      return call.writeAgain()
-    })
-    await Promise.all(telling)
+    await Promise.all(
+      calls.map(({ id, callId }) => this.#kept.keep(id, () => ({ gateway, callId, expiresAt, state: holder }))),
+    )
   }
 
   /** The store has lost what it had of them. */
   writeAgain(): void {
-    if (this.#told.size > 0) this.#parts.writing.addAll(this.#told.values())
-  }
-
-  async #write(id: string, transaction: SuspendedTransaction): Promise<boolean> {
-    const { store, writing } = this.#parts
-    try {
-      await store.suspend({ transaction, add: [], drop: [], since: '' })
-      return true
-    } catch (error) {
-      this.#failed(error)
-      const call = this.#told.get(id)
-      if (call) writing.add(call)
-      return false
-    }
+    this.#kept.writeAgain()
   }
 
   /** A call that was here has ended. */
   over(id: string): void {
-    const call = this.#told.get(id)
-    if (!call) return
-    this.#told.delete(id)
-    this.#parts.writing.delete(call)
-    this.#parts.store.release(PREFIX + id).catch((error: unknown) => this.#failed(error))
+    this.#kept.drop(id)
   }
 
   /** Whether it is one of these records. */
-  takeUp({ id, callId, expiresAt, state: holder }: SuspendedTransaction): boolean {
-    if (!id.startsWith(PREFIX)) return false
+  takeUp(stored: SuspendedTransaction): boolean {
+    if (!this.#kept.isOne(stored)) return false
+    const { callId, expiresAt, state: holder } = stored
     if (holder !== this.#parts.gateway) this.#learn(callId, holder, expiresAt)
     return true
   }
@@ -96,7 +70,6 @@ export class Elsewhere {
     this.#holders.set(callId, { holder, expiresAt })
   }
 
-  /** The gateway that has the dialogs of a Call-ID; undefined when none is known, or it is gone. */
   holderOf(callId: string): string | undefined {
     const found = this.#holders.get(callId)
     return found && this.#parts.peers.has(found.holder) ? found.holder : undefined
