@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SipRouter } from 'rouse'
-import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { Store } from '../../functions/store/store.ts'
+import { recordWatcher } from '../support/event-watcher.ts'
 import type { GatewayProcess } from '../support/gateway-process.ts'
 import { A, B, CLUSTER, Pool } from './pool.ts'
 
@@ -15,8 +15,8 @@ const app = new SipRouter().invite('/:domain/:user', (call) => {
   call.halt('60s')
 })
 
+/** The record of a call. */
 interface Told {
-  type: string
   gateway: unknown
   duration: unknown
 }
@@ -33,15 +33,11 @@ async function answeredAtB(): Promise<{ pool: Pool; told: Told[]; loses(): Promi
             if (lost) losses.push(lost)
             return store.inbox(gateway, receive, lost)
           }) satisfies Store['inbox']
-        if (name !== 'publish') return store[name]
-        return (events: RouseEvent[]) => {
-          for (const { type, attributes } of events)
-            if (type === 'cdr.created') told.push({ type, gateway: attributes.gateway, duration: attributes.duration })
-          return store.publish(events)
-        }
+        return store[name]
       },
     })
-  const pool = await Pool.start(app, { engines: 1, link })
+  const watcher = recordWatcher(({ attributes: { gateway, duration } }) => told.push({ gateway, duration }))
+  const pool = await Pool.start(app, { engines: 1, link, watchers: [watcher] })
   const { w, alice, bob } = pool
   await bob.registers()
   await alice.invites('bob')
@@ -61,7 +57,7 @@ async function answeredAtB(): Promise<{ pool: Pool; told: Told[]; loses(): Promi
   return { pool, told, loses }
 }
 
-const atB: Told = { type: 'cdr.created', gateway: B.id, duration: 5 }
+const atB: Told = { gateway: B.id, duration: 5 }
 
 async function third({ w }: Pool): Promise<GatewayProcess> {
   const starting = w.process(C)

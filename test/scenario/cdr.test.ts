@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Call, SipRouter } from 'rouse'
 import type { Attributes, RouseEvent } from '../../functions/contract/events.ts'
+import { eventWatcher } from '../support/event-watcher.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { SDP } from '../support/phone.ts'
 import { type World, type WorldOptions, world } from '../support/world.ts'
@@ -18,17 +19,8 @@ function routed(handler: (call: Call) => unknown): SipRouter {
 /** What the gateway has published, batch by batch. */
 async function scene(app: SipRouter | undefined = ringing, options: WorldOptions = {}) {
   const batches: RouseEvent[][] = []
-  const link: WorldOptions['link'] = (store) =>
-    new Proxy(store, {
-      get: (_, name: keyof typeof store) =>
-        name === 'publish'
-          ? (events: RouseEvent[]) => {
-              batches.push(events)
-              return store.publish(events)
-            }
-          : store[name],
-    })
-  const w = await world({ ...(app ? { app } : {}), link, ...options })
+  const watchers = [eventWatcher((events) => batches.push([...events]))]
+  const w = await world({ ...(app ? { app } : {}), watchers, ...options })
   const alice = await w.phone('alice')
   const records = () => batches.flat().filter(({ type }) => type === 'cdr.created')
   return { w, alice, batches, records }

@@ -7,6 +7,7 @@ import type { Store } from '../../functions/store/store.ts'
 import { silentLog } from '../../gateway/observe/log.ts'
 import { altered } from '../support/altered-store.ts'
 import { CgratesStandIn } from '../support/cgrates.ts'
+import { recordWatcher } from '../support/event-watcher.ts'
 import type { CountingIds, FakeClock } from '../support/fake-clock.ts'
 import { world } from '../support/world.ts'
 import { A, B, Pool, SHARED } from './pool.ts'
@@ -228,17 +229,8 @@ test('what rang when its gateway died is told of and billed by the one that has 
     const standIn = new CgratesStandIn()
     standIn.account('1001', 600)
     const records: RouseEvent[] = []
-    const link = (store: Store): Store =>
-      new Proxy(store, {
-        get: (_, name: keyof Store) => {
-          if (name !== 'publish') return store[name]
-          return (events: RouseEvent[]) => {
-            records.push(...events.filter(({ type }) => type === 'cdr.created'))
-            return store.publish(events)
-          }
-        },
-      })
-    const pool = await Pool.start(billed, { cgrates: { standIn }, link })
+    const watchers = [recordWatcher((record) => records.push(record))]
+    const pool = await Pool.start(billed, { cgrates: { standIn }, watchers })
     const { w, alice, bob } = pool
     await bob.registers()
     await alice.invites('bob')

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SipRouter } from 'rouse'
 import type { RouseEvent } from '../../functions/contract/events.ts'
+import { eventWatcher } from '../support/event-watcher.ts'
 import type { Phone } from '../support/phone.ts'
 import { type World, world } from '../support/world.ts'
 
@@ -24,8 +25,7 @@ interface Talk {
 /** Bob has answered with these headers. */
 async function talk(headers: [string, string][]): Promise<Talk> {
   const told: RouseEvent[] = []
-  const events = (some: readonly RouseEvent[]) => void told.push(...some)
-  const w = await world({ app, watchers: [{ events, invoked: () => {}, reacted: () => {} }] })
+  const w = await world({ app, watchers: [eventWatcher((events) => told.push(...events))] })
   const alice = await w.phone('alice')
   const bob = await w.phone('bob')
   await bob.registers()

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SipRouter } from 'rouse'
 import type { RouseEvent } from '../../functions/contract/events.ts'
-import type { Store } from '../../functions/store/store.ts'
+import { recordWatcher } from '../support/event-watcher.ts'
 import { FragileLink } from '../support/fragile-link.ts'
 import { world } from '../support/world.ts'
 import { A, B, CLUSTER, Pool } from './pool.ts'
@@ -20,26 +20,15 @@ interface Stage {
 /** Alice and Bob talk for five seconds by way of A. @param fragile A's way to the store */
 async function talking(fragile?: FragileLink): Promise<Stage> {
   const told: string[] = []
+  const watcher = recordWatcher(({ id, attributes: { gateway, reason, result, endedBy, duration, code } }) => {
+    assert.match(id, /^cdr-/)
+    assert.deepEqual([result, code], ['answered', 200])
+    told.push(`${gateway} ${reason || endedBy} ${duration}`)
+  })
   let processes = 0
-  const link: FragileLink['link'] = (whole, clock) => {
-    const store = processes++ === 0 && fragile ? fragile.link(whole, clock) : whole
-    return new Proxy(store, {
-      get: (_, name: keyof Store) => {
-        if (name !== 'publish') return store[name]
-        return (events: RouseEvent[]) => {
-          const records = events.filter(({ type }) => type === 'cdr.created')
-          for (const { id, attributes } of records) {
-            assert.match(id, /^cdr-/)
-            const { gateway, reason, result, endedBy, duration } = attributes
-            assert.deepEqual([result, attributes.code], ['answered', 200])
-            told.push(`${gateway} ${reason || endedBy} ${duration}`)
-          }
-          return store.publish(events)
-        }
-      },
-    })
-  }
-  const pool = await Pool.start(app, { link })
+  const link: FragileLink['link'] = (store, clock) =>
+    processes++ === 0 && fragile ? fragile.link(store, clock) : store
+  const pool = await Pool.start(app, { link, watchers: [watcher] })
   await pool.bob.registers()
   await pool.alice.invites('bob')
   await pool.w.advance(3000)
@@ -117,62 +106,45 @@ test('two processes of one id: the newer one tells what the older one follows, a
 async function alone() {
   const fragile = new FragileLink()
   const told: RouseEvent[] = []
-  const link: FragileLink['link'] = (store, clock) => {
-    const linked = fragile.link(store, clock)
-    return new Proxy(linked, {
-      get: (_, name: keyof Store) => {
-        if (name !== 'publish') return linked[name]
-        return (events: RouseEvent[]) => {
-          told.push(...events.filter(({ type }) => type === 'cdr.created'))
-          return linked.publish(events)
-        }
-      },
-    })
-  }
   const { advertised: _, ...gateway } = A
-  const w = await world({ app, link, gateway })
+  const watchers = [recordWatcher((record) => told.push(record))]
+  const w = await world({ app, link: fragile.link, gateway, watchers })
   const alice = await w.phone('alice')
   const bob = await w.phone('bob')
   await bob.registers()
   await alice.invites('bob')
-  return { w, alice, bob, fragile, told }
+  /** Its gateway is killed ten seconds later. @param talked seconds of talk at least that its next process tells of */
+  const isTold = async (talked: number) => {
+    await w.advance(10_000)
+    await w.kill()
+    await w.advance(2000)
+    await w.restart()
+    assert.deepEqual(
+      told.map(({ attributes }) => attributes.reason),
+      ['the gateway was lost'],
+    )
+    assert.ok(Number(told[0]!.attributes.duration) >= talked, `${told[0]!.attributes.duration} s of talk`)
+    await alice.hangsUp()
+    await w.stop()
+  }
+  return { w, alice, bob, fragile, told, isTold }
 }
 
 test('a call that is talked on when the store is emptied has its record all the same when its gateway is killed later', async () => {
-  const { w, alice, bob, fragile, told } = await alone()
+  const { w, bob, fragile, isTold } = await alone()
   await bob.answers()
   await w.advance(2000)
   await fragile.loses(A.id)
-  await w.advance(10_000)
-  await w.kill()
-  await w.advance(2000)
-  await w.restart()
-  assert.deepEqual(
-    told.map(({ attributes }) => attributes.reason),
-    ['the gateway was lost'],
-  )
-  assert.ok(Number(told[0]!.attributes.duration) >= 10, `${told[0]!.attributes.duration} s of talk`)
-  await alice.hangsUp()
-  await w.stop()
+  await isTold(10)
 })
 
 test('a call that was answered while the store was away has its record when its gateway is killed later', async () => {
-  const { w, alice, bob, fragile, told } = await alone()
+  const { w, bob, fragile, isTold } = await alone()
   fragile.isAway = true
   await bob.answers()
   await w.advance(3000)
   await fragile.comesBack()
-  await w.advance(10_000)
-  await w.kill()
-  await w.advance(2000)
-  await w.restart()
-  assert.deepEqual(
-    told.map(({ attributes }) => attributes.reason),
-    ['the gateway was lost'],
-  )
-  assert.ok(Number(told[0]!.attributes.duration) >= 11, `${told[0]!.attributes.duration} s of talk`)
-  await alice.hangsUp()
-  await w.stop()
+  await isTold(11)
 })
 
 test('a call that ends after the store was emptied is told once, and nothing is left of it', async () => {

@@ -6,6 +6,7 @@ import { Rtpengines } from '../../../gateway/media/rtpengines.ts'
 import { branchKey, ngCallId } from '../../../gateway/media/session-name.ts'
 import { Counters } from '../../../gateway/observe/counters.ts'
 import { silentLog } from '../../../gateway/observe/log.ts'
+import { eventWatcher } from '../../support/event-watcher.ts'
 import { CountingIds, FakeClock, settled } from '../../support/fake-clock.ts'
 import { FakeEngine } from '../../support/fake-engine.ts'
 
@@ -24,7 +25,7 @@ function scene(listens: () => Promise<void> = async () => {}) {
     {
       ...{ clock, ids, counters, random: () => 0, log: silentLog, callsOutlive: false },
       store: createMemoryStore({ clock, ids }),
-      watchers: [{ events: (events) => void seen.push(...events), invoked: () => {}, reacted: () => {} }],
+      watchers: [eventWatcher((events) => seen.push(...events))],
     },
     {
       openLink: (host, port, events) => fakes.find(({ address }) => address === host)!.open(host, port, events),
