@@ -6,14 +6,12 @@ import { createRandomIds, systemClock } from '../../gateway/system.ts'
 import { absent } from '../peers.ts'
 import { startRedis, type TestRedis } from '../support/redis-server.ts'
 import { Baresip } from './baresip.ts'
-import { Gateway } from './gateway.ts'
+import type { Gateway } from './gateway.ts'
 import { host } from './network.ts'
 import { eventually } from './program.ts'
+import { pooledGateway, sharingGateway } from './sharing-gateway.ts'
 import { Started } from './started.ts'
 import { Callers, names, Phones, untilAll } from './udp-peers.ts'
-
-/** The address that callers and phones know; what is sent there goes to whichever gateway the test says. */
-const SHARED = host(9)
 
 describe('two gateways, each at an address of its own, with one Redis', {
   skip: absent('redis-server', 'baresip'),
@@ -25,13 +23,7 @@ describe('two gateways, each at an address of its own, with one Redis', {
 
   before(async () => {
     redis = await started.keep(startRedis({ port: 27_196 }))
-    const start = (number: number) =>
-      Gateway.start({
-        functions: 'test/interop/restart-app.ts',
-        address: host(number),
-        env: { REDIS_URL: redis.url, GATEWAY_ID: `gw-${number}` },
-      })
-    ;[a, b] = await started.keepAll([start(1), start(2)] as const)
+    ;[a, b] = await started.keepAll([sharingGateway(1, redis.url), sharingGateway(2, redis.url)] as const)
   })
   after(() => started.stop())
 
@@ -81,17 +73,7 @@ describe('three gateways of a pool, with one Redis', { skip: absent('redis-serve
   let callers: Callers
   let phones: Phones
 
-  const start = (number: number) =>
-    Gateway.start({
-      functions: 'test/interop/restart-app.ts',
-      address: host(number),
-      env: {
-        REDIS_URL: redis.url,
-        GATEWAY_ID: `gw-${number}`,
-        SIP_ADVERTISE: `${SHARED}:5060`,
-        LOG_LEVEL: 'warn',
-      },
-    })
+  const start = (number: number) => pooledGateway(number, redis.url)
 
   before(async () => {
     redis = await started.keep(startRedis({ port: 27_197 }))

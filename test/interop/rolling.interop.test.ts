@@ -4,14 +4,13 @@ import { createServer, type Server } from 'node:http'
 import { after, before, describe, test } from 'node:test'
 import { absent } from '../peers.ts'
 import { startRedis, type TestRedis } from '../support/redis-server.ts'
-import { Gateway } from './gateway.ts'
+import type { Gateway } from './gateway.ts'
 import { host } from './network.ts'
 import { eventually } from './program.ts'
+import { pooledGateway } from './sharing-gateway.ts'
 import { Started } from './started.ts'
 import { Callers, names, Phones, untilAll } from './udp-peers.ts'
 
-/** The address that callers and phones know. */
-const SHARED = host(9)
 const RECEIVER = { host: host(30), port: 8090 }
 const CALLS_PER_RESTART = 40
 const CALL_EVERY_MS = 60
@@ -44,18 +43,7 @@ describe('three gateways of a pool that are stopped, or killed, one after the ot
   const cdrs: Cdr[] = []
   let sent = 0
 
-  const start = (number: number) =>
-    Gateway.start({
-      functions: 'test/interop/restart-app.ts',
-      address: host(number),
-      env: {
-        REDIS_URL: redis.url,
-        GATEWAY_ID: `gw-${number}`,
-        SIP_ADVERTISE: `${SHARED}:5060`,
-        SUBSCRIPTION_NETWORKS: '127.0.0.0/8',
-        LOG_LEVEL: 'warn',
-      },
-    })
+  const start = (number: number) => pooledGateway(number, redis.url, { SUBSCRIPTION_NETWORKS: '127.0.0.0/8' })
 
   before(async () => {
     redis = await started.keep(startRedis({ port: 27_311 }))

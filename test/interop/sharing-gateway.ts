@@ -1,0 +1,19 @@
+import { Gateway } from './gateway.ts'
+import { host } from './network.ts'
+
+/** The address that callers and phones of a pool know; what is sent there goes to whichever gateway the test says. */
+const SHARED = host(9)
+
+/** One of several gateways of one Redis: `gw-1` at the first address, and so on. */
+export function sharingGateway(number: number, redisUrl: string, env: Record<string, string> = {}): Promise<Gateway> {
+  return Gateway.start({
+    functions: 'test/interop/restart-app.ts',
+    address: host(number),
+    env: { REDIS_URL: redisUrl, GATEWAY_ID: `gw-${number}`, ...env },
+  })
+}
+
+/** One that is behind the shared address. */
+export function pooledGateway(number: number, redisUrl: string, env: Record<string, string> = {}): Promise<Gateway> {
+  return sharingGateway(number, redisUrl, { SIP_ADVERTISE: `${SHARED}:5060`, LOG_LEVEL: 'warn', ...env })
+}
