@@ -55,7 +55,7 @@ test('a Worker pushes by Firebase with WebCrypto alone, and carries neither the 
   assert.equal((await jwtVerify(assertion, publicKey)).payload.iss, 'a@b.test')
   assert.equal(asked[1]!.authorization, 'Bearer access-1')
   assert.equal(JSON.parse(asked[1]!.body).message.token, 'token-of-bob')
-  const elsewhere = pushOf({ provider: 'webpush', prid: 'https://push.test/x', param: '' })
+  const elsewhere = pushOf({ id: 'push-3', provider: 'webpush', prid: 'https://push.test/x', param: '' })
   const error = 'push.test is no push service that is allowed: see WEBPUSH_HOSTS'
   assert.deepEqual(await send(elsewhere), { outcome: 'failed', error })
 })

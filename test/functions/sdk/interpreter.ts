@@ -24,6 +24,7 @@ export async function uninterrupted(
   const pending: PromiseWithResolvers<unknown>[] = []
   let now = start
   let drawn = 0
+  let noted: unknown
   const begin = (what: string) => {
     const waited = Promise.withResolvers<unknown>()
     waited.promise.catch(() => {})
@@ -39,6 +40,10 @@ export async function uninterrupted(
     run: () => begin('run'),
     now: () => now,
     random: () => draws[drawn++]!,
+    note: (label) => {
+      noted = label
+    },
+    noted: () => noted,
   }
   let ending: string | undefined
   const over = () => ending !== undefined

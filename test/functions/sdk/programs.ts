@@ -3,7 +3,7 @@
 export type Statement =
   | { do: 'act'; label: number }
   | { do: 'await'; kind: 'wait' | 'ring' | 'lookup' | 'run' | 'failing' }
-  | { do: 'early'; label: number }
+  | { do: 'early' | 'note'; label: number }
   | { do: 'if'; body: Statement[] }
   | { do: 'try'; body: Statement[] }
   | { do: 'all' | 'race'; bodies: Statement[][] }
@@ -17,6 +17,9 @@ export interface Verbs {
   run(fails: boolean): Promise<unknown>
   now(): number
   random(): number
+  /** What is kept with the call. */
+  note(label: number): void
+  noted(): unknown
 }
 
 export function program(random: () => number, depth = 2): Statement[] {
@@ -26,7 +29,8 @@ export function program(random: () => number, depth = 2): Statement[] {
 function statement(random: () => number, depth: number): Statement {
   const choice = random()
   const label = Math.floor(random() * 1000)
-  if (choice < 0.25) return { do: 'act', label }
+  if (choice < 0.15) return { do: 'act', label }
+  if (choice < 0.25) return { do: 'note', label }
   if (choice < 0.35) return { do: 'early', label }
   if (choice < 0.65 || depth === 0) {
     const kinds = ['wait', 'ring', 'lookup', 'run', 'failing'] as const
@@ -56,10 +60,12 @@ async function block(statements: readonly Statement[], verbs: Verbs, memory: Mem
 async function step(each: Statement, verbs: Verbs, memory: Memory): Promise<void> {
   switch (each.do) {
     case 'act':
-      return verbs.act(`${each.label} ${memory.last} at ${verbs.now()} by ${verbs.random()}`)
+      return verbs.act(`${each.label} ${memory.last} noted ${verbs.noted()} at ${verbs.now()} by ${verbs.random()}`)
     case 'await':
       memory.last = JSON.stringify(await begun(each.kind, verbs))
       return
+    case 'note':
+      return verbs.note(each.label)
     case 'early': {
       const waited = verbs.wait()
       verbs.act(`${each.label} before`)

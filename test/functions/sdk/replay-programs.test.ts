@@ -10,7 +10,8 @@ import { execute, program, type Statement } from './programs.ts'
 
 /**
  * Random handlers, through lost answers, invocations that come twice, deliveries that are repeated and processes that end between any
- * two steps, do what they do when they are never interrupted. Left out: events that named handlers get, and `call.context`.
+ * two steps, do what they do when they are never interrupted. Left out: events that named handlers get, and
+ * what they write into `call.context`.
  */
 
 const START = Date.parse('2026-01-05T10:00:00.000Z')
@@ -92,6 +93,10 @@ class Play {
         seen.draws.push(call.random())
         return seen.draws.at(-1)!
       },
+      note: (label) => {
+        call.context.noted = label
+      },
+      noted: () => call.context.noted,
     })
   }
 

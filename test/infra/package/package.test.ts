@@ -4,8 +4,10 @@ import { once } from 'node:events'
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { createSigner } from '../../../functions/contract/sign.ts'
 import { invocation } from '../../functions/invocations.ts'
+import { absentPackage } from '../../packages.ts'
 import { lambdaEvent } from '../../runtimes/lambda/events.ts'
 import { ENV, type Installed, installPackage, run } from './installed.ts'
 
@@ -90,6 +92,27 @@ describe('the published package, installed by npm into an empty project', () => 
     const args = ['--input-type=module', '--eval', script]
     return JSON.parse(run(process.execPath, args, project, { WEBHOOK_SECRET: SECRET }))
   }
+
+  test('wrangler would deploy its Worker, and takes every field of the configuration', {
+    skip: absentPackage('infra/workers'),
+  }, () => {
+    const wrangler = fileURLToPath(
+      new URL('../../../infra/workers/node_modules/wrangler/bin/wrangler.js', import.meta.url),
+    )
+    const args = [
+      wrangler,
+      'deploy',
+      '--config',
+      'deploy/wrangler.jsonc',
+      '--dry-run',
+      '--outdir',
+      join(project, 'dist/worker'),
+    ]
+    const said = run(process.execPath, args, project, { CI: '1', WRANGLER_SEND_METRICS: 'false' })
+    assert.match(said, /--dry-run: exiting now/)
+    assert.doesNotMatch(said, /WARNING|Unexpected field/)
+    assert.match(read('dist/worker/app.js'), /late-fork/)
+  })
 
   const read = (file: string) => readFileSync(join(project, file), 'utf8')
 
