@@ -9,14 +9,23 @@ export interface Came {
   at: number
 }
 
+/** What was told from outside, and what another handler had kept with the call by then. */
+export interface Told {
+  value: unknown
+  at: number
+  heard: unknown
+}
+
 /**
  * Runs a program where an await really waits: promises that are settled one by one, no journal, no replay.
+ * @param told  by the number of what was waited for
  * @param draws what chance says, in order
  * @returns what it did, and the error it ended with
  */
 export async function uninterrupted(
   statements: readonly Statement[],
   script: readonly Came[],
+  told: ReadonlyMap<number, Told>,
   draws: readonly number[],
   start: number,
 ) {
@@ -25,6 +34,7 @@ export async function uninterrupted(
   let now = start
   let drawn = 0
   let noted: unknown
+  let heard: unknown
   const begin = (what: string) => {
     const waited = Promise.withResolvers<unknown>()
     waited.promise.catch(() => {})
@@ -44,6 +54,7 @@ export async function uninterrupted(
       noted = label
     },
     noted: () => noted,
+    heard: () => heard,
   }
   let ending: string | undefined
   const over = () => ending !== undefined
@@ -55,6 +66,7 @@ export async function uninterrupted(
   for (const { of, value, error, at } of script) {
     if (over()) break
     now = at
+    if (told.has(of)) heard = told.get(of)!.heard
     if (error === undefined) pending[of - 1]!.resolve(value)
     else pending[of - 1]!.reject(new Error(error))
     await drained()

@@ -20,6 +20,8 @@ export interface Verbs {
   /** What is kept with the call. */
   note(label: number): void
   noted(): unknown
+  /** What another handler has kept with it. */
+  heard(): unknown
 }
 
 export function program(random: () => number, depth = 2): Statement[] {
@@ -60,7 +62,9 @@ async function block(statements: readonly Statement[], verbs: Verbs, memory: Mem
 async function step(each: Statement, verbs: Verbs, memory: Memory): Promise<void> {
   switch (each.do) {
     case 'act':
-      return verbs.act(`${each.label} ${memory.last} noted ${verbs.noted()} at ${verbs.now()} by ${verbs.random()}`)
+      return verbs.act(
+        `${each.label} ${memory.last} noted ${verbs.noted()} heard ${verbs.heard()} at ${verbs.now()} by ${verbs.random()}`,
+      )
     case 'await':
       memory.last = JSON.stringify(await begun(each.kind, verbs))
       return

@@ -5,13 +5,12 @@ import type { Invocation, WaitOutcome } from '../../../functions/contract/envelo
 import { type Call, type DispatchResult, SipRouter } from '../../../functions/sdk/index.ts'
 import { seeded } from '../../support/random.ts'
 import { BOB_TABLET, invocation } from '../invocations.ts'
-import { type Came, uninterrupted } from './interpreter.ts'
+import { type Came, type Told, uninterrupted } from './interpreter.ts'
 import { execute, program, type Statement } from './programs.ts'
 
 /**
  * Random handlers, through lost answers, invocations that come twice, deliveries that are repeated and processes that end between any
- * two steps, do what they do when they are never interrupted. Left out: events that named handlers get, and
- * what they write into `call.context`.
+ * two steps, and with a named handler that writes into `call.context` meanwhile, do what they do when they are never interrupted.
  */
 
 const START = Date.parse('2026-01-05T10:00:00.000Z')
@@ -37,10 +36,11 @@ class Play {
   #now = START
   #seq = 0
   #charged = 0
+  #heard: unknown
   readonly did: string[] = []
   readonly #armed = new Set<string>()
   /** What was told of each wait, and when. */
-  readonly outcomes = new Map<number, { value: unknown; at: number }>()
+  readonly outcomes = new Map<number, Told>()
   interruptions = 0
 
   constructor(statements: readonly Statement[], random: () => number) {
@@ -50,9 +50,11 @@ class Play {
   }
 
   #process(): SipRouter {
-    return new SipRouter({ onError: () => {}, now: () => 0 }).invite('/:domain/:user', (call) =>
-      this.#handle(call as Call),
-    )
+    return new SipRouter({ onError: () => {}, now: () => 0 })
+      .invite('/:domain/:user', (call) => this.#handle(call as Call))
+      .on('hear', (call, event) => {
+        call.context.heard = event.n
+      })
   }
 
   #handle(call: Call): Promise<void> {
@@ -97,6 +99,7 @@ class Play {
         call.context.noted = label
       },
       noted: () => call.context.noted,
+      heard: () => call.context.heard,
     })
   }
 
@@ -117,6 +120,7 @@ class Play {
       for (const action of actions) this.#perform(action)
       if (!this.#isSuspended()) return { ...before, ending: 'returned' }
       if (next.wait && this.#random() < 0.2) await this.#repeated(next.wait)
+      if (this.#random() < 0.3) await this.#hear()
       next = this.#event()
     }
   }
@@ -136,7 +140,8 @@ class Play {
       if (this.#random() < 0.5) await lost
       if (this.#random() < 0.5) this.#sip = this.#process()
     }
-    if (next.wait) this.outcomes.set(numberOf(next.wait.name), { value: outcomeOf(next.wait), at: this.#now })
+    if (next.wait)
+      this.outcomes.set(numberOf(next.wait.name), { value: outcomeOf(next.wait), at: this.#now, heard: this.#heard })
     return ask()
   }
 
@@ -150,6 +155,16 @@ class Play {
     )
     assert.deepEqual([status, (body as { actions: unknown }).actions], [200, []])
     this.#seen = seen
+  }
+
+  /** A subscription of the call's has matched. */
+  async #hear(): Promise<void> {
+    const event = eventOf(this.#random)
+    const matched = this.#invocation('hear', { type: 'subscription.matched' })
+    const { status, body } = await this.#sip.dispatch('/on/hear', { ...matched, data: { ...matched.data, event } })
+    assert.equal(status, 200, JSON.stringify(body))
+    this.#context = JSON.parse(JSON.stringify((body as { context: unknown }).context))
+    this.#heard = event.attributes.n
   }
 
   #invocation(id: string, { type, wait }: Next): Invocation {
@@ -184,14 +199,12 @@ class Play {
       const fork = { id: name, answered: false, status: 480 + Math.floor(this.#random() * 10) }
       return { type: 'wait.resumed', wait: { name, timedOut: false, fork } }
     }
-    const event = {
-      id: 'e',
-      type: 'a',
-      time: '2026-01-05T10:00:00.000Z',
-      attributes: { n: Math.floor(this.#random() * 99) },
-    }
-    return { type: 'wait.resumed', wait: { name, timedOut: false, event } }
+    return { type: 'wait.resumed', wait: { name, timedOut: false, event: eventOf(this.#random) } }
   }
+}
+
+function eventOf(random: () => number) {
+  return { id: 'e', type: 'a', time: '2026-01-05T10:00:00.000Z', attributes: { n: Math.floor(random() * 99) } }
 }
 
 function numberOf(name: string): number {
@@ -213,9 +226,9 @@ async function check(seed: number, length: number): Promise<number> {
   const { came, draws, ending } = await play.run()
   for (const { of, value, at } of came) {
     const told = play.outcomes.get(of)
-    if (told) assert.deepEqual({ value, at }, told)
+    if (told) assert.deepEqual({ value, at }, { value: told.value, at: told.at })
   }
-  const expected = await uninterrupted(statements, came, draws, START)
+  const expected = await uninterrupted(statements, came, play.outcomes, draws, START)
   const armed = new Set(play.did.filter(isArming))
   // What was armed and is not wanted at the end is not sent.
   const did = expected.did.filter((text) => !isArming(text) || armed.has(text))
