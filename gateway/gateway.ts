@@ -185,14 +185,16 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     options: { timerCMs: options.timerCMs ?? 185_000 },
   })
   const dialogs = new DialogTable(timers, { maxDialogMs })
-  let published: Promise<unknown> = Promise.resolve()
+  const publishing = new Set<Promise<unknown>>()
   const publish = (events: RouseEvent[], callId?: string) => {
     if (events.length === 0) return
     waker.heard(events)
     for (const watcher of watchers) watcher.events(events, callId)
-    published = store
+    const published: Promise<unknown> = store
       .publish(events)
       .catch((error: unknown) => log.error('events could not be published', { error: String(error) }))
+      .then(() => publishing.delete(published))
+    publishing.add(published)
   }
   const pushMetrics = new PushMetrics(counters)
   const pusher = createPusher({
@@ -332,7 +334,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       // What comes from now on is repeated, and finds whoever goes on with the calls.
       await transport.stop()
       await calls.stop()
-      await published
+      await Promise.all(publishing)
       await talks?.told()
       farewells.stop()
       await cluster?.leave()

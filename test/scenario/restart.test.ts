@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Call, SipRouter } from 'rouse'
+import type { RouseEvent } from '../../functions/contract/events.ts'
 import linear from '../../functions/examples/linear.ts'
 import { type World, type WorldOptions, world } from '../support/world.ts'
 import { sleepingPhone } from './cast.ts'
@@ -373,6 +374,38 @@ test('a caller on TCP, whose connection went with the gateway, is answered over 
   )
   await phone.hangsUp()
   await end(w)
+})
+
+test('a gateway that is stopped waits for every event that it has raised, not for the last one alone', async () => {
+  const slow = Promise.withResolvers<void>()
+  const kept: string[] = []
+  const link: WorldOptions['link'] = (store) =>
+    new Proxy(store, {
+      get: (_, name: keyof typeof store) => {
+        if (name !== 'publish') return store[name]
+        return async (events: RouseEvent[]) => {
+          if (events.some(({ type }) => type === 'asked')) await slow.promise
+          await store.publish(events)
+          kept.push(...events.map(({ type }) => type))
+        }
+      },
+    })
+  const app = routed((call) => {
+    call.publish('asked')
+    call.reply(486)
+  })
+  const w = await world({ app, link })
+  const alice = await w.phone('alice')
+  await alice.invites('bob')
+  let isStopped = false
+  const stopped = w.gateway.stop().then(() => {
+    isStopped = true
+  })
+  await w.advance(100)
+  assert.deepEqual([isStopped, kept.includes('cdr.created')], [false, true])
+  slow.resolve()
+  await stopped
+  assert.ok(kept.includes('asked'))
 })
 
 test('a gateway that is stopped leaves its suspended calls to the next one, branches over connections included', async () => {
