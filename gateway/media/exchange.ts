@@ -10,6 +10,18 @@ export interface Exchange {
   answerer: string
 }
 
+/** A session description as its end has sent it. */
+export interface Description {
+  exchange: Exchange
+  sdp: string
+}
+
+/** What both ends go by. */
+export interface Agreement {
+  offer: Description
+  answer: Description
+}
+
 /** Of a description in a request. */
 export function exchangeOfRequest({ method, fromTag, toTag }: SipMessage, isDelayed: boolean): Exchange | undefined {
   if (method === 'INVITE' || method === 'UPDATE') return offerBy(fromTag, toTag)

@@ -1,5 +1,5 @@
 import type { SipMessage } from '../sip/message.ts'
-import { type Exchange, exchangeOfRequest, exchangeOfResponse } from './exchange.ts'
+import { type Description, type Exchange, exchangeOfRequest, exchangeOfResponse } from './exchange.ts'
 import type { MediaRelay } from './relay.ts'
 import { findSdp, type SdpPlace, withoutBody, withSdp } from './sdp-body.ts'
 import type { Session } from './session.ts'
@@ -29,6 +29,9 @@ export class Leg implements MediaLeg {
   readonly #facts: LegFacts
   /** What the description of the request was; undefined when it had none. */
   #request: Exchange | undefined
+  /** What the rtpengine was offered with the request, and what the far end has answered. */
+  #offer: Description | undefined
+  #answer: Description | undefined
   /** The media goes directly. */
   #isPassing = false
   #isOver = false
@@ -54,14 +57,15 @@ export class Leg implements MediaLeg {
   async open(request: SipMessage): Promise<SipMessage | number> {
     const place = findSdp(request)
     this.#request = place && exchangeOfRequest(request, this.#session.name.isDelayed)
+    if (this.#session.restoring) await this.#session.restoring
     if (!this.#facts.isFirst && !(await this.#isInDialog(place, request))) return this.#passesOn(request)
     if (!place || !this.#request) return this.#withoutOffer(request)
-    const rewritten = await this.#relay.rewrite(
-      this.#session,
-      this.#request,
-      request.text.slice(place.start, place.end),
-    )
-    if (rewritten.ok) return withSdp(request, place, rewritten.sdp)
+    const described = { exchange: this.#request, sdp: request.text.slice(place.start, place.end) }
+    const rewritten = await this.#relay.rewrite(this.#session, described)
+    if (rewritten.ok) {
+      if (this.#request.command === 'offer') this.#offer = described
+      return withSdp(request, place, rewritten.sdp)
+    }
     if (rewritten.isAway && this.#facts.ifAway === 'pass') return this.#passesOn(request)
     return rewritten.status
   }
@@ -103,8 +107,14 @@ export class Leg implements MediaLeg {
 
   #passOn({ response, pass }: Waiting, fit: SipMessage | undefined): void {
     this.#waiting.shift()
-    if (fit && response.status >= 200 && response.status < 300) this.#relay.answered(this.#session)
+    if (fit && response.status >= 200 && response.status < 300) this.#answered()
     pass(fit)
+  }
+
+  #answered(): void {
+    this.#relay.answered(this.#session)
+    if (this.#offer && this.#answer) this.#session.agree(this.#offer, this.#answer)
+    this.#offer = undefined
   }
 
   #fit(response: SipMessage): SipMessage | undefined | Promise<SipMessage | undefined> {
@@ -113,18 +123,21 @@ export class Leg implements MediaLeg {
     if (!exchange) return response
     // What it was about is over: its rtpengine would only begin anew.
     if (this.#isOver) return undefined
-    const key = `${response.status < 200} ${response.toTag} ${response.text.slice(place.start, place.end)}`
+    const described = { exchange, sdp: response.text.slice(place.start, place.end) }
+    if (exchange.command === 'answer') this.#answer = described
+    else this.#session.offered = described
+    const key = `${response.status < 200} ${response.toTag} ${described.sdp}`
     const done = this.#done.get(key)
-    return done === undefined ? this.#rewrite(response, place, exchange, key) : withSdp(response, place, done)
+    return done === undefined ? this.#rewrite(response, place, described, key) : withSdp(response, place, done)
   }
 
   async #rewrite(
     response: SipMessage,
     place: SdpPlace,
-    exchange: Exchange,
+    described: Description,
     key: string,
   ): Promise<SipMessage | undefined> {
-    const rewritten = await this.#relay.rewrite(this.#session, exchange, response.text.slice(place.start, place.end))
+    const rewritten = await this.#relay.rewrite(this.#session, described)
     if (rewritten.ok) {
       this.#remember(key, rewritten.sdp)
       return withSdp(response, place, rewritten.sdp)
@@ -141,6 +154,9 @@ export class Leg implements MediaLeg {
 
   failed(): void {
     this.#isOver = true
-    if (this.#facts.isFirst) this.#session.end()
+    if (this.#facts.isFirst) return this.#session.end()
+    // Both ends go on as they were (RFC 3261 14.1), and the rtpengine has to.
+    if (this.#offer) this.#relay.restore(this.#session, this.#offer)
+    this.#offer = undefined
   }
 }

@@ -1,7 +1,7 @@
 import type { SipMessage } from '../sip/message.ts'
 import { inOrder } from './choose.ts'
 import type { Engine } from './engine.ts'
-import { type Exchange, exchangeOfRequest } from './exchange.ts'
+import { type Agreement, type Description, exchangeOfRequest } from './exchange.ts'
 import { Leg } from './leg.ts'
 import type { Command } from './ng.ts'
 import { offerOptions } from './offer-options.ts'
@@ -71,9 +71,11 @@ export class MediaRelay implements Media {
   }
 
   async #acknowledge(session: Session, ack: SipMessage, place: { start: number; end: number }): Promise<SipMessage> {
-    const answer = exchangeOfRequest(ack, session.name.isDelayed)!
+    const exchange = exchangeOfRequest(ack, session.name.isDelayed)!
     if (!(await this.has(session))) return ack
-    const rewritten = await this.rewrite(session, answer, ack.text.slice(place.start, place.end))
+    const answer = { exchange, sdp: ack.text.slice(place.start, place.end) }
+    if (session.offered) session.agree(session.offered, answer)
+    const rewritten = await this.rewrite(session, answer)
     // The other side waits for its ACK whatever is in it.
     return rewritten.ok ? withSdp(ack, place, rewritten.sdp) : ack
   }
@@ -96,13 +98,13 @@ export class MediaRelay implements Media {
   }
 
   /** An offer goes to the rtpengine that has the session, else to the next one that is there; an answer to where the offer was. */
-  async rewrite(session: Session, exchange: Exchange, sdp: string): Promise<Rewritten> {
-    const candidates = exchange.command === 'offer' ? this.#candidates(session) : [this.#engineOf(session)]
+  async rewrite(session: Session, described: Description): Promise<Rewritten> {
+    const candidates = described.exchange.command === 'offer' ? this.#candidates(session) : [this.#engineOf(session)]
     const silent: Engine[] = []
     let last: Rewritten = AWAY
     for (const engine of candidates.slice(0, MAX_TRIES)) {
       if (!engine) continue
-      const outcome = await engine.ask(commandOf(session, exchange, sdp))
+      const outcome = await engine.ask(commandOf(session, described))
       if (outcome.kind === 'done' && typeof outcome.answer.sdp === 'string') {
         session.name.engine = engine.key
         this.#forgetAt(silent, session)
@@ -117,6 +119,27 @@ export class MediaRelay implements Media {
     }
     if (session.name.engine === '') this.#forgetAt(silent, session)
     return last
+  }
+
+  /** An offer of which nothing has come: the rtpengine, which goes by it, is told what was agreed before. */
+  restore(session: Session, offer: Description): void {
+    const agreed = session.agreedBefore(offer)
+    if (!agreed) return
+    const before = session.restoring ?? Promise.resolve()
+    const restoring = before
+      .then(() => this.#agreedAgain(session, agreed))
+      .catch(this.#onBug)
+      .then(() => {
+        if (session.restoring === restoring) session.restoring = undefined
+      })
+    session.restoring = restoring
+  }
+
+  async #agreedAgain(session: Session, { offer, answer }: Agreement): Promise<void> {
+    if (session.isOver) return
+    const { answerer } = answer.exchange
+    const offered = await this.rewrite(session, { ...offer, exchange: { ...offer.exchange, answerer } })
+    if (offered.ok && !session.isOver) await this.rewrite(session, answer)
   }
 
   /** An answer that came too late, or was lost, leaves a call there that nobody wants. */
@@ -158,7 +181,8 @@ function deletion({ name, callId }: Session): Command {
   return { command: 'delete', 'call-id': ngCallId(name, callId), 'delete-delay': 0 }
 }
 
-function commandOf({ name, callId, caller }: Session, { command, offerer, answerer }: Exchange, sdp: string): Command {
+function commandOf({ name, callId, caller }: Session, { exchange, sdp }: Description): Command {
+  const { command, offerer, answerer } = exchange
   const made: Command = { command, 'call-id': ngCallId(name, callId), 'from-tag': offerer }
   if (answerer !== '') made['to-tag'] = answerer
   made.sdp = sdp

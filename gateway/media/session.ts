@@ -1,3 +1,4 @@
+import type { Agreement, Description } from './exchange.ts'
 import { type SessionName, writeParam } from './session-name.ts'
 import type { MediaPolicy, MediaSession } from './types.ts'
 
@@ -11,6 +12,9 @@ export interface SessionFacts {
   isKnown: boolean
 }
 
+/** Far ends of a branch, as a forking proxy has them, of which it is known what was agreed with each. */
+const MAX_AGREEMENTS = 8
+
 /** See MediaSession. */
 export class Session implements MediaSession {
   /** `engine` is '' before the first offer, and another one once that is away. */
@@ -19,6 +23,12 @@ export class Session implements MediaSession {
   readonly caller: SessionFacts['caller']
   isKnown: boolean
   readonly #relay: { ended(session: Session): void }
+  /** A response had the offer: the answer is in its ACK. */
+  offered: Description | undefined
+  /** Settled when the rtpengine goes by what was agreed again; undefined: it does. */
+  restoring: Promise<void> | undefined
+  /** By the tags of both ends. */
+  readonly #agreed = new Map<string, Agreement>()
   #dialogs = 0
   #isOver = false
 
@@ -34,6 +44,23 @@ export class Session implements MediaSession {
     return writeParam(this.name)
   }
 
+  /** Its rtpengine has let go of it. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** What both ends go by from now on. */
+  agree(offer: Description, answer: Description): void {
+    const key = tagsOf(answer)
+    if (!this.#agreed.has(key) && this.#agreed.size >= MAX_AGREEMENTS) return
+    this.#agreed.set(key, { offer, answer })
+  }
+
+  /** What the ends of an offer went by before it. */
+  agreedBefore(offer: Description): Agreement | undefined {
+    return this.#agreed.get(tagsOf(offer))
+  }
+
   taken(): this {
     this.#dialogs++
     return this
@@ -45,4 +72,8 @@ export class Session implements MediaSession {
     this.#isOver = true
     this.#relay.ended(this)
   }
+}
+
+function tagsOf({ exchange: { offerer, answerer } }: Description): string {
+  return [offerer, answerer].sort().join(' ')
 }

@@ -153,6 +153,19 @@ describe('rtpengine', { skip }, () => {
     await engine.isIdle()
   })
 
+  it('sends audio to where it went before a re-INVITE that is declined (RFC 3261 14.1)', async () => {
+    const declines = [step.receives('INVITE'), step.declinesReInvite(), step.receives('ACK')]
+    const talks = [step.pauses(300), plays('g711a'), step.pauses(1000)]
+    const { caller, user, callee } = await scene([...CONNECTED, ...declines, ...talks, ...IS_HUNG_UP])
+    const ear = await started.keep(Microphone.open(caller.address))
+    const moves = [step.reInvite(9), step.mayReceive(100), step.receives(488), step.ackDeclined()]
+    const steps = step.withMedia([...CALLS, ...moves, step.pauses(2500), ...HANGS_UP], ear.port)
+    const call = await caller.plays(steps, { service: user })
+    await Promise.all([call.succeeds(), callee.succeeds()])
+    assert.ok((ear.packets.get(PCMA) ?? 0) >= 10, `audio: ${ear.packets.get(PCMA)} packets`)
+    await engine.isIdle()
+  })
+
   it('has a call for each phone that rings, and is left with that of who answers', async () => {
     const { caller, user, callee } = await scene([...CONNECTED, ...IS_HUNG_UP])
     const other = new Device(stage, 'other', user)

@@ -95,8 +95,11 @@ export function replies(status: number, reason: string, headers: string[] = []):
 
 /** Answers the request that came last (BYE, CANCEL, INFO, MESSAGE). */
 export function accepts(): Step {
-  const lines = ['SIP/2.0 200 OK', '[last_Via:]', '[last_From:]', '[last_To:]', '[last_Call-ID:]', '[last_CSeq:]']
-  return send(lines)
+  return send(answers('200 OK'))
+}
+
+function answers(status: string): string[] {
+  return [`SIP/2.0 ${status}`, '[last_Via:]', '[last_From:]', '[last_To:]', '[last_Call-ID:]', '[last_CSeq:]']
 }
 
 /** The caller's ACK of the 2xx. */
@@ -104,23 +107,25 @@ export function ack(cseq = 1): Step {
   return send(inDialog('ACK', cseq))
 }
 
-/** The caller offers a session anew. */
-export function reInvite(): Step {
-  return send([...inDialog('INVITE', 2), CONTACT], { retransmits: true, body: SDP })
+/** The caller offers a session anew. @param port where it would take its audio, when that is another one */
+export function reInvite(port?: number): Step {
+  const body = port === undefined ? SDP : SDP.replace(MEDIA, mediaAt(port))
+  return send([...inDialog('INVITE', 2), CONTACT], { retransmits: true, body })
 }
 
 /** Answers the re-INVITE that came last. */
 export function acceptsReInvite(): Step {
-  const lines = [
-    'SIP/2.0 200 OK',
-    '[last_Via:]',
-    '[last_From:]',
-    '[last_To:]',
-    '[last_Call-ID:]',
-    '[last_CSeq:]',
-    CONTACT,
-  ]
-  return send(lines, { retransmits: true, body: SDP })
+  return send([...answers('200 OK'), CONTACT], { retransmits: true, body: SDP })
+}
+
+export function declinesReInvite(): Step {
+  return send(answers('488 Not Acceptable Here'), { retransmits: true })
+}
+
+/** The caller's ACK of a re-INVITE that was declined. */
+export function ackDeclined(): Step {
+  const lines = inDialog('ACK', 2).filter((line) => !line.startsWith('Via:'))
+  return send([lines[0]!, via('dialog-invite'), ...lines.slice(1)])
 }
 
 /** The caller's ACK of a failure. */
@@ -181,17 +186,10 @@ export function scenarioOf(steps: readonly Step[]): string {
   return `<?xml version="1.0" encoding="ISO-8859-1" ?>\n<scenario name="rouse">\n${steps.join('\n')}\n${reference}\n</scenario>\n`
 }
 
+const MEDIA = 'm=audio 16384 RTP/AVP 0\na=rtpmap:0 PCMU/8000'
 const CALLER = 'From: <sip:[caller]@[domain]>;tag=[pid]f[call_number]'
 const CONTACT = 'Contact: <sip:sipp@[local_ip]:[local_port];transport=[transport]>'
-const SDP = [
-  'v=0',
-  'o=sipp 1 1 IN IP4 [local_ip]',
-  's=-',
-  'c=IN IP4 [local_ip]',
-  't=0 0',
-  'm=audio 16384 RTP/AVP 0',
-  'a=rtpmap:0 PCMU/8000',
-].join('\n')
+const SDP = ['v=0', 'o=sipp 1 1 IN IP4 [local_ip]', 's=-', 'c=IN IP4 [local_ip]', 't=0 0', MEDIA].join('\n')
 
 const REMEMBER_TO = '<ereg regexp=".*" search_in="hdr" header="To:" assign_to="to"/>'
 
@@ -242,10 +240,11 @@ function send(lines: string[], options: { retransmits?: boolean; body?: string }
 
 /** The same steps with media that is taken at `port` (`[media_port]`: where sipp plays from), and with digits in it (RFC 4733). */
 export function withMedia(steps: readonly Step[], port: number | '[media_port]'): Step[] {
-  const media = [`m=audio ${port} RTP/AVP 8 101`, 'a=rtpmap:8 PCMA/8000', 'a=rtpmap:101 telephone-event/8000'].join(
-    '\n',
-  )
-  return steps.map((step) => step.replace(/m=audio 16384 RTP\/AVP 0\na=rtpmap:0 PCMU\/8000/, media))
+  return steps.map((step) => step.replace(MEDIA, mediaAt(port)))
+}
+
+function mediaAt(port: number | '[media_port]'): string {
+  return [`m=audio ${port} RTP/AVP 8 101`, 'a=rtpmap:8 PCMA/8000', 'a=rtpmap:101 telephone-event/8000'].join('\n')
 }
 
 /** Plays a capture to where the other end takes its media; needs root, as sipp writes the packets itself. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SipRouter } from 'rouse'
 import type { Media } from '../../functions/contract/actions.ts'
+import type { FakeEngine } from '../support/fake-engine.ts'
 import { SDP } from '../support/phone.ts'
 import type { WireMessage } from '../support/wire.ts'
 import { type World, type WorldOptions, world } from '../support/world.ts'
@@ -237,6 +238,106 @@ test('a re-INVITE of either end is offered and answered, to the same call at the
   assert.equal(offer!.values['from-tag'], alice.outgoing!.final!.tag('To'), 'who offers is who is named first')
   assert.equal(answer!.values['from-tag'], offer!.values['from-tag'])
   assert.equal(update!.values['from-tag'], first!.values['from-tag'])
+  await alice.hangsUp()
+  await end(w)
+})
+
+/** What each of the last things an rtpengine was asked said, as the port that its sender takes audio at. */
+const askedLast = ({ engine }: { engine: FakeEngine }, count: number) =>
+  engine.asked.slice(-count).map(({ command, values }) => `${command} ${/m=audio (\d+)/.exec(values.sdp ?? '')?.[1]}`)
+
+async function talking(options: WorldOptions = {}) {
+  const all = await scene(options)
+  all.alice.offer = SDP.replace('m=audio 4000', 'm=audio 4100')
+  await all.alice.invites('bob')
+  await all.bob.answers()
+  return all
+}
+
+const MOVED = { headers: [SDP_TYPE], body: SDP.replace('m=audio 4000', 'm=audio 4002') }
+
+test('a re-INVITE that is declined changes nothing: the rtpengine goes by what was agreed again (RFC 3261 14.1)', async () => {
+  const all = await talking()
+  const { w, alice, bob, engine } = all
+  const { 'from-tag': caller, 'to-tag': callee } = engine.asked[1]!.values
+  await bob.sendsInDialog('INVITE', MOVED)
+  await alice.declines(488)
+  assert.deepEqual(askedLast(all, 3), ['offer 4002', 'offer 4100', 'answer 4000'])
+  const [offer, answer] = engine.asked.slice(-2)
+  for (const { values } of [offer!, answer!]) {
+    assert.deepEqual([values['from-tag'], values['to-tag']], [caller, callee])
+    assert.equal(values['call-id'], engine.asked[0]!.values['call-id'])
+  }
+  await alice.hangsUp()
+  await end(w)
+})
+
+test('what a re-INVITE has changed is what a later one, that is declined, leaves as it is', async () => {
+  const all = await talking()
+  const { w, alice, bob } = all
+  await bob.sendsInDialog('INVITE', MOVED)
+  await alice.answers()
+  await alice.sendsInDialog('INVITE', { headers: [SDP_TYPE], body: SDP.replace('m=audio 4000', 'm=audio 4102') })
+  await bob.declines(488)
+  assert.deepEqual(askedLast(all, 3), ['offer 4102', 'offer 4002', 'answer 4000'])
+  await alice.hangsUp()
+  await end(w)
+})
+
+test('both ends offer at once and both get 491: the rtpengine goes by what was agreed again', async () => {
+  const all = await talking()
+  const { w, alice, bob } = all
+  await bob.sendsInDialog('INVITE', MOVED)
+  await alice.sendsInDialog('INVITE', { headers: [SDP_TYPE], body: SDP.replace('m=audio 4000', 'm=audio 4102') })
+  await alice.declines(491)
+  await bob.declines(491)
+  assert.deepEqual(askedLast(all, 2), ['offer 4100', 'answer 4000'])
+  await alice.hangsUp()
+  await end(w)
+})
+
+test('the next re-INVITE waits until the rtpengine goes by what was agreed again', async () => {
+  const all = await talking()
+  const { w, alice, bob, engine } = all
+  await bob.sendsInDialog('INVITE', MOVED)
+  engine.held.add('offer')
+  await alice.declines(488)
+  await bob.sendsInDialog('INVITE', { ...MOVED, body: SDP.replace('m=audio 4000', 'm=audio 4004') })
+  assert.deepEqual(askedLast(all, 2), ['offer 4002', 'offer 4100'])
+  await engine.releases()
+  assert.deepEqual(askedLast(all, 4), ['offer 4002', 'offer 4100', 'answer 4000', 'offer 4004'])
+  await alice.answers()
+  await alice.hangsUp()
+  await end(w)
+})
+
+test('a re-INVITE that fails since its call is over leaves no call at the rtpengine, in both orders', async () => {
+  for (const isHeld of [false, true]) {
+    const { w, alice, bob, engine } = await talking()
+    await bob.sendsInDialog('INVITE', MOVED)
+    if (isHeld) {
+      engine.held.add('offer')
+      await alice.declines(487)
+    }
+    await alice.hangsUp()
+    if (isHeld) await engine.releases()
+    else await alice.declines(487)
+    await w.advance(1000)
+    assert.deepEqual([...engine.calls], [])
+    await end(w)
+  }
+})
+
+test('without offer at first, then a re-INVITE that is declined: what the 200 offered and the ACK answered goes on', async () => {
+  const all = await scene()
+  const { w, alice, bob } = all
+  alice.offer = ''
+  alice.ackBody = SDP.replace('m=audio 4000', 'm=audio 4100')
+  await alice.invites('bob')
+  await bob.answers()
+  await alice.sendsInDialog('INVITE', MOVED)
+  await bob.declines(488)
+  assert.deepEqual(askedLast(all, 3), ['offer 4002', 'offer 4000', 'answer 4100'])
   await alice.hangsUp()
   await end(w)
 })
