@@ -17,6 +17,12 @@ export interface Peers {
   isSocket(address: string, port: number): boolean
   /** Whether another gateway is at that address, whatever port it sends from. */
   isHost(address: string): boolean
+  /** Whether another gateway was there when its lease was seen last, lapsed or not. */
+  isPlace(address: string, port: number): boolean
+  /** The same gateways, but for those that were to be reached there: nobody is there, whatever their leases say. */
+  without(unreachable: Destination): Peers
+  /** Whether nobody is where the gateway of that name was to be reached, see `without`. */
+  isUnreachable(gateway: string | undefined): boolean
   /** Those that requests may reach instead of this one: of its pool, behind the same address. */
   readonly mates: readonly string[]
   /** The Route value that leads to a phone by the flow that another gateway has; undefined when this one may try itself. */
@@ -37,30 +43,45 @@ export const ALONE: Peers = {
   destination: () => undefined,
   isSocket: () => false,
   isHost: () => false,
+  isPlace: () => false,
+  without: () => ALONE,
+  isUnreachable: () => false,
   mates: [],
   routeTo: () => undefined,
   routeToGateway: () => undefined,
 }
 
+/** Leases that have lapsed are kept for the dialogs that go by their gateways: more of them are older than any dialog. */
+const MAX_LAPSED = 1000
+
 /** The other gateways as their leases were seen last. */
 export class LivePeers implements Peers {
   mates: readonly string[] = []
   readonly #pool: string
+  readonly #own: readonly { transport: TransportName }[]
   readonly #transports: ReadonlySet<TransportName>
   readonly #tokens: FlowTokens
   #byGateway = new Map<string, GatewayLease>()
+  /** In the order in which they have lapsed. */
+  readonly #lapsed = new Map<string, GatewayLease>()
+  readonly #unreachable = new Set<string>()
   #sockets = new Set<string>()
   #hosts = new Set<string>()
 
   /** @param own this gateway's listeners */
   constructor(pool: string, own: readonly { transport: TransportName }[], tokens: FlowTokens) {
     this.#pool = pool
+    this.#own = own
     this.#transports = new Set(own.map(({ transport }) => transport))
     this.#tokens = tokens
   }
 
   update(leases: readonly GatewayLease[]): void {
+    const before = this.#byGateway
     this.#byGateway = new Map(leases.map((lease) => [lease.gateway, lease]))
+    for (const [gateway, lease] of before) if (!this.#byGateway.has(gateway)) this.#lapsed.set(gateway, lease)
+    for (const gateway of this.#byGateway.keys()) this.#lapsed.delete(gateway)
+    if (this.#lapsed.size > MAX_LAPSED) this.#lapsed.delete(this.#lapsed.keys().next().value!)
     this.#sockets = new Set(leases.flatMap(({ sockets }) => sockets.map(({ host, port }) => endOf(host, port))))
     this.#hosts = new Set(leases.flatMap(({ sockets }) => sockets.map(({ host }) => host)))
     // One that has adopted another is reached once.
@@ -90,6 +111,26 @@ export class LivePeers implements Peers {
     return this.#hosts.has(address)
   }
 
+  isPlace(address: string, port: number): boolean {
+    if (this.isSocket(address, port)) return true
+    for (const lease of this.#lapsed.values()) if (isAt(lease, address, port)) return true
+    return false
+  }
+
+  isUnreachable(gateway: string | undefined): boolean {
+    return gateway !== undefined && this.#unreachable.has(gateway)
+  }
+
+  without({ remoteAddress, remotePort }: Destination): Peers {
+    const left = new LivePeers(this.#pool, this.#own, this.#tokens)
+    for (const gateway of this.#unreachable) left.#unreachable.add(gateway)
+    const leases = [...this.#byGateway.values()]
+    for (const lease of [...leases, ...this.#lapsed.values()])
+      if (isAt(lease, remoteAddress, remotePort)) left.#unreachable.add(lease.gateway)
+    left.update(leases.filter(({ gateway }) => !left.#unreachable.has(gateway)))
+    return left
+  }
+
   routeTo(flow: ReceivedFlow): string | undefined {
     return flow.nat ? this.#route(flow.gateway, () => `${this.#tokens.write(flow)}@`) : undefined
   }
@@ -115,4 +156,11 @@ export class LivePeers implements Peers {
       )
     return usable?.find((socket) => socket.transport === transport) ?? usable?.[0]
   }
+}
+
+/** Whether the gateway is reached there, by the others or by everybody. */
+function isAt({ sockets }: GatewayLease, address: string, port: number): boolean {
+  return sockets.some(
+    (at) => (at.host === address && at.port === port) || at.advertised === `${formatHost(address)}:${port}`,
+  )
 }

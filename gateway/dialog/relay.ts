@@ -17,7 +17,7 @@ import type { SipMessage } from '../sip/message.ts'
 import { withoutPush } from '../sip/push-params.ts'
 import { parseUri } from '../sip/uri.ts'
 import type { ServerTransaction } from '../transaction/types.ts'
-import type { Flow, TransportLayer } from '../transport/types.ts'
+import type { Destination, Flow, TransportLayer } from '../transport/types.ts'
 import { contactUri, type Party, remoteTarget } from './dialog.ts'
 import { readDigit } from './dtmf.ts'
 import type { DialogTable, Found } from './table.ts'
@@ -73,7 +73,8 @@ export class DialogRelay {
       return
     }
     if (request.method === 'INVITE') server.respond(buildResponse(request, 100, 'Trying', { received }), 100)
-    const watch = new RelayedRequest(this.#parts, request, found)
+    const around = (branch: Branch, identity: Identity) => this.#goAround(branch, found, identity)
+    const watch = new RelayedRequest(this.#parts, request, found, around)
     const recordRoutes = request.toTag === '' && ProxyCore.formsDialog(request.method)
     const context = new ProxyContext(proxy, server, watch, {
       ...{ routes, digest, received, recordRoutes },
@@ -81,9 +82,29 @@ export class DialogRelay {
     })
     server.context = context
     watch.seen(context)
-    const named = routes.edge === undefined && routes.peer === undefined ? this.#deviceNamedBy(target.uri) : undefined
+    const named = this.#deviceNamedBy(target.uri, routes)
     if (named) void this.#forkAndWake(context, target, named)
     else context.fork([target], { mode: 'parallel' })
+  }
+
+  /**
+   * The gateway that a branch was to go by cannot be reached: what is left of the routes says where it goes.
+   * @param identity without that gateway
+   * @returns undefined when it goes nowhere, or to a device that may have to be woken first
+   */
+  #goAround(branch: Branch, found: Found | undefined, identity: Identity): Target | undefined {
+    const { context } = branch
+    const { request } = context
+    const routes = readRoutes(request, identity)
+    const target = this.#target(request, routes, found, identity)
+    if (typeof target === 'number') return undefined
+    context.routes = routes
+    context.media = this.#mediaOf(request, routes, found, target)
+    if (branch.target.binding) return branch.target
+    const named = this.#deviceNamedBy(target.uri, routes)
+    if (!named) return target
+    void this.#forkAndWake(context, target, named)
+    return undefined
   }
 
   /** The media relayed for the dialog: as known here, or, after a restart, as its routes say. */
@@ -99,7 +120,8 @@ export class DialogRelay {
   }
 
   /** The Contact of a device that wants to be woken for requests of its dialogs has its PURR in it (RFC 8599 6). */
-  #deviceNamedBy(uri: string): NamedDevice | undefined {
+  #deviceNamedBy(uri: string, routes: RouteDecision): NamedDevice | undefined {
+    if (routes.edge !== undefined || routes.peer !== undefined) return undefined
     const purr = HAS_PURR.test(uri) ? parseUri(uri)?.params.get('pn-purr') : undefined
     return purr === undefined ? undefined : this.#parts.purrs.read(purr)
   }
@@ -131,17 +153,24 @@ export class DialogRelay {
    * @returns whether it belongs here at all
    */
   onAck(ack: SipMessage, flow: Flow): boolean {
-    const routes = readRoutes(ack, this.#parts.identity)
+    return this.#passAck(ack, flow, new Ways(this.#parts.identity))
+  }
+
+  #passAck(ack: SipMessage, flow: Flow, ways: Ways): boolean {
+    const routes = readRoutes(ack, ways.identity)
     const found = this.#parts.dialogs.find(ack)
-    const target = this.#target(ack, routes, found)
+    const target = this.#target(ack, routes, found, ways.identity)
     if (typeof target === 'number') return false
     const digest = loopDigest(ack, routes.uri)
     if ((ack.maxForwards ?? 70) <= 0 || isLoop(ack, this.#parts.identity, digest)) return true
     const received = receivedOf(ack, flow.remoteAddress, flow.remotePort)
     const session = this.#mediaOf(ack, routes, found, target)
     const fit = session && this.#parts.media?.acknowledge(session, ack)
+    const goAround = (peer: Destination) => {
+      if (ways.close(peer)) this.#passAck(ack, flow, ways)
+    }
     const forward = (request: SipMessage) =>
-      this.#parts.proxy.forwardStateless({ request, routes, received, digest }, target)
+      this.#parts.proxy.forwardStateless({ request, routes, received, digest }, target, goAround)
     if (fit) void fit.then(forward)
     else forward(ack)
     return true
@@ -152,10 +181,15 @@ export class DialogRelay {
    * far end itself when the Request-URI only names us or a user of ours.
    * @returns the status to refuse it with when it goes nowhere
    */
-  #target({ callId }: SipMessage, routes: RouteDecision, found: Found | undefined): Target | number {
+  #target(
+    { callId }: SipMessage,
+    routes: RouteDecision,
+    found: Found | undefined,
+    identity = this.#parts.identity,
+  ): Target | number {
     if (routes.edge !== undefined) return this.#edgeTarget(routes.uri, routes.edge)
     const holder = found || routes.peer !== undefined ? undefined : this.#parts.elsewhere.holderOf(callId)
-    if (holder !== undefined) return this.#targetAt(holder, routes)
+    if (holder !== undefined && identity.isOthers(holder, 'route')) return this.#targetAt(holder, routes)
     if (!found && routes.drop === 0 && routes.peer === undefined) return 481
     if (!found || routes.next !== undefined) return plainTarget(routes.uri, undefined)
     const receiver = found.dialog.other(found.sender)
@@ -196,17 +230,54 @@ function plainTarget(uri: string, flow: Flow | undefined): Target {
   return { uri, q: 1, device: uri, binding: undefined, flow }
 }
 
+/** By which of the other gateways a request may go. */
+class Ways {
+  identity: Identity
+  readonly #closed: Destination[] = []
+
+  constructor(identity: Identity) {
+    this.identity = identity
+  }
+
+  /** Nobody goes by that one any more. @returns false when nobody was to: the request was addressed to it */
+  close(peer: Destination): boolean {
+    const { remoteAddress, remotePort } = peer
+    if (this.#closed.some((each) => each.remoteAddress === remoteAddress && each.remotePort === remotePort))
+      return false
+    this.#closed.push(peer)
+    this.identity = this.identity.without(peer)
+    return true
+  }
+}
+
 /** What one relayed request and its answer change in the dialog. */
 class RelayedRequest implements ProxyOwner {
   readonly #parts: RelayParts
   readonly #request: SipMessage
   readonly #found: Found | undefined
+  readonly #goAround: (branch: Branch, identity: Identity) => Target | undefined
+  #ways: Ways | undefined
   #context: ProxyContext | undefined
 
-  constructor(parts: RelayParts, request: SipMessage, found: Found | undefined) {
+  constructor(
+    parts: RelayParts,
+    request: SipMessage,
+    found: Found | undefined,
+    goAround: (branch: Branch, identity: Identity) => Target | undefined,
+  ) {
     this.#parts = parts
     this.#request = request
     this.#found = found
+    this.#goAround = goAround
+  }
+
+  /** There is none to a device that has registered at the gateway itself: no route says more than that. */
+  detour(branch: Branch): Target | undefined {
+    const { target, transaction } = branch
+    const isThere = target.binding && this.#parts.peers.routeTo(target.binding.received) !== undefined
+    if (isThere || !transaction) return undefined
+    this.#ways ??= new Ways(this.#parts.identity)
+    return this.#ways.close(transaction.destination) ? this.#goAround(branch, this.#ways.identity) : undefined
   }
 
   /** On arrival, before the far end has answered. */

@@ -24,13 +24,18 @@ export class Branch {
   readonly fork: Fork
   target: Target
   state: BranchState = 'calling'
-  /** Last status received; 0 before any; 408 and 503 also stand for time-outs and transport failures (RFC 3261 16.8, 16.9). */
+  /**
+   * Last status received; 0 before any; 408 and 503 also stand for time-outs and transport failures (RFC 3261 16.8, 16.9), 430 for a
+   * gateway of ours that could not be reached.
+   */
   status = 0
   /** The final response of the far end, undefined when the status is of our own making. */
   final: SipMessage | undefined
   transaction: ClientTransaction | undefined
   /** Next hops that are left when this one fails (RFC 3263 4.3). */
   alternatives: Destination[] = []
+  /** It goes to another gateway of ours. */
+  isToPeer = false
   /** Given up by us: a final response that still comes counts no more, unless it is a 2xx. */
   abandoned = false
   /** Milliseconds since the epoch. */

@@ -19,6 +19,8 @@ import type { Target } from './target.ts'
 export interface ProxyOwner {
   /** The random part of the branch parameter for a target that is tried; absent, or undefined: any new id. */
   nameBranch?(target: Target): string | undefined
+  /** Another way for a branch whose next hop, another gateway of ours, cannot be reached; absent, or undefined: there is none. */
+  detour?(branch: Branch): Target | undefined
   /** A provisional response above 100 was sent on. */
   onRinging(branch: Branch, response: SipMessage): void
   /** A 2xx was sent on; also for each repeat of it. */
@@ -100,7 +102,7 @@ export class ProxyContext {
   /** Our Record-Route goes into the forwarded request. */
   readonly recordRoutes: boolean
   readonly received: { address: string; port: number } | null
-  readonly media: MediaSession | undefined
+  media: MediaSession | undefined
   branches: readonly Branch[] = NONE
   forks: readonly Fork[] = NONE
   finalStatus = 0
@@ -294,7 +296,7 @@ export class ProxyContext {
     }
   }
 
-  /** A branch has failed: by a final response, or `response` undefined and a status of our own (408, 503). */
+  /** A branch has failed: by a final response, or `response` undefined and a status of our own (408, 430, 503). */
   failed(branch: Branch, status: number, response: SipMessage | undefined): void {
     if (branch.state === 'answered') return
     branch.media?.failed()
@@ -310,7 +312,7 @@ export class ProxyContext {
     else this.owner.onRepeatable()
     // RFC 3263 4.3: silence, a transport that fails and 503 say nothing of the target, only of this one of its servers
     const isServersFault = response === undefined || status === 503
-    if (isServersFault && branch.state === 'failed' && this.#tryAlternative(branch)) return
+    if (isServersFault && branch.state === 'failed' && (this.#tryAlternative(branch) || this.#tryDetour(branch))) return
     const fork = branch.fork
     if (branch.state === 'failed') {
       if (fork.endsOn(status)) this.#closeBy(branch)
@@ -338,12 +340,26 @@ export class ProxyContext {
   #tryAlternative(branch: Branch): boolean {
     const next: Destination | undefined = branch.alternatives[0]
     if (!next || !this.isOpen) return false
-    const again = this.#branchTo(branch.target, branch.fork)
-    this.branches = replaced(this.branches, branch, again)
-    branch.fork.branches = replaced(branch.fork.branches, branch, again)
-    this.proxy.send(again, branch.alternatives)
+    this.proxy.send(this.#replace(branch, branch.target), branch.alternatives)
     this.owner.onProgress()
     return true
+  }
+
+  /** The same without the gateway that cannot be reached: it passes requests of a dialog on, which others can do as well. */
+  #tryDetour(branch: Branch): boolean {
+    if (branch.status !== 430 || branch.final || !this.isOpen) return false
+    const target = this.owner.detour?.(branch)
+    if (!target) return false
+    this.proxy.start(this.#replace(branch, target), undefined)
+    this.owner.onProgress()
+    return true
+  }
+
+  #replace(branch: Branch, target: Target): Branch {
+    const again = this.#branchTo(target, branch.fork)
+    this.branches = replaced(this.branches, branch, again)
+    branch.fork.branches = replaced(branch.fork.branches, branch, again)
+    return again
   }
 
   /** One fork may have come to its next group or its end. */

@@ -2,7 +2,7 @@ import { FLOW_MARK, type FlowTokens } from '../cluster/flow-token.ts'
 import { ALONE, GATEWAY_PARAM, type Peers } from '../cluster/peers.ts'
 import type { SipUri } from '../sip/uri.ts'
 import { isEncrypted } from '../transport/addresses.ts'
-import type { Listener } from '../transport/types.ts'
+import type { Destination, Listener } from '../transport/types.ts'
 
 /**
  * What counts as this router itself. "Mine" is host and port: on a machine where everything shares one address, a phone's
@@ -18,8 +18,10 @@ export interface Identity {
    * the routes of one that has gone are for whoever answers in its place.
    */
   isOthers(gateway: string | undefined, where: 'via' | 'route'): boolean
-  /** Whether it names a flow of a gateway of ours that is gone, and the flow with it: nothing goes by there any more. */
-  isGoneFlow(uri: SipUri): boolean
+  /** Whether it names a flow that is gone with its gateway, or a gateway that was found to be gone, see `without`: nothing goes by there. */
+  isGone(uri: SipUri): boolean
+  /** The same when nobody is there any more, which another gateway's lease says still: what it has written names one that is gone. */
+  without(unreachable: Destination): Identity
   /** The URI's host is one of the router's domains and its port is absent or one of the router's. */
   isLocalDomain(host: string, port: number | undefined): boolean
 }
@@ -55,15 +57,19 @@ export function createIdentity(
     listeners.flatMap((listener) => [recordRouteOf(listener), secureRecordRouteOf(listener)]),
   )
   const names = new Set(domains.map(plainHost))
-  return {
+  const among = (peers: Peers): Identity => ({
     isSelf: (host, port) => selves.has(hostPort(host, port ?? DEFAULT_PORT)),
     isOwnRecordRoute: (value) => recordRoutes.has(value),
     isOthers: (gateway, where) =>
       gateway !== undefined && gateway !== id && (where === 'via' ? id !== undefined : peers.has(gateway)),
-    isGoneFlow: ({ user, host, port }) =>
-      user.startsWith(FLOW_MARK) && !peers.isSocket(host, port ?? DEFAULT_PORT) && tokens?.read(user) !== undefined,
+    isGone: ({ user, host, port, params }) =>
+      user.startsWith(FLOW_MARK)
+        ? !peers.isSocket(host, port ?? DEFAULT_PORT) && tokens?.read(user) !== undefined
+        : peers.isUnreachable(params.get(GATEWAY_PARAM)),
     isLocalDomain: (host, port) => names.has(host) && (port === undefined || ports.has(port)),
-  }
+    without: (unreachable) => among(peers.without(unreachable)),
+  })
+  return among(peers)
 }
 
 /** What a listener puts into Record-Route. A WebSocket is `ws` there, encrypted or not (RFC 7118 5.2). */

@@ -113,6 +113,7 @@ export class ProxyCore implements ClientUser {
     const leftMs = branch.startedAt + transactions.patienceMs - this.now()
     if (leftMs <= 0 && !(isProceeding && method === 'INVITE')) return this.#failSoon(branch, 408)
     const outgoing = { text, method, branch: branch.id, destination, context: branch }
+    branch.isToPeer = this.#isPeer(destination)
     branch.transaction = transactions.takeUpClient(outgoing, this, { isProceeding, leftMs })
     if (state === 'cancelling' || state === 'holding cancel') branch.transaction.cancel(cancelReason)
     if (!branch.isLive || branch.state === 'cancelling') return
@@ -147,11 +148,16 @@ export class ProxyCore implements ClientUser {
     if (headers) edits.headers = headers
     const text = spliceRequest(branch.fit ?? context.request, edits)
     branch.fit = undefined
+    branch.isToPeer = this.#isPeer(destination)
     branch.transaction = this.#parts.transactions.request(
       { text, method, branch: branch.id, destination, context: branch },
       this,
     )
     if (method === 'INVITE') this.startBranchTimer(branch, 'C', this.#parts.options.timerCMs)
+  }
+
+  #isPeer({ remoteAddress, remotePort }: Destination): boolean {
+    return this.#parts.peers.isPlace(remoteAddress, remotePort)
   }
 
   /** Undefined: its media goes directly, or it has none. */
@@ -182,20 +188,31 @@ export class ProxyCore implements ClientUser {
     return this.#parts.media !== undefined
   }
 
-  /** Sends a request on without a transaction: the ACK of a 2xx (RFC 3261 16.11). What cannot be sent is lost, as an ACK may be. */
-  forwardStateless(source: Forwarded, target: Target): void {
+  /**
+   * Sends a request on without a transaction: the ACK of a 2xx (RFC 3261 16.11). What cannot be sent is lost, as an ACK may be.
+   * @param peerFailed is told of another gateway that cannot be reached
+   */
+  forwardStateless(source: Forwarded, target: Target, peerFailed?: (peer: Destination) => void): void {
     const hop = this.#nextHop(source, target)
     const uri = hop.to ? undefined : parseUri(hop.locateUri)
     const now = hop.to ? [hop.to] : uri && this.#parts.locator.locateNow(uri)
-    if (now) this.#sendStateless(source, hop, now[0])
-    else if (uri) void this.#parts.locator.locate(uri).then((found) => this.#sendStateless(source, hop, found[0]))
+    if (now) this.#sendStateless(source, hop, now[0], peerFailed)
+    else if (uri)
+      void this.#parts.locator.locate(uri).then((found) => this.#sendStateless(source, hop, found[0], peerFailed))
   }
 
-  #sendStateless(source: Forwarded, hop: NextHop, destination: Destination | undefined): void {
+  #sendStateless(
+    source: Forwarded,
+    hop: NextHop,
+    destination: Destination | undefined,
+    peerFailed: ((peer: Destination) => void) | undefined,
+  ): void {
     const listener = destination && this.#parts.transport.listenerFor(destination)
     if (!destination || !listener) return
     const branch = branchWithDigest(this.ids.next('branch'), source.digest)
-    this.#parts.transport.send(spliceRequest(source.request, this.#edits(source, hop, listener, branch)), destination)
+    const failed = peerFailed && this.#isPeer(destination) ? () => peerFailed(destination) : undefined
+    const text = spliceRequest(source.request, this.#edits(source, hop, listener, branch))
+    this.#parts.transport.send(text, destination, failed)
   }
 
   /**
@@ -303,7 +320,8 @@ export class ProxyCore implements ClientUser {
   onTransportFailure(transaction: ClientTransaction): void {
     const branch = transaction.context as Branch
     this.#parts.dead.add(transaction.destination)
-    branch.context.failed(branch, 503, undefined)
+    // What was to go by a gateway that cannot be reached has lost its flow with it (RFC 5626 5.3.1).
+    branch.context.failed(branch, branch.isToPeer ? 430 : 503, undefined)
   }
 
   startBranchTimer(branch: Branch, kind: 'C' | 'no reply', ms: number): void {

@@ -40,6 +40,8 @@ export function readRoutes(request: SipMessage, identity: Identity): RouteDecisi
     const user = ownUser(routes[drop]!, identity)
     if (user === undefined) break
     if (user.startsWith(FLOW_MARK)) edge = routes[drop]
+    // A flow before the gateway that was to come next, and is gone, is the one by which the request has come.
+    else if (edge !== undefined && identity.isOthers(gatewayOf(routes[drop]!), 'via')) edge = undefined
     media ??= mediaOf(routes[drop]!)
   }
   const read: RouteDecision = { uri, drop, dropLast, next: undefined, count: routes.length }
@@ -79,12 +81,15 @@ export function isOwnRoute(route: string, identity: Identity): boolean {
   return ownUser(route, identity) !== undefined
 }
 
-/** The user part of a Route value that names this router, mostly '', also for a flow that is gone; undefined when it names another one. */
+/**
+ * The user part of a Route value that names this router, mostly '', also for a gateway or a flow that is gone; undefined when it names
+ * another one.
+ */
 function ownUser(route: string, identity: Identity): string | undefined {
   if (identity.isOwnRecordRoute(route)) return ''
   const uri = parseUri(routeUri(route))
   if (uri === undefined) return undefined
-  if (!uriIsSelf(identity, uri)) return identity.isGoneFlow(uri) ? '' : undefined
+  if (!uriIsSelf(identity, uri)) return identity.isGone(uri) ? '' : undefined
   return identity.isOthers(uri.params.get(GATEWAY_PARAM), 'route') ? undefined : uri.user
 }
 
