@@ -87,7 +87,10 @@ export interface Config {
     pool: string
     /** `GATEWAY_ADDRESS`, IP at which other gateways reach the listeners; default each listener's own. */
     address: string | undefined
-    /** `DRAIN_SECONDS`, how long a stop waits for calls that nobody else can go on with; 0 to 3600, default 20. In milliseconds. */
+    /**
+     * `DRAIN_SECONDS`, how long a stop waits for calls that nobody else can go on with, and for other gateways to see it; 0 to 3600, default
+     * 20. In milliseconds.
+     */
     drainMs: number
   }
   push: {

@@ -115,7 +115,8 @@ export interface Gateway {
   readonly unready: string | undefined
   /**
    * Takes no new calls, and resolves when none is left that could not be left to another process: with a store that outlives this one what
-   * rings is written down, else it has to end. After `limitMs` at the latest; `stop` comes next.
+   * rings is written down, else it has to end, and other gateways have seen that this one leaves. After `limitMs` at the latest; `stop` comes
+   * next.
    */
   drain(limitMs: number): Promise<void>
   stop(): Promise<void>
@@ -326,7 +327,9 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       router.drains = 'to others'
       const deadline = clock.now() + limitMs
       while (!calls.canStop(cluster !== undefined) && clock.now() < deadline) await pause(clock, DRAIN_STEP_MS)
-      if (cluster) calls.keep()
+      if (!cluster) return
+      calls.keep()
+      await cluster.announceLeave(deadline - clock.now())
     },
     stop: async () => {
       registrar.stop()

@@ -172,6 +172,8 @@ export interface GatewayLease {
   pool: string
   /** The holder's. */
   sockets: GatewaySocket[]
+  /** The holder is about to close them: others may send it what belongs to its transactions, and nothing new. */
+  isLeaving?: boolean
 }
 
 /** A lease as the store has it. */

@@ -44,6 +44,7 @@ export class Cluster {
   /** Gateways whose calls are in this one's hands. */
   readonly #held = new Set<string>()
   #isReplaced = false
+  #isLeaving = false
   #isOver = false
   /** The last try to renew has failed, and that was told. */
   #hasFailed = false
@@ -77,6 +78,16 @@ export class Cluster {
     this.#later()
   }
 
+  /** Tells the others that this gateway is about to leave. By the end, after `limitMs` at the latest, those that are alive have seen it. */
+  async announceLeave(limitMs: number): Promise<void> {
+    if (this.#peers.size === 0 || limitMs <= 0) return
+    this.#isLeaving = true
+    await this.#beating
+    this.#timer?.cancel()
+    this.#goOn()
+    await pause(this.#parts.clock, Math.min(SEEN_MS, limitMs))
+  }
+
   /** Whoever can may act for the calls that this gateway has let go of. */
   async leave(): Promise<void> {
     this.#isOver = true
@@ -92,10 +103,12 @@ export class Cluster {
   }
 
   #later(): void {
-    this.#timer = this.#parts.clock.after(BEAT_MS, () => {
-      this.#beating = this.#beat()
-      void this.#beating.then(() => this.#isOver || this.#later())
-    })
+    this.#timer = this.#parts.clock.after(BEAT_MS, () => this.#goOn())
+  }
+
+  #goOn(): void {
+    this.#beating = this.#beat()
+    void this.#beating.then(() => this.#isOver || this.#later())
   }
 
   async #beat(): Promise<void> {
@@ -191,7 +204,7 @@ export class Cluster {
 
   #lease(gateway: string): GatewayLease {
     const { id, life, pool, sockets } = this.#parts.self
-    return { gateway, holder: id, life, pool, sockets }
+    return { gateway, holder: id, life, pool, sockets, ...(this.#isLeaving ? { isLeaving: true } : {}) }
   }
 
   #step(step: Partial<LeaseStep>): ReturnType<Store['leases']> {

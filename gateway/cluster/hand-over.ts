@@ -44,9 +44,9 @@ export class HandOver {
     return true
   }
 
-  /** Gives a new request to one other gateway, always the same one. @returns false when there is none, or it could not answer the sender */
+  /** Gives a new request to one other gateway that stays, always the same one. @returns false when there is none, or it could not answer the sender */
   toOne(request: SipMessage, flow: Flow): boolean {
-    const { mates } = this.#peers
+    const mates = this.#peers.mates.filter((mate) => this.#peers.has(mate))
     if (flow.isHandedOver || flow.transport !== 'udp' || mates.length === 0) return false
     return this.#send(textFrom(request, flow), mates[numberOf(request.callId) % mates.length], flow)
   }

@@ -9,7 +9,7 @@ export const GATEWAY_PARAM = 'gw'
 
 /** What the rooms need to know of the other gateways. */
 export interface Peers {
-  /** Whether the gateway of that name is another one, and alive. */
+  /** Whether the gateway of that name is another one, alive, and not about to leave. */
   has(gateway: string | undefined): boolean
   /** Where to send to that gateway, by this transport when it has it. */
   destination(gateway: string, transport: TransportName): Destination | undefined
@@ -95,7 +95,8 @@ export class LivePeers implements Peers {
   }
 
   has(gateway: string | undefined): boolean {
-    return gateway !== undefined && this.#byGateway.has(gateway)
+    const lease = gateway === undefined ? undefined : this.#byGateway.get(gateway)
+    return lease !== undefined && !lease.isLeaving
   }
 
   destination(gateway: string, transport: TransportName): Destination | undefined {

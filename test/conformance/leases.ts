@@ -30,13 +30,15 @@ export function leaseConformance(create: CreateSubject): void {
     })
 
   it('a lease that was taken is seen whole, by everybody', async (subject) => {
-    const { taken } = await step(subject, 'a1', { take: [lease('gw-a', 'a1')] })
-    assert.deepEqual(taken, ['gw-a'])
-    const { taken: none, seen } = await step(subject, 'b1', {})
-    assert.deepEqual(none, [])
-    const [{ leftMs, ...held }] = seen as [(typeof seen)[number]]
-    assert.deepEqual(held, { ...lease('gw-a', 'a1'), isWanted: false })
-    assert.ok(leftMs > 0 && leftMs <= 60_000)
+    for (const more of [{}, { isLeaving: true }]) {
+      const { taken } = await step(subject, 'a1', { take: [lease('gw-a', 'a1', more)] })
+      assert.deepEqual(taken, ['gw-a'])
+      const { taken: none, seen } = await step(subject, 'b1', {})
+      assert.deepEqual(none, [])
+      const [{ leftMs, ...held }] = seen as [(typeof seen)[number]]
+      assert.deepEqual(held, { ...lease('gw-a', 'a1', more), isWanted: false })
+      assert.ok(leftMs > 0 && leftMs <= 60_000)
+    }
   })
 
   it('the first secret is the secret of all', async (subject) => {

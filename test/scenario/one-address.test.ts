@@ -305,7 +305,7 @@ test('a gateway that stops sends new calls to the other one, and what rings ring
   const drained = w.gateway.drain(20_000)
   await bob.invites('carol')
   assert.equal(pool.b.gateway.counts().calls, 1)
-  await w.advance(100)
+  await w.advance(2000)
   await drained
   await w.gateway.stop()
   pool.to = B.address
@@ -319,6 +319,76 @@ test('a gateway that stops sends new calls to the other one, and what rings ring
   await carol.hangsUp()
   await pool.revive()
   await pool.end()
+})
+
+test('a gateway that stops is sent no requests of a dialog by the others any more, before its sockets close', async () => {
+  const pool = await Pool.start(ringing)
+  const { w, alice, bob } = pool
+  await bob.registers()
+  await alice.invites('bob')
+  await bob.answers()
+  pool.to = B.address
+  const drained = w.gateway.drain(20_000)
+  await w.advance(1100)
+  const toA: string[] = []
+  w.network.onDatagram((_, { address }, octets) => {
+    if (address === A.address) toA.push(Buffer.from(octets).toString('latin1'))
+    return false
+  })
+  await alice.hangsUp()
+  assert.match(bob.received.at(-1)!.start, /^BYE/)
+  assert.equal(alice.received.at(-1)?.status, 200)
+  assert.deepEqual(toA, [])
+  await w.advance(1000)
+  await drained
+  await w.gateway.stop()
+  await pool.revive()
+  await w.advance(100_000)
+  await pool.end()
+})
+
+test('a gateway that stops is still given the responses that come to others, and the CANCEL of what rings at it', async () => {
+  const pool = await Pool.start(ringing)
+  const { w, alice, bob } = pool
+  const carol = await w.phone('carol', { gateway: SHARED })
+  const dave = await w.phone('dave', { gateway: SHARED, rings: false })
+  for (const phone of [bob, dave]) await phone.registers()
+  await alice.invites('bob')
+  await carol.invites('dave')
+  pool.to = B.address
+  const drained = w.gateway.drain(20_000)
+  await w.advance(1100)
+  await bob.declines()
+  assert.equal(alice.finalStatus, 486)
+  await dave.declines(603)
+  assert.equal(carol.finalStatus, 603)
+  await w.advance(1000)
+  await drained
+  await w.gateway.stop()
+  await pool.revive()
+  await pool.end()
+})
+
+test('a gateway that stops waits for the others no longer than it may, and not at all for one that has left', async () => {
+  for (const [limitMs, hasOther] of [
+    [500, true],
+    [20_000, false],
+  ] as const) {
+    const pool = await Pool.start(ringing)
+    const { w } = pool
+    if (!hasOther) await pool.b.stop()
+    await w.advance(2000)
+    let isDrained = false
+    const drained = w.gateway.drain(limitMs).then(() => {
+      isDrained = true
+    })
+    await w.advance(hasOther ? limitMs - 100 : 0)
+    assert.equal(isDrained, !hasOther)
+    await w.advance(100)
+    await drained
+    if (hasOther) await pool.b.stop()
+    await w.stop()
+  }
 })
 
 test('a gateway that is alone lets what rings end before it stops, and asks new callers to try again', async () => {
