@@ -19,3 +19,13 @@ export function groupTargets<Target extends { q: number }>(targets: readonly Tar
   }
   return [...groups.entries()].sort(([a], [b]) => b - a).map(([, group]) => group)
 }
+
+/**
+ * Whether the next group is tried after the failure `status` of a target.
+ * @param retryOn absent: after any
+ */
+export function triesOnAfter(status: number, retryOn: readonly number[] | undefined): boolean {
+  // A flow that is gone (RFC 5626) is told as 480, and is a failure of the transport (RFC 3261 16.9): who lists either means it.
+  const names = status === 430 ? [430, 480, 503] : [status]
+  return retryOn === undefined || names.some((name) => retryOn.includes(name))
+}

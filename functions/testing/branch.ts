@@ -1,7 +1,7 @@
 import type { HeaderEdits } from '../contract/actions.ts'
 import type { Timer } from '../contract/clock.ts'
 import type { Branch as BranchData } from '../contract/envelope.ts'
-import { type ForkMode, groupTargets } from '../contract/target-groups.ts'
+import { type ForkMode, groupTargets, triesOnAfter } from '../contract/target-groups.ts'
 import type { Binding } from '../store/store.ts'
 
 /** One place to fork a request to. */
@@ -98,7 +98,7 @@ export class Fork {
   }
 
   triesOnAfter(status: number): boolean {
-    return this.policy.retryOn?.includes(status) ?? true
+    return triesOnAfter(status, this.policy.retryOn)
   }
 
   endsOn(status: number): boolean {

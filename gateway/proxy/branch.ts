@@ -26,7 +26,7 @@ export class Branch {
   state: BranchState = 'calling'
   /**
    * Last status received; 0 before any; 408 and 503 also stand for time-outs and transport failures (RFC 3261 16.8, 16.9), 430 for a
-   * gateway of ours that could not be reached.
+   * gateway of ours that could not be reached, or a flow that is gone.
    */
   status = 0
   /** The final response of the far end, undefined when the status is of our own making. */

@@ -1,5 +1,5 @@
 import type { HeaderEdits } from '../../functions/contract/actions.ts'
-import type { ForkMode } from '../../functions/contract/target-groups.ts'
+import { type ForkMode, triesOnAfter } from '../../functions/contract/target-groups.ts'
 import type { MediaPolicy } from '../media/types.ts'
 import type { Branch } from './branch.ts'
 import type { ProxyContext } from './context.ts'
@@ -70,7 +70,7 @@ export class Fork {
 
   /** Whether the failure `status` lets the next group be tried. */
   triesOnAfter(status: number): boolean {
-    return this.policy.retryOn === undefined || this.policy.retryOn.includes(status)
+    return triesOnAfter(status, this.policy.retryOn)
   }
 
   /** Whether the failure `status` of one branch ends the whole transaction. */

@@ -139,7 +139,7 @@ export class ProxyCore implements ClientUser {
     const destinations = this.#parts.dead.order(secure)
     const destination = destinations[0]
     const listener = destination && this.#parts.transport.listenerFor(destination)
-    if (!destination || !listener) return this.#failSoon(branch, 503)
+    if (!destination || !listener) return this.#failSoon(branch, unreachable(branch))
     branch.alternatives = destinations.slice(1)
     const { method } = context.server
     const edits = this.#edits(context, hop, listener, branch.id)
@@ -320,8 +320,7 @@ export class ProxyCore implements ClientUser {
   onTransportFailure(transaction: ClientTransaction): void {
     const branch = transaction.context as Branch
     this.#parts.dead.add(transaction.destination)
-    // What was to go by a gateway that cannot be reached has lost its flow with it (RFC 5626 5.3.1).
-    branch.context.failed(branch, branch.isToPeer ? 430 : 503, undefined)
+    branch.context.failed(branch, unreachable(branch), undefined)
   }
 
   startBranchTimer(branch: Branch, kind: 'C' | 'no reply', ms: number): void {
@@ -376,6 +375,11 @@ export async function firstDestination(uriText: string, locator: Locator): Promi
 function listenerTexts(listener: Listener): ListenerTexts {
   const secureRecordRoute = secureRecordRouteOf(listener)
   return { viaPrefix: viaPrefix(listener), recordRoute: recordRouteOf(listener), secureRecordRoute }
+}
+
+/** RFC 3261 16.9; or, of what was to go by another gateway of ours, or by the flow of a REGISTER: that is gone (RFC 5626 5.3.1). */
+function unreachable({ isToPeer, target: { binding } }: Branch): 430 | 503 {
+  return isToPeer || binding?.received.nat ? 430 : 503
 }
 
 /** A `sips` URI. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SipRouter } from 'rouse'
+import { type Call, SipRouter } from 'rouse'
 import type { LeaseStep, Store } from '../../functions/store/store.ts'
 import type { GatewayProcess } from '../support/gateway-process.ts'
 import type { Phone, PhoneOptions } from '../support/phone.ts'
@@ -19,6 +19,8 @@ const LEASES = {
 
 const ringing = new SipRouter().invite('/:domain/:user', (call) => void call.fork(call.contacts))
 
+type ForkOptions = NonNullable<Parameters<Call['fork']>[1]>
+
 interface Talk {
   pool: Pool
   c: GatewayProcess
@@ -29,8 +31,10 @@ interface Talk {
 }
 
 /** Alice has called Bob by way of A; B has the connection of his phone, and C has nothing to do with it. */
-async function talk(phone: Partial<PhoneOptions> = {}): Promise<Talk> {
-  const pool = await Pool.start(ringing)
+async function talk(phone: Partial<PhoneOptions> = {}, options: ForkOptions = {}): Promise<Talk> {
+  const pool = await Pool.start(
+    new SipRouter().invite('/:domain/:user', (call) => void call.fork(call.contacts, options)),
+  )
   const { w } = pool
   const starting = w.process(C)
   await w.advance(1500)
@@ -213,37 +217,58 @@ test('the gateways of the call and of a phone’s connection have died: the phon
   await end(all, ['c'])
 })
 
-test('a new call to a phone whose connection was at a gateway that has died hears 480 (RFC 5626 5.3.1)', async () => {
-  const all = await talk()
-  const { pool, w, bob, alice } = all
-  await bob.hangsUp()
-  await w.advance(100)
-  pool.b.kill()
-  await w.advance(100)
-  await alice.invites('bob')
-  await w.advance(100)
-  assert.equal(alice.finalStatus, 480)
-  await alice.requests('MESSAGE', bob.aor)
-  await w.advance(100)
-  assert.equal(alice.received.at(-1)?.status, 480)
-  await end(all, ['a', 'c'])
-})
+for (const [when, ms] of Object.entries(LEASES)) {
+  test(`a new call to a phone whose connection was at a gateway that has died (${when}) hears 480 (RFC 5626 5.3.1)`, async () => {
+    const all = await talk()
+    const { pool, w, bob, alice } = all
+    await bob.hangsUp()
+    pool.b.kill()
+    await w.advance(ms)
+    await alice.invites('bob')
+    await w.advance(100)
+    assert.equal(alice.finalStatus, 480)
+    await alice.requests('MESSAGE', bob.aor)
+    await w.advance(100)
+    assert.equal(alice.received.at(-1)?.status, 480)
+    await end(all, ['a', 'c'])
+  })
 
-test('a phone whose connection was at a gateway that has died keeps no other phone of its user from ringing', async () => {
-  const all = await talk()
-  const { pool, w, bob, alice } = all
-  await bob.hangsUp()
-  await w.advance(100)
-  const desk = await w.phone('desk', { user: 'bob', gateway: SHARED, transport: 'tcp' })
-  await desk.registers()
-  pool.b.kill()
-  await w.advance(100)
-  await alice.invites('bob')
-  await w.advance(100)
-  assert.equal(alice.finalStatus, 0)
-  await desk.declines(486)
-  assert.equal(alice.finalStatus, 486)
-  await end(all, ['a', 'c'])
+  test(`a phone whose connection was at a gateway that has died (${when}) keeps no other phone of its user from ringing`, async () => {
+    const modes: ForkOptions[] = [{}, ...[[480], [503]].map((retryOn) => ({ mode: 'sequential' as const, retryOn }))]
+    for (const options of modes) {
+      const all = await talk({ instance: 'urn:uuid:mobile' }, options)
+      const { pool, w, bob, alice } = all
+      await bob.hangsUp()
+      await bob.registers({ q: 1 })
+      const desk = await w.phone('desk', { user: 'bob', gateway: SHARED, transport: 'tcp', instance: 'urn:uuid:desk' })
+      await desk.registers({ q: 0.5 })
+      pool.b.kill()
+      await w.advance(ms)
+      await alice.invites('bob')
+      await w.advance(100)
+      assert.equal(alice.finalStatus, 0)
+      await desk.declines(486)
+      assert.equal(alice.finalStatus, 486)
+      await end(all, ['a', 'c'])
+    }
+  })
+}
+
+test('a new call to a phone whose connection is gone hears 480 of its own gateway, too', async () => {
+  const w = await world({ app: ringing })
+  const alice = await w.phone('alice')
+  const contacts = { seen: undefined, hidden: '<sip:bob@192.168.1.4:5060;transport=tcp>' }
+  for (const contact of Object.values(contacts)) {
+    const bob = await w.phone('bob', { transport: 'tcp', address: '203.0.113.9' })
+    await bob.registers(contact === undefined ? {} : { contact })
+    await bob.vanish()
+    await alice.invites('bob')
+    await w.advance(100)
+    assert.equal(alice.finalStatus, 480)
+    await w.advance(7_200_000)
+  }
+  await w.assertQuiet()
+  await w.stop()
 })
 
 for (const [when, ms] of Object.entries(LEASES))
