@@ -66,6 +66,8 @@ export class LivePeers implements Peers {
   readonly #lapsed = new Map<string, GatewayLease>()
   readonly #unreachable = new Set<string>()
   #sockets = new Set<string>()
+  /** Sockets of those that have lapsed, too. */
+  #places = new Set<string>()
   #hosts = new Set<string>()
 
   /** @param own this gateway's listeners */
@@ -82,7 +84,8 @@ export class LivePeers implements Peers {
     for (const [gateway, lease] of before) if (!this.#byGateway.has(gateway)) this.#lapsed.set(gateway, lease)
     for (const gateway of this.#byGateway.keys()) this.#lapsed.delete(gateway)
     if (this.#lapsed.size > MAX_LAPSED) this.#lapsed.delete(this.#lapsed.keys().next().value!)
-    this.#sockets = new Set(leases.flatMap(({ sockets }) => sockets.map(({ host, port }) => endOf(host, port))))
+    this.#sockets = new Set(leases.flatMap(endsOf))
+    this.#places = new Set([...this.#sockets, ...[...this.#lapsed.values()].flatMap(endsOf)])
     this.#hosts = new Set(leases.flatMap(({ sockets }) => sockets.map(({ host }) => host)))
     // One that has adopted another is reached once.
     const mates = leases.filter(({ pool, gateway, holder }) => pool === this.#pool && gateway === holder)
@@ -113,9 +116,7 @@ export class LivePeers implements Peers {
   }
 
   isPlace(address: string, port: number): boolean {
-    if (this.isSocket(address, port)) return true
-    for (const lease of this.#lapsed.values()) if (isAt(lease, address, port)) return true
-    return false
+    return this.#places.has(endOf(address, port))
   }
 
   isUnreachable(gateway: string | undefined): boolean {
@@ -157,6 +158,10 @@ export class LivePeers implements Peers {
       )
     return usable?.find((socket) => socket.transport === transport) ?? usable?.[0]
   }
+}
+
+function endsOf({ sockets }: GatewayLease): string[] {
+  return sockets.map(({ host, port }) => endOf(host, port))
 }
 
 /** Whether the gateway is reached there, by the others or by everybody. */
