@@ -51,8 +51,8 @@ export const ALONE: Peers = {
   routeToGateway: () => undefined,
 }
 
-/** Leases that have lapsed are kept for the dialogs that go by their gateways: more of them are older than any dialog. */
-const MAX_LAPSED = 1000
+/** Leases that have lapsed are kept for the dialogs that go by their gateways, the latest of them. */
+const MAX_LAPSED = 100
 
 /** The other gateways as their leases were seen last. */
 export class LivePeers implements Peers {
@@ -66,7 +66,7 @@ export class LivePeers implements Peers {
   readonly #lapsed = new Map<string, GatewayLease>()
   readonly #unreachable = new Set<string>()
   #sockets = new Set<string>()
-  /** Sockets of those that have lapsed, too. */
+  /** Of all of these leases. */
   #places = new Set<string>()
   #hosts = new Set<string>()
 
@@ -85,7 +85,7 @@ export class LivePeers implements Peers {
     for (const gateway of this.#byGateway.keys()) this.#lapsed.delete(gateway)
     if (this.#lapsed.size > MAX_LAPSED) this.#lapsed.delete(this.#lapsed.keys().next().value!)
     this.#sockets = new Set(leases.flatMap(endsOf))
-    this.#places = new Set([...this.#sockets, ...[...this.#lapsed.values()].flatMap(endsOf)])
+    this.#places = new Set([...this.#sockets, ...[...this.#lapsed.values()].flatMap(lapsedEndsOf)])
     this.#hosts = new Set(leases.flatMap(({ sockets }) => sockets.map(({ host }) => host)))
     // One that has adopted another is reached once.
     const mates = leases.filter(({ pool, gateway, holder }) => pool === this.#pool && gateway === holder)
@@ -116,7 +116,7 @@ export class LivePeers implements Peers {
   }
 
   isPlace(address: string, port: number): boolean {
-    return this.#places.has(endOf(address, port))
+    return this.#places.size > 0 && this.#places.has(endOf(address, port))
   }
 
   isUnreachable(gateway: string | undefined): boolean {
@@ -126,9 +126,12 @@ export class LivePeers implements Peers {
   without({ remoteAddress, remotePort }: Destination): Peers {
     const left = new LivePeers(this.#pool, this.#own, this.#tokens)
     for (const gateway of this.#unreachable) left.#unreachable.add(gateway)
+    for (const [gateway, lease] of this.#lapsed) left.#lapsed.set(gateway, lease)
+    const place = endOf(remoteAddress, remotePort)
     const leases = [...this.#byGateway.values()]
-    for (const lease of [...leases, ...this.#lapsed.values()])
-      if (isAt(lease, remoteAddress, remotePort)) left.#unreachable.add(lease.gateway)
+    for (const lease of leases) if (endsOf(lease).includes(place)) left.#unreachable.add(lease.gateway)
+    for (const lease of this.#lapsed.values())
+      if (lapsedEndsOf(lease).includes(place)) left.#unreachable.add(lease.gateway)
     left.update(leases.filter(({ gateway }) => !left.#unreachable.has(gateway)))
     return left
   }
@@ -160,13 +163,16 @@ export class LivePeers implements Peers {
   }
 }
 
+/** Where the others reach a gateway. */
 function endsOf({ sockets }: GatewayLease): string[] {
   return sockets.map(({ host, port }) => endOf(host, port))
 }
 
-/** Whether the gateway is reached there, by the others or by everybody. */
-function isAt({ sockets }: GatewayLease, address: string, port: number): boolean {
-  return sockets.some(
-    (at) => (at.host === address && at.port === port) || at.advertised === `${formatHost(address)}:${port}`,
-  )
+/** Where what names a gateway whose lease has lapsed is sent: as to anybody, to what it advertises, too. */
+function lapsedEndsOf(lease: GatewayLease): string[] {
+  const advertised = lease.sockets.map(({ advertised }) => {
+    const colon = advertised.lastIndexOf(':')
+    return endOf(advertised.slice(0, colon).replace(/^\[|\]$/g, ''), Number(advertised.slice(colon + 1)))
+  })
+  return [...endsOf(lease), ...advertised]
 }
