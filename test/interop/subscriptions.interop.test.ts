@@ -6,6 +6,7 @@ import { Webhook } from 'standardwebhooks'
 import { createStore } from '../../functions/sdk/store.ts'
 import { startUpstashLocal } from '../../infra/upstash-local/server.ts'
 import { absent } from '../peers.ts'
+import { type Sns, start as startSns } from '../push-services/sns.ts'
 import { startRedis } from '../support/redis-server.ts'
 import { Gateway } from './gateway.ts'
 import { host } from './network.ts'
@@ -56,11 +57,18 @@ describe('standing subscriptions of two gateways on one Redis', { skip: absent('
   const started = new Started()
   let receiver: Receiver
   let redisUrl: string
+  let sns: Sns
   const gateways = new Map<string, Gateway>()
 
   const start = async (id: string, number: number) => {
+    const { accessKeyId, secretAccessKey } = sns.credentials
+    const aws = {
+      AWS_ENDPOINT_URL_SNS: sns.url,
+      AWS_ACCESS_KEY_ID: accessKeyId,
+      AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    }
     const env = { REDIS_URL: redisUrl, GATEWAY_ID: id, SUBSCRIPTION_NETWORKS: '127.0.0.0/8', LOG_LEVEL: 'warn' }
-    const gateway = await Gateway.start({ address: host(number), env: { ...env, API_TOKEN: 'token' } })
+    const gateway = await Gateway.start({ address: host(number), env: { ...env, ...aws, API_TOKEN: 'token' } })
     gateways.set(id, gateway)
     return gateway
   }
@@ -98,6 +106,8 @@ describe('standing subscriptions of two gateways on one Redis', { skip: absent('
     const redis = await started.keep(startRedis({ port: REDIS_PORT }))
     redisUrl = redis.url
     receiver = await started.keep(new Receiver().start())
+    sns = await startSns({ topics: ['calls.fifo'] })
+    started.add(() => sns.close())
     await start('gw-1', 1)
     await start('gw-2', 2)
     started.add(async () => {
@@ -130,6 +140,28 @@ describe('standing subscriptions of two gateways on one Redis', { skip: absent('
     } finally {
       await upstash.close()
     }
+  })
+
+  it('a topic of Amazon SNS gets it by the AWS SDK, once and in order, and waits out what SNS refuses', async () => {
+    const { body } = await ask(gateways.get('gw-1')!, 'POST', '/subscriptions', {
+      type: 'for.topic',
+      sns: { topicArn: sns.topicArn('calls.fifo') },
+    })
+    assert.deepEqual(body.sns, { topicArn: sns.topicArn('calls.fifo') })
+    sns.script('Throttled', 'ServiceUnavailable')
+    for (let n = 1; n <= 5; n++) await raise(gateways.get('gw-1')!, n, 'for.topic')
+    await eventually('five messages at the topic', () => sns.published.length === 5 || undefined, PATIENCE_MS)
+    const events = sns.published.map(({ text }) => JSON.parse(text))
+    assert.deepEqual(
+      events.map(({ data }) => data.n),
+      ['1', '2', '3', '4', '5'],
+    )
+    for (const { topic, group, attributes } of sns.published)
+      assert.deepEqual(
+        [topic, group, attributes],
+        [sns.topicArn('calls.fifo'), events[0].partitionkey, { type: 'for.topic' }],
+      )
+    assert.deepEqual(sns.refused, ['Publish 429 Throttled', 'Publish 503 ServiceUnavailable'])
   })
 
   it('a receiver that never answers delays no other', async () => {

@@ -230,3 +230,38 @@ test('SNS gives trouble by script, one request each', async (t) => {
     '200 taken',
   ])
 })
+
+test('a topic gives its subscribers what it takes; one in order wants a group, and an id by which it knows a repetition', async (t) => {
+  const { sns, clock, ask } = await scene(t, { topics: ['calls', 'calls.fifo'] })
+  const publish = async (name: string, Message: string, more: Record<string, string> = {}) => {
+    const { status, message } = await ask('Publish', { TopicArn: sns.topicArn(name), Message, ...more })
+    return `${status} ${message}`.trim()
+  }
+  const type = {
+    'MessageAttributes.entry.1.Name': 'type',
+    'MessageAttributes.entry.1.Value.DataType': 'String',
+    'MessageAttributes.entry.1.Value.StringValue': 'call.ended',
+  }
+  assert.equal(await publish('calls', 'one', type), '200')
+  assert.equal(await publish('none', 'x'), '404 Topic does not exist')
+  assert.match(await publish('calls', ''), /^400 .*Empty message/)
+  assert.match(await publish('calls', 'x', { MessageDeduplicationId: 'a' }), /^400 .*not valid for this topic type/)
+  assert.match(await publish('calls.fifo', 'x'), /^400 .*MessageGroupId parameter is required/)
+  assert.match(await publish('calls.fifo', 'x', { MessageGroupId: 'g' }), /^400 .*MessageDeduplicationId provided/)
+  assert.match(
+    await publish('calls.fifo', 'x', { MessageGroupId: 'two words', MessageDeduplicationId: 'a' }),
+    /^400 .*MessageGroupId Reason/,
+  )
+  const first = { MessageGroupId: 'g', MessageDeduplicationId: 'a' }
+  for (const text of ['two', 'again']) assert.equal(await publish('calls.fifo', text, first), '200')
+  clock.ms += 300_000
+  assert.equal(await publish('calls.fifo', 'later', first), '200')
+  assert.deepEqual(
+    sns.published.map(({ text, group, attributes }) => [text, group, attributes.type]),
+    [
+      ['one', undefined, 'call.ended'],
+      ['two', 'g', undefined],
+      ['later', 'g', undefined],
+    ],
+  )
+})

@@ -11,14 +11,17 @@ import {
   type Platform,
 } from './sns-message.ts'
 import { attributesOf, messageAttributesOf, tag, xml } from './sns-query.ts'
+import { type TopicMessage, Topics } from './sns-topic.ts'
 
-/** Stands in for Amazon SNS mobile push over its Query API, with the platforms behind it. README.md names the documents. */
+/** Stands in for Amazon SNS over its Query API: mobile push, with the platforms behind it, and topics. README.md names the documents. */
 
 export type SnsTrouble = keyof typeof TROUBLES | Silence
 
 export interface SnsOptions {
   /** platform applications by their name; `{ name: 'GCM' }` */
   applications?: Record<string, Platform>
+  /** names of topics; one that ends with `.fifo` keeps their order */
+  topics?: string[]
   credentials?: Credentials
   region?: string
   now?: Now
@@ -46,11 +49,14 @@ export interface Sns extends Listening {
   credentials: Credentials
   /** what was published: SNS took it, which says nothing of the device */
   received: SnsPush[]
+  /** what subscribers of topics got */
+  readonly published: readonly TopicMessage[]
   /** every answer that was no 200: `Publish 400 EndpointDisabled` */
   refused: string[]
   endpoints: Map<string, SnsEndpoint>
   /** ARN of an application */
   applicationArn(name: string): string
+  topicArn(name: string): string
   disableApplication(name: string): void
   /** The platform no longer knows this token: the next push to it is taken, then its endpoint is disabled. */
   dropToken(token: string): void
@@ -80,6 +86,8 @@ export async function start(options: SnsOptions = {}): Promise<Sns> {
     now = Date.now,
   } = options
   const credentials = options.credentials ?? { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'standin-secret' }
+  const topicArn = (name: string) => `arn:aws:sns:${region}:${ACCOUNT}:${name}`
+  const topics = new Topics((options.topics ?? []).map(topicArn), now)
   const endpoints = new Map<string, SnsEndpoint>()
   const disabled = new Set<string>()
   const dropped = new Set<string>()
@@ -175,6 +183,7 @@ export async function start(options: SnsOptions = {}): Promise<Sns> {
   }
 
   function publish(form: URLSearchParams): Done {
+    if (form.has('TopicArn')) return topics.publish(form) ?? { result: tag('MessageId', randomUUID()) }
     const arn = form.get('TargetArn')
     if (!arn) return invalid('TopicArn or TargetArn Reason: no value for required parameter')
     const endpoint = endpoints.get(arn)
@@ -223,9 +232,11 @@ export async function start(options: SnsOptions = {}): Promise<Sns> {
     region,
     credentials,
     received,
+    published: topics.published,
     refused,
     endpoints,
     applicationArn,
+    topicArn,
     disableApplication: (name) => void disabled.add(name),
     dropToken: (token) => void dropped.add(token),
     script: (...troubles) => void script.push(...troubles),
