@@ -2,15 +2,13 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { absent } from '../peers.ts'
 import { startRedis, type TestRedis } from '../support/redis-server.ts'
-import { Gateway } from './gateway.ts'
-import { host } from './network.ts'
+import type { Gateway } from './gateway.ts'
 import { eventually } from './program.ts'
+import { pooledGateway, threeGateways } from './sharing-gateway.ts'
 import { Started } from './started.ts'
 import { TcpPhone } from './tcp-phone.ts'
 import { names } from './udp-peers.ts'
 
-/** The address that phones know; each test says which gateway a new connection to it comes to. */
-const SHARED = host(9)
 const CALLS = 12
 
 describe('three gateways of a pool, and the one that phones are connected to is killed', {
@@ -22,15 +20,9 @@ describe('three gateways of a pool, and the one that phones are connected to is 
   const callers = names('caller', CALLS).map((name) => new TcpPhone(name))
   const phones = names('phone', CALLS).map((name) => new TcpPhone(name))
 
-  const start = (number: number) =>
-    Gateway.start({
-      address: host(number),
-      env: { REDIS_URL: redis.url, GATEWAY_ID: `gw-${number}`, SIP_ADVERTISE: `${SHARED}:5060`, LOG_LEVEL: 'warn' },
-    })
-
   before(async () => {
     redis = await started.keep(startRedis({ port: 27_313 }))
-    const [owner, edge, other] = await Promise.all([start(1), start(2), start(3)])
+    const [owner, edge, other] = await threeGateways((number) => pooledGateway(number, redis.url))
     pool.push(owner, edge, other)
     started.add(() => edge.program.stop())
     for (const gateway of [owner, other]) started.add(() => gateway.stop())

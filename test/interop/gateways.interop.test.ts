@@ -9,7 +9,7 @@ import { Baresip } from './baresip.ts'
 import type { Gateway } from './gateway.ts'
 import { host } from './network.ts'
 import { eventually } from './program.ts'
-import { pooledGateway, sharingGateway } from './sharing-gateway.ts'
+import { pooledGateway, sharingGateway, threeGateways } from './sharing-gateway.ts'
 import { Started } from './started.ts'
 import { Callers, names, Phones, untilAll } from './udp-peers.ts'
 
@@ -79,7 +79,7 @@ describe('three gateways of a pool, with one Redis', { skip: absent('redis-serve
     redis = await started.keep(startRedis({ port: 27_197 }))
     store = createRedisStore({ url: redis.url, clock: systemClock, ids: createRandomIds() })
     started.add(() => store.close())
-    pool = await Promise.all([1, 2, 3].map(start))
+    pool = await threeGateways(start)
     for (const index of pool.keys()) started.add(() => pool[index]!.stop())
     callers = new Callers(pool[0]!.router)
     phones = new Phones(pool[0]!.router)

@@ -7,7 +7,7 @@ import { startRedis, type TestRedis } from '../support/redis-server.ts'
 import type { Gateway } from './gateway.ts'
 import { host } from './network.ts'
 import { eventually } from './program.ts'
-import { pooledGateway } from './sharing-gateway.ts'
+import { pooledGateway, threeGateways } from './sharing-gateway.ts'
 import { Started } from './started.ts'
 import { Callers, names, Phones, untilAll } from './udp-peers.ts'
 
@@ -55,7 +55,7 @@ describe('three gateways of a pool that are stopped, or killed, one after the ot
     }).listen(RECEIVER.port, RECEIVER.host)
     await once(receiver, 'listening')
     started.add(async () => void receiver.close())
-    pool.push(...(await Promise.all([1, 2, 3].map(start))))
+    pool.push(...(await threeGateways(start)))
     ready = [...pool]
     for (const index of pool.keys()) started.add(() => pool[index]!.stop())
     const subscribed = await fetch(pool[0]!.url('/subscriptions'), {
