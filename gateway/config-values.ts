@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import type { Action } from '../functions/contract/actions.ts'
+import { durationMs } from '../functions/contract/duration.ts'
 import type { Read } from '../functions/contract/settings.ts'
 import { validateAnswer } from '../functions/contract/validate.ts'
 import type { TransportName } from './transport/types.ts'
@@ -186,6 +187,13 @@ export function addressSetting(text: string): Read<string> {
 export function secondsSetting(text: string): Read<number> {
   if (/^\d{1,4}$/.test(text) && Number(text) <= 3600) return { ok: true, value: Number(text) * 1000 }
   return { ok: false, expected: 'a number of seconds from 0 to 3600', remedy: 'write for example 20' }
+}
+
+/** How long a session may last without a refresh (RFC 4028 4: at least 90 s), in seconds. */
+export function sessionSetting(text: string): Read<number> {
+  const ms = durationMs(text) ?? 0
+  if (ms >= 90_000 && ms <= 86_400_000) return { ok: true, value: Math.round(ms / 1000) }
+  return { ok: false, expected: 'a time from 90s to 24h', remedy: 'write for example 30m' }
 }
 
 /** Only this machine can reach it. */

@@ -29,6 +29,7 @@ import {
   redisSetting,
   secondsSetting,
   secretSetting,
+  sessionSetting,
   tokenSetting,
   type UnsignedSetting,
   unsignedSetting,
@@ -55,6 +56,8 @@ export interface Config {
     origins: string[] | undefined
     /** `SIP_DOMAINS`, default the listeners' and the advertised hosts; lower case, IPv6 without brackets. */
     domains: string[]
+    /** `SESSION_EXPIRES`, how long sessions are asked to last without a refresh; `90s` to `24h`, default none: nobody is asked. In seconds. */
+    sessionSeconds: number | undefined
   }
   /** `HTTP_LISTEN`, default `127.0.0.1:8080`; port 0 takes a free one. */
   http: { host: string; port: number }
@@ -157,6 +160,7 @@ function settings(read: Reader, host: string): Config {
       tls: tlsConfig(read),
       origins: read.value('SIP_WS_ORIGINS', originsSetting, '*')?.origins,
       domains: read.value('SIP_DOMAINS', domainsSetting) ?? ownHosts(listen, advertise?.host),
+      sessionSeconds: read.value('SESSION_EXPIRES', sessionSetting),
     },
     http: read.value('HTTP_LISTEN', httpListen, '127.0.0.1:8080') ?? { host: '127.0.0.1', port: 8080 },
     apiToken: read.value('API_TOKEN', tokenSetting),

@@ -29,6 +29,7 @@ import type { Watcher } from './observe/watcher.ts'
 import { createIdentity } from './proxy/identity.ts'
 import { type Locator, ProxyCore } from './proxy/proxy.ts'
 import { isOwnRoute } from './proxy/route.ts'
+import { SessionTimer } from './proxy/session-timer.ts'
 import { PushMetrics } from './push/metrics.ts'
 import { Purrs } from './push/purr.ts'
 import { createPusher, DEFAULT_PUSH_LIMITS, type PushLimits } from './push/pusher.ts'
@@ -54,6 +55,8 @@ export interface GatewayOptions {
   timers?: { t1: number; t2: number; t4: number }
   /** Timer C, default 185,000: more than three minutes (RFC 3261 16.6). */
   timerCMs?: number
+  /** Seconds for which sessions are asked to last without a refresh, from 90 (RFC 4028); default: nobody is asked. */
+  sessionSeconds?: number | undefined
   /** A dialog nobody ends is forgotten after this; default 12 hours. */
   maxDialogMs?: number
   /** How late timers may fire so that several fire together; default 0. */
@@ -183,7 +186,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     locator: parts.locator,
     dead: new DeadTargets(clock),
     media: parts.media,
-    options: { timerCMs: options.timerCMs ?? 185_000 },
+    options: {
+      timerCMs: options.timerCMs ?? 185_000,
+      sessionTimer: options.sessionSeconds === undefined ? undefined : new SessionTimer(options.sessionSeconds),
+    },
   })
   const dialogs = new DialogTable(timers, { maxDialogMs })
   const publishing = new Set<Promise<unknown>>()

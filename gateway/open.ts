@@ -112,6 +112,7 @@ export async function openGateway(
       domains: settings.sip.domains,
       timerSlackMs: TIMER_SLACK_MS,
       pushLimits: settings.push.limits,
+      sessionSeconds: settings.sip.sessionSeconds,
       registrar: {
         pushProviders: supportedProviders(settings),
         ...(vapidPublicKey === undefined ? {} : { vapidKey: vapidPublicKey }),

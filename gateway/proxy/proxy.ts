@@ -17,6 +17,7 @@ import { recordRouteOf, secureRecordRouteOf, withMedia } from './identity.ts'
 import { branchWithDigest } from './loop.ts'
 import { type NextHop, nextHopOf } from './next-hop.ts'
 import type { RouteDecision } from './route.ts'
+import type { SessionTimer } from './session-timer.ts'
 import { GRACE_MS, type SentState } from './state.ts'
 import type { Target } from './target.ts'
 
@@ -30,6 +31,8 @@ export interface Locator {
 export interface ProxyOptions {
   /** Timer C, more than three minutes (RFC 3261 16.6 step 11). Milliseconds, default 185,000. */
   timerCMs: number
+  /** Absent: no session is asked to be refreshed. */
+  sessionTimer?: SessionTimer | undefined
 }
 
 /** What the acting part needs from the gateway. */
@@ -144,7 +147,9 @@ export class ProxyCore implements ClientUser {
     const { method } = context.server
     const edits = this.#edits(context, hop, listener, branch.id)
     if (context.recordRoutes) edits.recordRoute = this.#recordRoute(branch, listener)
-    const headers = headerEdits(branch.fork, maxBreadth)
+    const own = headerEdits(branch.fork, maxBreadth)
+    const { sessionTimer } = this.#parts.options
+    const headers = sessionTimer ? sessionTimer.ask(context.request, own) : own
     if (headers) edits.headers = headers
     const text = spliceRequest(branch.fit ?? context.request, edits)
     branch.fit = undefined
@@ -300,7 +305,8 @@ export class ProxyCore implements ClientUser {
     if (status >= 300) return branch.context.failed(branch, status, response)
     if (status >= 200) {
       this.stopBranchTimers(branch)
-      return branch.context.answered(branch, response)
+      const { context } = branch
+      return context.answered(branch, this.#parts.options.sessionTimer?.answer(context.request, response) ?? response)
     }
     this.#stop(branch, 'noReply')
     if (status === 100) {

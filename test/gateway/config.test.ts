@@ -36,6 +36,7 @@ describe('defaults', () => {
         tls: undefined,
         origins: undefined,
         domains: ['127.0.0.1'],
+        sessionSeconds: undefined,
       },
       http: { host: '127.0.0.1', port: 8080 },
       apiToken: undefined,
@@ -511,6 +512,14 @@ describe('several gateways', () => {
         faults({ ...shared, GATEWAY_ADDRESS: wrong })[0]!,
         /^GATEWAY_ADDRESS: .*write for example 10\.0\.0\.1/,
       )
+  })
+
+  test('sessions are asked for a refresh within a minute and a half to a day', () => {
+    assert.equal(config({}).sip.sessionSeconds, undefined)
+    assert.equal(config({ SESSION_EXPIRES: '30m' }).sip.sessionSeconds, 1800)
+    for (const right of ['90s', '24h']) config({ SESSION_EXPIRES: right })
+    for (const wrong of ['89s', '25h', '1800', 'off'])
+      assert.match(faults({ SESSION_EXPIRES: wrong })[0]!, /^SESSION_EXPIRES: .*write for example 30m/)
   })
 
   test('a stop waits for up to an hour', () => {

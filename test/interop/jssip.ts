@@ -65,15 +65,20 @@ type Session = any
 export class WebPhone {
   readonly uri: string
   readonly texts: string[] = []
+  /** What the 200 to its INVITE said of refreshing. */
+  refreshes: string | undefined
   session: Session | undefined
   readonly #ua: JsSIP.UA
 
-  private constructor(user: string, domain: string, url: string) {
+  private constructor(user: string, domain: string, url: string, hasTimers: boolean) {
     this.uri = `sip:${user}@${domain}`
     const sockets = [new JsSIP.WebSocketInterface(url)]
-    this.#ua = new JsSIP.UA({ sockets, uri: this.uri, register: true, session_timers: false })
+    this.#ua = new JsSIP.UA({ sockets, uri: this.uri, register: true, session_timers: hasTimers })
     this.#ua.on('newRTCSession', ({ session }: { session: Session }) => {
       this.session = session
+      session.on('accepted', ({ originator, response }: Session) => {
+        if (originator === 'remote') this.refreshes = response.getHeader('Session-Expires')
+      })
     })
     this.#ua.on('newMessage', ({ originator, request }: Session) => {
       if (originator === 'remote') this.texts.push(request.body)
@@ -81,8 +86,8 @@ export class WebPhone {
   }
 
   /** Starts it and returns once it is registered. */
-  static async start(user: string, domain: string, url: string): Promise<WebPhone> {
-    const phone = new WebPhone(user, domain, url)
+  static async start(user: string, domain: string, url: string, hasTimers = false): Promise<WebPhone> {
+    const phone = new WebPhone(user, domain, url, hasTimers)
     phone.#ua.start()
     await eventually(`${user} to register`, () => phone.#ua.isRegistered() || undefined)
     return phone

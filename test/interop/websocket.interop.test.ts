@@ -13,15 +13,18 @@ describe('web phones (JsSIP) over WebSocket', { skip: absent('baresip') }, () =>
   let gateway: Gateway
   let alice: WebPhone
   let bob: WebPhone
+  /** Knows session timers. */
+  let dave: WebPhone
   let carol: Baresip
 
   before(async () => {
     const address = host(1)
-    const env = { SIP_LISTEN: `udp://${address}:5060,ws://${address}:8088` }
+    const env = { SIP_LISTEN: `udp://${address}:5060,ws://${address}:8088`, SESSION_EXPIRES: '30m' }
     gateway = await started.keep(Gateway.start({ env }))
-    ;[alice, bob, carol] = await started.keepAll([
+    ;[alice, bob, dave, carol] = await started.keepAll([
       WebPhone.start('alice', 'example.com', `ws://${address}:8088/sip`),
       WebPhone.start('bob', 'example.com', `ws://${address}:8088`),
+      WebPhone.start('dave', 'example.com', `ws://${address}:8088`, true),
       Baresip.start({
         ...{ user: 'carol', domain: 'example.com', transport: 'udp', outbound: `sip:${gateway.router}` },
         ...{ address: host(13), tone: 1_000 },
@@ -57,6 +60,16 @@ describe('web phones (JsSIP) over WebSocket', { skip: absent('baresip') }, () =>
     await carol.rings()
     await carol.hangup()
     await alice.isFree()
+  })
+
+  it('a page that knows session timers is told to refresh when the phone knows none (RFC 4028 8.2)', async () => {
+    dave.call(carol.uri)
+    await carol.rings()
+    await carol.answer()
+    await dave.isEstablished()
+    assert.equal(dave.refreshes, '90;refresher=uac')
+    dave.hangsUp()
+    await dave.isFree()
   })
 
   it('MESSAGE goes from page to page, and from a page to a phone', async () => {
