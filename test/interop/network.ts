@@ -43,6 +43,11 @@ function isBound(transport: 'udp' | 'tcp', wanted: string): boolean {
 /** A directory that is removed when the process ends. */
 export function temporaryDirectory(name: string): string {
   const path = mkdtempSync(join(tmpdir(), `rouse-${name}-`))
-  process.on('exit', () => rmSync(path, { recursive: true, force: true }))
+  temporary.push(path)
   return path
 }
+
+const temporary: string[] = []
+process.on('exit', () => {
+  for (const path of temporary) rmSync(path, { recursive: true, force: true })
+})

@@ -14,7 +14,8 @@ export class Program {
 
   constructor(name: string, command: string, args: string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) {
     this.name = name
-    this.#child = spawn(command, args, { ...options, stdio: 'pipe' })
+    // A process group of its own: what it forks can be ended with it.
+    this.#child = spawn(command, args, { ...options, stdio: 'pipe', detached: true })
     running.add(this)
     this.exited = this.#end()
     for (const stream of [this.#child.stdout, this.#child.stderr])
@@ -35,8 +36,15 @@ export class Program {
     this.#child.stdin?.write(`${line}\n`)
   }
 
+  /** SIGKILL ends all that it has forked as well, which nobody else would when it is gone. */
   signal(name: NodeJS.Signals): void {
-    if (this.#running) this.#child.kill(name)
+    const { pid } = this.#child
+    if (!this.#running || pid === undefined) return
+    try {
+      process.kill(name === 'SIGKILL' ? -pid : pid, name)
+    } catch {
+      // It has ended a moment ago.
+    }
   }
 
   /**
