@@ -118,9 +118,9 @@ export class Baresip {
     })
   }
 
-  /** Waits for a call to be set up here. */
+  /** Waits for a call to be set up here: also one that was waiting for this phone, and comes before its control interface is listened to. */
   async rings(): Promise<void> {
-    await this.event('CALL_INCOMING')
+    await this.program.says(/: Incoming call from:/)
   }
 
   /** Waits until the callee's phone is said to ring. */
