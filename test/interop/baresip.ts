@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { listening, temporaryDirectory } from './network.ts'
-import { Program, until } from './program.ts'
+import { PATIENCE_MS, Program, until } from './program.ts'
 import { readWav, secondsOf } from './wav.ts'
 
 export interface BaresipOptions {
@@ -26,7 +26,7 @@ export interface BaresipOptions {
   account?: string
 }
 
-/** An event of baresip's control interface: `CALL_INCOMING`, `CALL_ESTABLISHED`, `CALL_CLOSED`, `REGISTER_OK`, … */
+/** An event of baresip's control interface: `CALL_ESTABLISHED`, `CALL_CLOSED`, `REGISTER_OK`, … */
 export interface BaresipEvent {
   type: string
   peeruri?: string
@@ -112,7 +112,7 @@ export class Baresip {
   }
 
   /** The next event of that type, from where the last wait for this type ended. */
-  event(type: string, deadlineMs = 8_000): Promise<BaresipEvent> {
+  event(type: string, deadlineMs = PATIENCE_MS): Promise<BaresipEvent> {
     return this.#control.event(type, deadlineMs).catch((error) => {
       throw new Error(`${this.program.name}: ${error.message}\n${this.program.output.slice(-6_000)}`)
     })
@@ -221,7 +221,7 @@ class Control {
     this.#socket.write(`${Buffer.byteLength(text)}:${text},`)
     const answer = await until(
       () => this.#answers.get(token),
-      8_000,
+      PATIENCE_MS,
       (wake) => this.#onChange(wake),
     )
     if (!answer?.ok) throw new Error(`${command} ${params}: ${answer ? answer.data : 'no answer'}`)

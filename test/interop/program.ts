@@ -1,6 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 
+/** How long anything is waited for that is sure to come, on a machine that has much else to do. Milliseconds. */
+export const PATIENCE_MS = 20_000
+
 /** What a program has said and when it ends; every wait has a deadline and fails with what was said. */
 export class Program {
   readonly name: string
@@ -51,7 +54,7 @@ export class Program {
    * The next place in the output that matches, from where the last wait for the same pattern ended.
    * @param deadlineMs milliseconds until the wait fails; it fails at once when the program ends without having said it
    */
-  async says(pattern: RegExp, deadlineMs = 8_000): Promise<RegExpExecArray> {
+  async says(pattern: RegExp, deadlineMs = PATIENCE_MS): Promise<RegExpExecArray> {
     const found = await until(
       () => this.#match(pattern),
       deadlineMs,
@@ -166,7 +169,7 @@ export function until<T>(
 export async function eventually<T>(
   what: string,
   probe: () => Promise<T | undefined> | T | undefined,
-  deadlineMs = 8_000,
+  deadlineMs = PATIENCE_MS,
 ): Promise<T> {
   const end = performance.now() + deadlineMs
   for (;;) {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
-import { until } from './program.ts'
+import { PATIENCE_MS, until } from './program.ts'
 
 /** What the `webhook` provider POSTs. */
 export interface Push {
@@ -42,11 +42,11 @@ export class PushServer {
       const index = this.#pushes.findIndex(({ aor }) => aor.startsWith(`sip:${user}@`))
       return index < 0 ? undefined : this.#pushes.splice(index, 1)[0]
     }
-    const push = await until(take, 8_000, (wake) => {
+    const push = await until(take, PATIENCE_MS, (wake) => {
       this.#wakes.add(wake)
       return () => this.#wakes.delete(wake)
     })
-    if (!push) throw new Error(`no push for ${user} within 8 s`)
+    if (!push) throw new Error(`no push for ${user} within ${PATIENCE_MS} ms`)
     return push
   }
 

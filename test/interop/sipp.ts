@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { listening, temporaryDirectory } from './network.ts'
-import { eventually, Program } from './program.ts'
+import { eventually, PATIENCE_MS, Program } from './program.ts'
 import { type Step, scenarioOf } from './sipp-steps.ts'
 
 export interface SippOptions {
@@ -25,7 +25,7 @@ export interface SippOptions {
   answersByItself?: boolean
   /** Number of calls, default 1. */
   calls?: number
-  /** Milliseconds until the program gives up, default 8 s. */
+  /** Milliseconds until the program gives up, default PATIENCE_MS. */
   deadlineMs?: number
 }
 
@@ -115,7 +115,7 @@ function args({
   caller,
   deadlineMs,
 }: SippOptions): string[] {
-  const seconds = Math.ceil((deadlineMs ?? 8_000) / 1_000)
+  const seconds = Math.ceil((deadlineMs ?? PATIENCE_MS) / 1_000)
   return [
     ...[router, '-sf', 'scenario.xml', '-i', address, '-bind_local', '-p', String(port ?? 5060)],
     ...['-t', transport === 'udp' ? 'u1' : 't1', '-m', String(calls ?? 1), '-l', '50', '-nostdin', '-nd'],
