@@ -5,7 +5,6 @@ import { after, before, describe, test } from 'node:test'
 import type { PushMessage, PushResult } from '../../../functions/contract/push.ts'
 import { createSigner } from '../../../functions/contract/sign.ts'
 import { createPush, type PushOptions } from '../../../functions/push/index.ts'
-import { Repeats } from '../../../functions/push/repeats.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { NOW, pushOf } from './pushes.ts'
 
@@ -294,31 +293,5 @@ describe('POST /push', () => {
 
   test('other paths: 404', async () => {
     assert.equal((await push().fetch(new Request('https://push.test/'))).status, 404)
-  })
-})
-
-describe('pushes that are remembered', () => {
-  const accepted = async (): Promise<PushResult> => ({ outcome: 'accepted' })
-
-  test('are forgotten when their signature is no good any more, and the oldest when there are too many', async () => {
-    const repeats = new Repeats(2)
-    let sent = 0
-    const once = (id: string, seconds: number, now = seconds) =>
-      repeats.once(id, seconds, now * 1000, () => {
-        sent++
-        return accepted()
-      })
-    await once('a', 1000)
-    await once('a', 1000, 1299)
-    assert.equal(sent, 1)
-    await once('b', 1000)
-    await once('c', 1000)
-    await once('b', 1000)
-    assert.equal(sent, 3)
-    await once('a', 1000)
-    assert.equal(sent, 4)
-    await once('d', 1301)
-    await once('a', 1301)
-    assert.equal(sent, 6)
   })
 })
