@@ -8,6 +8,7 @@ import { FlowTokens } from './cluster/flow-token.ts'
 import { HandOver } from './cluster/hand-over.ts'
 import { ALONE, LivePeers } from './cluster/peers.ts'
 import { ackOrphan, type HangupParts } from './dialog/hangup.ts'
+import { Reach } from './dialog/reach.ts'
 import { DialogRelay } from './dialog/relay.ts'
 import { DialogTable } from './dialog/table.ts'
 import type { CallKiller } from './freeswitch/freeswitch.ts'
@@ -223,8 +224,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     refreshes: { pusher, ids },
     onSweepFailure: (error) => log.error('expired bindings could not be taken out', { error: String(error) }),
   })
+  const reach = new Reach({ gateway: options.id, store, transport, peers, identity })
   const hangup: HangupParts = {
     transactions,
+    reach,
     transport,
     locator: parts.locator,
     ids,
@@ -272,6 +275,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     elsewhere,
     tokens: membership?.tokens,
     newTag: () => ids.next('tag'),
+    reach,
     gateway: options.id,
     store,
     purrs,

@@ -8,8 +8,11 @@ export interface Party {
   tag: string
   /** Highest CSeq of the requests this party has sent in the dialog; 0 before any. */
   cseq: number
-  /** The flow to reach it by when its Contact cannot be; undefined: by its remote target. */
-  flow: Flow | undefined
+  /**
+   * The flow to reach it by when its Contact cannot be; undefined: by its remote target. `unknown`: there may have been one, in another
+   * process, so that it is looked up before anything is sent to it, see Reach.
+   */
+  flow: Flow | 'unknown' | undefined
   /** Remote target as last refreshed (RFC 3261 12.2.1.2); '' until asked for, see `remoteTarget`. */
   target: string
 }
@@ -22,6 +25,8 @@ export class Dialog {
   readonly callId: string
   readonly caller: Party
   readonly callee: Party
+  /** Whose registered device the callee is: the address-of-record of the binding that was called; '' when it was none. */
+  readonly aor: string
   /** Milliseconds since the epoch of the first 2xx. */
   readonly answeredAt: number
   /** The INVITE as the caller sent it. */
@@ -44,6 +49,7 @@ export class Dialog {
     callId: string
     caller: Party
     callee: Party
+    aor: string
     answeredAt: number
     inviteText: string
     answerText: string
@@ -52,6 +58,7 @@ export class Dialog {
     this.callId = parts.callId
     this.caller = parts.caller
     this.callee = parts.callee
+    this.aor = parts.aor
     this.answeredAt = parts.answeredAt
     this.inviteText = parts.inviteText
     this.answerText = parts.answerText
@@ -138,10 +145,15 @@ export function sideOf(dialog: Dialog, party: Party, isOwnRoute: (route: string)
 /** The Contact of an end: what requests to it carry as Request-URI. */
 export function remoteTarget(dialog: Dialog, party: Party): string {
   if (party.target === '') {
-    const message = read(party === dialog.caller ? dialog.inviteText : dialog.answerText)
+    const message = messageOf(dialog, party)
     party.target = (message && contactUri(message)) || (message?.uri ?? '')
   }
   return party.target
+}
+
+/** The message by which an end came into the dialog; undefined once that is forgotten. */
+export function messageOf(dialog: Dialog, party: Party): SipMessage | undefined {
+  return read(party === dialog.caller ? dialog.inviteText : dialog.answerText)
 }
 
 /** URI of the only Contact of a message; '' when there is none. */

@@ -6,13 +6,15 @@ import type { SipMessage } from '../sip/message.ts'
 import { deaf } from '../transaction/deaf.ts'
 import type { TransactionLayer } from '../transaction/types.ts'
 import type { Destination, Flow, TransportLayer } from '../transport/types.ts'
-import { contactUri, type Dialog, type DialogSide, sideOf } from './dialog.ts'
+import { contactUri, type Dialog, type DialogSide, type Party, sideOf } from './dialog.ts'
+import type { Reach } from './reach.ts'
 
 export interface HangupParts {
   transactions: TransactionLayer
   transport: TransportLayer
   locator: Locator
   ids: IdSource
+  reach: Reach
   isOwnRoute(route: string): boolean
 }
 
@@ -24,9 +26,22 @@ export interface HangupParts {
 export function hangUp(dialog: Dialog, reason: string | undefined, parts: HangupParts): void {
   for (const party of [dialog.caller, dialog.callee]) {
     const side = sideOf(dialog, party, parts.isOwnRoute)
-    if (side)
-      void sendInDialog('BYE', dialog.callId, side, ++dialog.other(party).cseq, party.flow, reasonHeader(reason), parts)
+    if (side) void sayBye(dialog, party, side, reason, parts)
   }
+}
+
+async function sayBye(
+  dialog: Dialog,
+  party: Party,
+  known: DialogSide,
+  reason: string | undefined,
+  parts: HangupParts,
+): Promise<void> {
+  const { reach } = parts
+  const cseq = ++dialog.other(party).cseq
+  const isLost = known.routes.length === 0 && reach.isLost(party)
+  const side = isLost ? await reach.findSide(dialog, party, known) : known
+  await sendInDialog('BYE', dialog.callId, side, cseq, reach.flowTo(party), reasonHeader(reason), parts)
 }
 
 /** A destination that is a flow: it was chosen because the address alone would not do. */

@@ -18,8 +18,9 @@ import { withoutPush } from '../sip/push-params.ts'
 import { parseUri } from '../sip/uri.ts'
 import type { ServerTransaction } from '../transaction/types.ts'
 import type { Destination, Flow, TransportLayer } from '../transport/types.ts'
-import { contactUri, type Party, remoteTarget } from './dialog.ts'
+import { contactUri, type Dialog, type Party, remoteTarget } from './dialog.ts'
 import { readDigit } from './dtmf.ts'
+import type { Reach } from './reach.ts'
 import type { DialogTable, Found } from './table.ts'
 
 export interface RelayParts {
@@ -32,6 +33,7 @@ export interface RelayParts {
   /** Of several gateways: reads the flows that they name to each other. */
   tokens?: FlowTokens | undefined
   newTag(): string
+  reach: Reach
   /** Name of this gateway, as bindings have it. */
   gateway: string
   store: Store
@@ -82,15 +84,22 @@ export class DialogRelay {
     })
     server.context = context
     watch.seen(context)
+    if (!this.#seek(context, target, routes, found)) context.fork([target], { mode: 'parallel' })
+  }
+
+  /** @returns whether the request goes out later, once it is known where its device is */
+  #seek(context: ProxyContext, target: Target, routes: RouteDecision, found: Found | undefined): boolean {
     const named = this.#deviceNamedBy(target.uri, routes)
+    const lost = named ? undefined : lostEnd(target, routes, found)
     if (named) void this.#forkAndWake(context, target, named)
-    else context.fork([target], { mode: 'parallel' })
+    else if (lost) void this.#forkWhereItIs(context, target, lost)
+    return named !== undefined || lost !== undefined
   }
 
   /**
    * The gateway that a branch was to go by cannot be reached: what is left of the routes says where it goes.
    * @param identity without that gateway
-   * @returns undefined when it goes nowhere, or to a device that may have to be woken first
+   * @returns undefined when it goes nowhere, or to a device that has to be found, or woken, first
    */
   #goAround(branch: Branch, found: Found | undefined, identity: Identity): Target | undefined {
     const { context } = branch
@@ -101,10 +110,7 @@ export class DialogRelay {
     context.routes = routes
     context.media = this.#mediaOf(request, routes, found, target)
     if (branch.target.binding) return branch.target
-    const named = this.#deviceNamedBy(target.uri, routes)
-    if (!named) return target
-    void this.#forkAndWake(context, target, named)
-    return undefined
+    return this.#seek(context, target, routes, found) ? undefined : target
   }
 
   /** The media relayed for the dialog: as known here, or, after a restart, as its routes say. */
@@ -135,6 +141,14 @@ export class DialogRelay {
     if (first) context.fork([first], { mode: 'parallel' })
     if (binding)
       void waker.wake([binding], { context, isAway: !first, target: (made) => sameDialogTarget(target.uri, made) })
+    context.release()
+  }
+
+  /** Tries the device where it has registered since its connection broke, and else where its Contact says. */
+  async #forkWhereItIs(context: ProxyContext, target: Target, { dialog, party }: Lost): Promise<void> {
+    context.hold()
+    const now = await this.#parts.reach.find(dialog, party, target.uri)
+    context.fork([now ?? target], { mode: 'parallel' })
     context.release()
   }
 
@@ -169,11 +183,23 @@ export class DialogRelay {
     const goAround = (peer: Destination) => {
       if (ways.close(peer)) this.#passAck(ack, flow, ways)
     }
-    const forward = (request: SipMessage) =>
-      this.#parts.proxy.forwardStateless({ request, routes, received, digest }, target, goAround)
-    if (fit) void fit.then(forward)
-    else forward(ack)
+    const forward = (request: SipMessage, to: Target) =>
+      this.#parts.proxy.forwardStateless({ request, routes, received, digest }, to, goAround)
+    const lost = lostEnd(target, routes, found)
+    if (lost) void this.#forwardWhereItIs(fit ?? ack, target, lost, forward)
+    else if (fit) void fit.then((request) => forward(request, target))
+    else forward(ack, target)
     return true
+  }
+
+  async #forwardWhereItIs(
+    ack: SipMessage | Promise<SipMessage>,
+    target: Target,
+    { dialog, party }: Lost,
+    forward: (request: SipMessage, to: Target) => void,
+  ): Promise<void> {
+    const now = await this.#parts.reach.find(dialog, party, target.uri)
+    forward(await ack, now ?? target)
   }
 
   /**
@@ -193,8 +219,8 @@ export class DialogRelay {
     if (!found && routes.drop === 0 && routes.peer === undefined) return 481
     if (!found || routes.next !== undefined) return plainTarget(routes.uri, undefined)
     const receiver = found.dialog.other(found.sender)
-    const flow = receiver.flow && this.#parts.transport.isAlive(receiver.flow) ? receiver.flow : undefined
-    return plainTarget(this.#isOurs(routes.uri) ? remoteTarget(found.dialog, receiver) : routes.uri, flow)
+    const uri = this.#isOurs(routes.uri) ? remoteTarget(found.dialog, receiver) : routes.uri
+    return plainTarget(uri, this.#parts.reach.flowTo(receiver))
   }
 
   /** That gateway goes on with what is left of the routes. */
@@ -228,6 +254,19 @@ function sameDialogTarget(uri: string, binding: Binding): Target {
 
 function plainTarget(uri: string, flow: Flow | undefined): Target {
   return { uri, q: 1, device: uri, binding: undefined, flow }
+}
+
+/** An end of a dialog whose flow is gone, or not known. */
+interface Lost {
+  dialog: Dialog
+  party: Party
+}
+
+/** Whom a request is for, when no flow and no route leads there any more. */
+function lostEnd(target: Target, routes: RouteDecision, found: Found | undefined): Lost | undefined {
+  if (!found || target.flow || routes.next !== undefined || routes.edge !== undefined) return undefined
+  const party = found.dialog.other(found.sender)
+  return party.flow === undefined ? undefined : { dialog: found.dialog, party }
 }
 
 /** By which of the other gateways a request may go. */

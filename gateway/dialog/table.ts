@@ -39,7 +39,7 @@ export class DialogTable {
   add(
     invite: SipMessage,
     answer: SipMessage,
-    flows: { caller: Flow | undefined; callee: Flow | undefined },
+    ends: { caller: Flow | undefined; callee: Flow | undefined; aor: string },
     owner: DialogOwner,
     now: number,
   ): { dialog: Dialog; isNew: boolean } {
@@ -49,8 +49,9 @@ export class DialogTable {
     if (first && lengthOf(first) >= MAX_OF_ONE_CALL) return { dialog: first, isNew: false }
     const dialog = new Dialog({
       callId: invite.callId,
-      caller: { tag: invite.fromTag, cseq: invite.cseq?.number ?? 0, flow: flows.caller, target: '' },
-      callee: { tag: answer.toTag, cseq: 0, flow: flows.callee, target: '' },
+      caller: { tag: invite.fromTag, cseq: invite.cseq?.number ?? 0, flow: ends.caller, target: '' },
+      callee: { tag: answer.toTag, cseq: 0, flow: ends.callee, target: '' },
+      aor: ends.aor,
       answeredAt: now,
       inviteText: invite.text,
       answerText: answer.text,

@@ -28,7 +28,8 @@ export class Talk implements DialogOwner {
     const { parts, id, request, telling, charged } = this.#call
     const now = parts.clock.now()
     const flows = { caller: this.#callerFlow(), callee: flowTo(branch.transaction!.destination) }
-    const { dialog, isNew } = parts.dialogs.add(request, response, flows, this, now)
+    const ends = { ...flows, aor: branch.target.binding?.aor ?? '' }
+    const { dialog, isNew } = parts.dialogs.add(request, response, ends, this, now)
     if (!isNew) {
       if (this.dialogs.includes(dialog) || dialog.callee.tag !== response.toTag) return
       dialog.follow(this)

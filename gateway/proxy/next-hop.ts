@@ -53,7 +53,7 @@ export function nextHopOf(
 }
 
 /** The Path of its REGISTER (RFC 3327), or the one by which the gateway that has the phone's flow is reached. */
-function pathTo({ path, received }: Binding, peers: Peers): string[] | undefined {
+export function pathTo({ path, received }: Binding, peers: Peers): string[] | undefined {
   if (path.length > 0) return path
   const route = peers.routeTo(received)
   return route === undefined ? undefined : [route]

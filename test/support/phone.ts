@@ -17,6 +17,8 @@ export interface PhoneOptions {
   network: MemoryNetwork
   /** `+sip.instance`, without brackets; default none. */
   instance?: string
+  /** It is in the Contact of its dialogs as well; default only in that of its REGISTER. */
+  showsInstance?: boolean
   /** Contact URI parameters such as `pn-provider=fcm;pn-prid=token`. */
   contactParams?: string
   /** 180 as soon as an INVITE comes; default true. */
@@ -89,6 +91,11 @@ export class Phone {
   /** The contact as its dialogs have it. */
   get dialogContact(): string {
     return this.dialogParams === '' ? this.shownContact : `${this.shownContact};${this.dialogParams}`
+  }
+
+  get #dialogInstance(): string {
+    const { instance, showsInstance } = this.options
+    return showsInstance && instance ? `;+sip.instance="<${instance}>"` : ''
   }
 
   async connect(): Promise<this> {
@@ -175,7 +182,7 @@ export class Phone {
         ['To', `<${uri}>`],
         ['Call-ID', `call-${this.options.name}-${++counter}`],
         ['CSeq', '1 INVITE'],
-        ['Contact', `<${this.dialogContact}>`],
+        ['Contact', `<${this.dialogContact}>${this.#dialogInstance}`],
         ...(options.headers ?? []),
         ...(this.offer === '' ? [] : [['Content-Type', 'application/sdp'] as [string, string]]),
       ],
@@ -247,7 +254,7 @@ export class Phone {
           ['To', options.tag && !to.includes(';tag=') ? `${to};tag=${options.tag}` : to],
           ['Call-ID', request.header('Call-ID')],
           ['CSeq', request.header('CSeq')],
-          ['Contact', `<${this.dialogContact}>`],
+          ['Contact', `<${this.dialogContact}>${this.#dialogInstance}`],
           ...(options.headers ?? []),
           ...(options.body ? [['Content-Type', 'application/sdp'] as [string, string]] : []),
         ],
@@ -270,7 +277,7 @@ export class Phone {
           ['To', side.to],
           ['Call-ID', side.callId],
           ['CSeq', `${side.cseq} ${method}`],
-          ['Contact', `<${this.dialogContact}>`],
+          ['Contact', `<${this.dialogContact}>${this.#dialogInstance}`],
           ...(options.headers ?? []),
         ],
         body: options.body ?? '',
@@ -310,7 +317,7 @@ export class Phone {
           ['To', `<${uri}>`],
           ['Call-ID', `request-${++counter}`],
           ['CSeq', `1 ${method}`],
-          ['Contact', `<${this.dialogContact}>`],
+          ['Contact', `<${this.dialogContact}>${this.#dialogInstance}`],
           ...headers,
         ],
         body,
