@@ -118,6 +118,12 @@ export class WebPhone {
     await eventually(`the call of ${this.uri} to end`, () => this.session?.isEnded() || undefined)
   }
 
+  /** Settled once it has lost its connection, made another one and registered over that. */
+  async registersAnew(): Promise<void> {
+    await eventually(`${this.uri} to lose its connection`, () => !this.#ua.isConnected() || undefined)
+    await eventually(`${this.uri} to register anew`, () => this.#ua.isRegistered() || undefined)
+  }
+
   writes(uri: string, text: string): void {
     this.#ua.sendMessage(uri, text)
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { absent } from '../peers.ts'
 import { Baresip } from './baresip.ts'
+import { BreakingWire } from './breaking-wire.ts'
 import { Gateway } from './gateway.ts'
 import { WebPhone } from './jssip.ts'
 import { host } from './network.ts'
@@ -16,15 +17,20 @@ describe('web phones (JsSIP) over WebSocket', { skip: absent('baresip') }, () =>
   /** Knows session timers. */
   let dave: WebPhone
   let carol: Baresip
+  /** Its connection breaks. */
+  let erin: WebPhone
+  let wire: BreakingWire
 
   before(async () => {
     const address = host(1)
     const env = { SIP_LISTEN: `udp://${address}:5060,ws://${address}:8088`, SESSION_EXPIRES: '30m' }
     gateway = await started.keep(Gateway.start({ env }))
-    ;[alice, bob, dave, carol] = await started.keepAll([
+    wire = await started.keep(BreakingWire.open({ address: host(2), port: 8088 }, { address, port: 8088 }))
+    ;[alice, bob, dave, erin, carol] = await started.keepAll([
       WebPhone.start('alice', 'example.com', `ws://${address}:8088/sip`),
       WebPhone.start('bob', 'example.com', `ws://${address}:8088`),
       WebPhone.start('dave', 'example.com', `ws://${address}:8088`, true),
+      WebPhone.start('erin', 'example.com', `ws://${host(2)}:8088`),
       Baresip.start({
         ...{ user: 'carol', domain: 'example.com', transport: 'udp', outbound: `sip:${gateway.router}` },
         ...{ address: host(13), tone: 1_000 },
@@ -71,6 +77,21 @@ describe('web phones (JsSIP) over WebSocket', { skip: absent('baresip') }, () =>
     dave.hangsUp()
     await dave.isFree()
   })
+
+  for (const end of ['callee', 'caller'] as const)
+    it(`a ${end} whose connection breaks while it talks, and who has registered over another one, hears that the other end hangs up`, async () => {
+      const [caller, callee] = end === 'callee' ? [alice, erin] : [erin, alice]
+      caller.call(callee.uri)
+      await callee.rings()
+      await callee.answers()
+      await caller.isEstablished()
+      const back = erin.registersAnew()
+      wire.breaks()
+      await back
+      assert.ok(erin.session?.isEstablished())
+      alice.hangsUp()
+      await Promise.all([alice.isFree(), erin.isFree()])
+    })
 
   it('MESSAGE goes from page to page, and from a page to a phone', async () => {
     alice.writes(bob.uri, 'from page to page: Grüße')
