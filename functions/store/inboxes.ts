@@ -18,6 +18,8 @@ interface Inbox {
  */
 export class Inboxes {
   readonly #inboxes = new Map<string, Inbox>()
+  /** Of gateways whose inbox is forgotten: when they were seen last. */
+  readonly #seen = new Map<string, number>()
   readonly #clock: Clock
   readonly #batch: number
   readonly #limit: number
@@ -48,19 +50,24 @@ export class Inboxes {
   /** When somebody last received what goes there, now if somebody does; 0 when nobody did. Milliseconds since the epoch. */
   lastSeen(gateway: string): number {
     const inbox = this.#inboxes.get(gateway)
-    if (!inbox?.wasOpen) return 0
+    if (!inbox?.wasOpen) return this.#seen.get(gateway) ?? 0
     return inbox.receivers.size > 0 ? this.#clock.now() : inbox.absentSince
   }
 
-  /** Forgets gateways that have been absent for `keepMs`. @returns when to look again, `Infinity` when none is absent */
+  /** Forgets what waits for gateways that have been absent for `keepMs`. @returns when to look again, `Infinity` when none is absent */
   sweep(now: number, keepMs: number): number {
     let next = Number.POSITIVE_INFINITY
     for (const [gateway, inbox] of this.#inboxes) {
       if (inbox.receivers.size > 0) continue
-      if (inbox.absentSince + keepMs <= now) this.#inboxes.delete(gateway)
+      if (inbox.absentSince + keepMs <= now) this.#forget(gateway, inbox)
       else next = Math.min(next, inbox.absentSince + keepMs)
     }
     return next
+  }
+
+  #forget(gateway: string, { wasOpen, absentSince }: Inbox): void {
+    if (wasOpen) this.#seen.set(gateway, absentSince)
+    this.#inboxes.delete(gateway)
   }
 
   close(): void {

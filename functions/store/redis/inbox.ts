@@ -3,7 +3,7 @@ import type { Delivery, Receive } from '../store.ts'
 import type { Call, Commands } from './commands.ts'
 import type { InboxEntry } from './events.ts'
 import type { Lane } from './executor.ts'
-import { ABSENT_MS, type Keys } from './keys.ts'
+import { ABSENT_MS, type Keys, SEEN_MS } from './keys.ts'
 import type { WriteCounts } from './write-counts.ts'
 
 export interface InboxOptions {
@@ -117,7 +117,7 @@ export class InboxReader {
       'inbox',
       (run) =>
         run([
-          (p) => p.set(seen, this.#clock.now(), { px: ABSENT_MS }),
+          (p) => p.set(seen, this.#clock.now(), { px: SEEN_MS }),
           (p) => p.xread(key, after, options),
           this.#countCall,
         ]),

@@ -20,7 +20,7 @@
  * | `{g<gateway>}:inbox`           | stream | `{"event":…,"to":[[subscription, transaction]…],"location"?:…}` | last delivery + `ABSENT_MS`      | publish           |
  * | `{g<gateway>}:read`            | string | id of the last entry of the inbox that was taken over         | `ABSENT_MS` after it was written | the inbox's owner |
  * | `{t<id>}:claim:<claim>`        | string | `1`                                                           | the claim's own lifetime         | resume            |
- * | `{g<gateway>}:seen`            | string | when it last read its inbox, milliseconds since the epoch     | `ABSENT_MS` after it was written | the inbox's owner |
+ * | `{g<gateway>}:seen`            | string | when it last read its inbox, milliseconds since the epoch     | `SEEN_MS` after it was written   | the inbox's owner |
  * | `{gateways}`                   | hash   | a lease per gateway, and the secret they share                | `LEASES_MS` after any was taken  | leases            |
  * | `claim:<key>`                  | string | `1`                                                           | the claim's own lifetime         | claim             |
  * | `memo:<key>`                   | string | what is remembered                                            | its own lifetime                 | remember          |
@@ -31,6 +31,8 @@ import type { StoredSubscription } from '../store.ts'
 
 /** How long bindings that nobody took with `expire`, and deliveries to an absent gateway, are kept; milliseconds. */
 export const ABSENT_MS = 300_000
+/** For so long it is known when a gateway was there last: as long as calls that it has followed. Milliseconds. */
+export const SEEN_MS = 86_400_000
 /** What is over for the caller's clock stays this much longer in Redis, whose clock may differ; milliseconds. */
 export const GRACE_MS = 60_000
 /** About how many entries an inbox holds: the oldest go first. */
