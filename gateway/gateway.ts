@@ -7,6 +7,7 @@ import { type CallKeeper, Cluster, type ClusterParts, joinCluster, socketsOf } f
 import { FlowTokens } from './cluster/flow-token.ts'
 import { HandOver } from './cluster/hand-over.ts'
 import { ALONE, LivePeers } from './cluster/peers.ts'
+import { Goodbyes } from './dialog/goodbyes.ts'
 import { ackOrphan, type HangupParts } from './dialog/hangup.ts'
 import { Reach } from './dialog/reach.ts'
 import { DialogRelay } from './dialog/relay.ts'
@@ -21,7 +22,6 @@ import type { Invoker } from './invocation/invoker.ts'
 import type { ManifestCache } from './invocation/invoker-manifest.ts'
 import type { CallParts } from './invocation/parts.ts'
 import { RequestRouter } from './invocation/router.ts'
-import { Talks } from './invocation/talks.ts'
 import { Writing } from './invocation/writing.ts'
 import type { Media } from './media/types.ts'
 import type { Counters } from './observe/counters.ts'
@@ -233,8 +233,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     ids,
     isOwnRoute: (route) => isOwnRoute(route, identity),
   }
+  const goodbyes = membership && new Goodbyes(store, clock, () => count('store failures'))
   const farewells = new Farewells({ store, ids, timers, proxy, hangup, pusher, count, log })
-  const talks = membership && new Talks({ gateway: options.id, store, timers, writing, publish, count, log })
   const callParts: CallParts = {
     gatewayId: options.id,
     store,
@@ -251,7 +251,9 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     pushMetrics,
     farewells,
     elsewhere,
-    talks,
+    callsOutlive: membership !== undefined,
+    goodbyes,
+    media: parts.media,
     waker,
     dialogs,
     hangup,
@@ -281,22 +283,27 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     purrs,
     waker,
     media: parts.media,
+    goodbyes,
     acknowledge: (invite, answer) => void ackOrphan({ invite, answer, flow: undefined }, hangup),
   })
   const router = new RequestRouter(callParts, calls, relay, handOver)
   const inboxes = new Map<string, { close(): Promise<void> }>()
   const keeper: CallKeeper = {
-    takeOver: async (gateway) => {
+    takeOver: async (gateway, hasLeft) => {
       const [suspended, lastSeen] = await Promise.all([store.suspended(gateway), store.lastSeen(gateway)])
       // Requests that have come since the sockets were opened were not taken; the next ones find the calls of before a restart.
       transactions.serve(router)
-      calls.takeUp(suspended, lastSeen)
+      calls.takeUp(suspended, { gateway, lastSeen, hasLeft })
       const inbox = await store.inbox(
         gateway,
         (deliveries) => calls.deliver(deliveries),
         () => calls.writeAgain(),
       )
       inboxes.set(gateway, inbox)
+    },
+    bury: async (gateway) => {
+      const [suspended, lastSeen] = await Promise.all([store.suspended(gateway), store.lastSeen(gateway)])
+      calls.bury(suspended, lastSeen)
     },
     letGo: async (gateway) => {
       await inboxes.get(gateway)?.close()
@@ -308,7 +315,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       router.drains = 'by refusal'
     },
   }
-  await keeper.takeOver(options.id)
+  await keeper.takeOver(options.id, true)
   registrar.start()
   const cluster = membership && new Cluster(membership.parts, membership.peers, keeper)
   await cluster?.start()
@@ -348,7 +355,6 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       await transport.stop()
       await calls.stop()
       await Promise.all(publishing)
-      await talks?.told()
       farewells.stop()
       await cluster?.leave()
     },

@@ -7,7 +7,7 @@ import { Delivery } from './delivery.ts'
 import { HttpRpc } from './http-rpc.ts'
 import { type Entry, Ledger } from './ledger.ts'
 import { AWAY, authorizationOf, isTrouble, originIdOf, reasonOf, refusalOf } from './replies.ts'
-import { authorizeRequest } from './requests.ts'
+import { authorizeRequest, type BilledCall } from './requests.ts'
 import type { Reply, Rpc, RpcEvents } from './rpc.ts'
 import { Session } from './session.ts'
 import type { CgratesSettings } from './settings.ts'
@@ -65,7 +65,7 @@ export class Cgrates implements Integration, Charging {
     this.#rpc.start()
   }
 
-  /** Calls that are talked on without this gateway were ended here before, as far as it has seen them. */
+  /** Calls that are talked on were left, or ended, before. */
   async stop(): Promise<void> {
     const { clock } = this.#parts
     const deadline = clock.now() + LAST_WORDS_MS
@@ -76,9 +76,9 @@ export class Cgrates implements Integration, Charging {
   }
 
   async authorize(facts: ChargeFacts): Promise<Authorization> {
-    const { settings, gatewayId, log, counters } = this.#parts
+    const { settings, log, counters } = this.#parts
     const tenant = facts.tenant ?? settings.tenant
-    const { method, param } = authorizeRequest({ ...facts, tenant, originHost: gatewayId })
+    const { method, param } = authorizeRequest({ ...facts, tenant })
     const reply = await this.#rpc.call(method, param)
     const isAway = reply.kind === 'away' || (reply.kind === 'error' && isTrouble(reply.error))
     if (isAway && settings.away === 'pass') {
@@ -93,33 +93,41 @@ export class Cgrates implements Integration, Charging {
   }
 
   begin(facts: ChargeFacts, answeredAt: number, hangUp: (reason: string) => void): Charge {
-    const { settings, gatewayId, clock, log } = this.#parts
-    const call = { ...facts, tenant: facts.tenant ?? settings.tenant, originHost: gatewayId, answeredAt }
-    const session = new Session(
-      { call, seenAt: answeredAt, session: 'none' },
-      {
-        ...{ rpc: this.#rpc, ledger: this.#ledger, clock, intervalMs: settings.intervalMs, away: settings.away },
-        hangUp: (reason) => {
-          log.info('call hung up by billing', { callId: facts.callId, reason })
-          hangUp(reason)
-        },
-        onOver: ({ id, entry }) => {
-          this.#sessions.delete(id)
-          this.#delivery.add(entry)
-        },
-      },
-    )
-    this.#sessions.set(session.id, session)
+    const session = this.#session(facts, answeredAt, hangUp)
     session.begin()
     return session
   }
 
-  /** A former process was not there to see the end of these, or to tell of it. */
+  resume(facts: ChargeFacts, answeredAt: number, since: number, hangUp: (reason: string) => void): Charge {
+    const session = this.#session(facts, answeredAt, hangUp)
+    session.resume(since)
+    return session
+  }
+
+  #session(facts: ChargeFacts, answeredAt: number, hangUp: (reason: string) => void): Session {
+    const { settings, clock, log } = this.#parts
+    const call = { ...facts, tenant: facts.tenant ?? settings.tenant, answeredAt }
+    const session = new Session(call, {
+      ...{ rpc: this.#rpc, ledger: this.#ledger, clock, intervalMs: settings.intervalMs, away: settings.away },
+      hangUp: (reason) => {
+        log.info('call hung up by billing', { callId: facts.callId, reason })
+        hangUp(reason)
+      },
+      onOver: (entry) => {
+        this.#sessions.delete(call.id)
+        this.#delivery.add(entry)
+      },
+      onLeft: () => this.#sessions.delete(call.id),
+    })
+    this.#sessions.set(call.id, session)
+    return session
+  }
+
+  /** A former process has not told of these. */
   #takeUp(before: readonly Entry[]): void {
     if (before.length > 0) this.#parts.log.info('calls of a former process are billed', { calls: before.length })
     for (const entry of before) {
-      entry.endedAt ??= entry.seenAt
-      entry.session = entry.call.requestType === 'rated' ? 'none' : 'unsure'
+      if (entry.session === 'open') entry.session = 'unsure'
       this.#delivery.add(entry)
     }
   }
@@ -146,12 +154,17 @@ export class Cgrates implements Integration, Charging {
       case 'DisconnectSession':
         return this.#disconnect(param)
       case 'GetActiveSessionIDs':
-        return this.#ledger.all.map(({ call }) => ({ OriginHost: call.originHost, OriginID: call.id }))
+        return this.#active.map(({ originHost, id }) => ({ OriginHost: originHost, OriginID: id }))
       case 'WarnDisconnect':
         return 'OK'
       default:
         throw new Error('NOT_IMPLEMENTED')
     }
+  }
+
+  /** Calls that it has sessions of: those that are talked, and those that it has not been told the end of. */
+  get #active(): BilledCall[] {
+    return [...this.#sessions.values(), ...this.#ledger.all].map(({ call }) => call)
   }
 
   #disconnect(param: unknown): 'OK' {

@@ -15,6 +15,8 @@ export const ChargeFacts = z.object({
   category: z.string(),
   /** Absent: the gateway's own. */
   tenant: z.optional(z.string()),
+  /** The gateway that has asked for it: with `id` it names the call, whoever follows that later. */
+  originHost: z.string(),
   requestType: z.enum(['prepaid', 'postpaid', 'pseudoprepaid', 'rated']),
   fields: z.optional(z.record(z.string(), z.string())),
   /** When the INVITE came, milliseconds since the epoch. */
@@ -33,10 +35,14 @@ export interface Charging {
    * @param hangUp     ends it, with a few words why: the balance has ended, or the other side says so
    */
   begin(facts: ChargeFacts, answeredAt: number, hangUp: (reason: string) => void): Charge
+  /** Goes on with a call that another process has billed. @param since until when it has, milliseconds since the epoch */
+  resume(facts: ChargeFacts, answeredAt: number, since: number, hangUp: (reason: string) => void): Charge
 }
 
 /** A call that is billed. */
 export interface Charge {
-  /** The call is over, or nobody here follows it any more. Counts once. @param endedAt milliseconds since the epoch */
+  /** The call is over, or nobody follows it any more. Counts once. @param endedAt milliseconds since the epoch */
   end(endedAt: number): void
+  /** Another process goes on with it. */
+  leave(): void
 }

@@ -1,7 +1,7 @@
 import { type Clock, pauseAfter, type Timer } from '../../functions/contract/clock.ts'
 import { series } from '../observe/counters.ts'
 import type { Entry, Ledger } from './ledger.ts'
-import { isKnownAlready, isTrouble } from './replies.ts'
+import { activeUsageMs, isKnownAlready, isTrouble } from './replies.ts'
 import { activeRequest, cdrRequest, type Request, terminateRequest } from './requests.ts'
 import type { Reply, Rpc } from './rpc.ts'
 
@@ -125,7 +125,7 @@ export class Delivery {
     if (entry.session === 'unsure') {
       const active = await this.#ask(activeRequest(entry.call))
       if (active.kind === 'away' || (active.kind === 'error' && isTrouble(active.error))) return 'away'
-      if (!isActive(active)) return over(entry)
+      if (active.kind !== 'result' || activeUsageMs(active.result) === undefined) return over(entry)
     }
     entry.session = 'unsure'
     const reply = await this.#ask(terminateRequest(entry.call, usageMs(entry)))
@@ -147,11 +147,7 @@ function failed(reply: Exclude<Reply, { kind: 'result' }>): Done {
   return reply.kind === 'away' || isTrouble(reply.error) ? 'away' : { refused: reply.error }
 }
 
-function isActive(reply: Reply): boolean {
-  return reply.kind === 'result' && Array.isArray(reply.result) && reply.result.length > 0
-}
-
 /** How long it was talked, as far as somebody has seen it. */
-function usageMs({ call, endedAt, seenAt }: Entry): number {
-  return Math.max(0, (endedAt ?? seenAt) - call.answeredAt)
+function usageMs({ call, endedAt }: Entry): number {
+  return Math.max(0, endedAt - call.answeredAt)
 }

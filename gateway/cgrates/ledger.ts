@@ -3,13 +3,11 @@ import type { Clock, Timer } from '../../functions/contract/clock.ts'
 import type { Store } from '../../functions/store/store.ts'
 import { BilledCall } from './requests.ts'
 
-/** A call that is billed, as far as another process has to know. Times are milliseconds since the epoch. */
+/** A call that is over and to be told of. */
 export const Entry = z.object({
   call: BilledCall,
-  /** Until when it was certainly talked: what is billed when nobody has seen its end. */
-  seenAt: z.number(),
-  /** Absent while it goes on. */
-  endedAt: z.optional(z.number()),
+  /** Milliseconds since the epoch. */
+  endedAt: z.number(),
   /** Whether CGRateS has a session of it. `unsure`: it is asked before the session is ended, since to end none would be a charge of its own. */
   session: z.enum(['none', 'open', 'unsure']),
 })
@@ -34,8 +32,8 @@ export interface LedgerParts {
 }
 
 /**
- * The calls that are billed and not told of to their end, in the store under the name of this gateway, so that the next process of it
- * can tell of them. What the store does not take is given to it again.
+ * The calls that are over and not told of, in the store under the name of this gateway, so that the next process of it can tell of them.
+ * What the store does not take is given to it again.
  */
 export class Ledger {
   readonly #parts: LedgerParts

@@ -17,12 +17,21 @@ const UNITS: Readonly<Record<string, number>> = {
 const DURATION = /^(?:\d+(?:\.\d+)?(?:ns|us|µs|μs|ms|s|m|h))+$/
 const PART = /(\d+(?:\.\d+)?)(ns|us|µs|μs|ms|s|m|h)/g
 
-/**
- * MaxUsage of a reply in milliseconds: nanoseconds as a number, or a duration of Go such as `1m30s`; -1 stands for no limit.
- * @returns `Infinity` for no limit, undefined when there is none that can be read
- */
+/** MaxUsage of a reply in milliseconds, see `durationMs`. */
 export function maxUsageMs(result: unknown): number | undefined {
-  const value = typeof result === 'object' && result !== null ? (result as { MaxUsage?: unknown }).MaxUsage : undefined
+  return durationMs(record(result).MaxUsage)
+}
+
+/** What was debited of a session that it has, in milliseconds; undefined: it has none. */
+export function activeUsageMs(result: unknown): number | undefined {
+  return Array.isArray(result) && result.length > 0 ? (durationMs(record(result[0]).Usage) ?? 0) : undefined
+}
+
+/**
+ * Nanoseconds as a number, or a duration of Go such as `1m30s`; -1 stands for no limit.
+ * @returns milliseconds, `Infinity` for no limit, undefined when there is none that can be read
+ */
+function durationMs(value: unknown): number | undefined {
   if (value === -1 || value === '-1') return Number.POSITIVE_INFINITY
   if (typeof value === 'number') return value >= 0 ? Math.floor(value / NS_IN_MS) : undefined
   if (typeof value !== 'string' || value.length > 64) return undefined

@@ -6,8 +6,6 @@ import { ChargeFacts } from './charging.ts'
 /** A call that was answered: all that is told of it later. */
 export const BilledCall = z.extend(ChargeFacts, {
   tenant: z.string(),
-  /** The gateway whose session it is: with `id` it names the session (CGRID). */
-  originHost: z.string(),
   answeredAt: z.number(),
 })
 export type BilledCall = z.infer<typeof BilledCall>
@@ -18,7 +16,7 @@ export interface Request {
 }
 
 interface Told {
-  facts: Omit<ChargeFacts, 'tenant'> & { tenant: string; originHost: string; answeredAt?: number }
+  facts: Omit<ChargeFacts, 'tenant'> & { tenant: string; answeredAt?: number }
   /** Tells this request from others about the same call: the same again is the same request. */
   step: string
   usageMs?: number

@@ -1,8 +1,8 @@
 import type { Clock, Timer } from '../../functions/contract/clock.ts'
 import type { Charge } from './charging.ts'
 import type { Entry, Ledger } from './ledger.ts'
-import { isTrouble, maxUsageMs, refusalOf } from './replies.ts'
-import { initiateRequest, type Request, updateRequest } from './requests.ts'
+import { activeUsageMs, isTrouble, maxUsageMs, refusalOf } from './replies.ts'
+import { activeRequest, type BilledCall, initiateRequest, type Request, updateRequest } from './requests.ts'
 import type { Reply, Rpc } from './rpc.ts'
 
 export interface SessionParts {
@@ -15,7 +15,9 @@ export interface SessionParts {
   away: 'refuse' | 'pass'
   hangUp(reason: string): void
   /** It is over, nothing of it is under way, and it is to be told of. */
-  onOver(session: Session): void
+  onOver(entry: Entry): void
+  /** Somebody else goes on with it. */
+  onLeft(): void
 }
 
 /** The next debit is asked for so long before the last one is used up. */
@@ -26,6 +28,8 @@ const AGAIN_MS = 1000
 const UNPAID_MS = 10_000
 /** Timers do not reach further; nor do calls. */
 const LONGEST_MS = 24 * 3_600_000
+/** What another process has begun goes on so long until it is known that it is paid for: nothing is connected yet when a process begins. */
+const RESUMED_MS = 30_000
 
 const BALANCE_ENDED = 'the balance has ended'
 const BILLING_AWAY = 'billing is away'
@@ -35,13 +39,19 @@ const BILLING_AWAY = 'billing is away'
  * for. Its requests go out one after the other.
  */
 export class Session implements Charge {
-  readonly entry: Entry
+  readonly call: BilledCall
   readonly #parts: SessionParts
+  /** Whether CGRateS has a session of it. */
+  #state: Entry['session'] = 'none'
+  /** Once it is over. */
+  #entry: Entry | undefined
   /** Milliseconds from the answer that are paid for. */
   #paidMs = 0
   /** How often it was asked for. */
   #asked = 0
   #isAsking = false
+  /** Another process has begun it: what it stands at is to be asked first. */
+  #isUnknown = false
   #isOver = false
   /** The last request was not answered. */
   #isAway = false
@@ -50,20 +60,28 @@ export class Session implements Charge {
   #end: Timer | undefined
   #next: Timer | undefined
 
-  constructor(entry: Entry, parts: SessionParts) {
-    this.entry = entry
+  constructor(call: BilledCall, parts: SessionParts) {
+    this.call = call
     this.#parts = parts
   }
 
-  get id(): string {
-    return this.entry.call.id
-  }
-
   begin(): void {
-    const { requestType, maxMs } = this.entry.call
-    this.#parts.ledger.put(this.entry)
+    const { requestType, maxMs } = this.call
     if (requestType === 'pseudoprepaid' && maxMs !== undefined) this.#endAt(maxMs)
     void this.#ask()
+  }
+
+  /** Another process has begun it, and has paid at least for what was talked until `since`, milliseconds since the epoch. */
+  resume(since: number): void {
+    // No number that the other process has used.
+    this.#asked = Math.max(1, this.#talkedMs)
+    this.#isUnknown = this.call.requestType !== 'rated'
+    if (this.#isUnknown) this.#state = 'unsure'
+    if (this.#isPrepaid) {
+      this.#paidMs = Math.max(1, since - this.call.answeredAt)
+      this.#end = this.#parts.clock.after(RESUMED_MS, () => this.#hangUp(BILLING_AWAY))
+    }
+    this.begin()
   }
 
   /** The other side wants the call to end. */
@@ -73,21 +91,35 @@ export class Session implements Charge {
 
   end(endedAt: number): void {
     if (this.#isOver) return
+    this.#stop()
+    this.#entry = { call: this.call, session: this.#state, endedAt }
+    this.#parts.ledger.put(this.#entry)
+    if (!this.#isAsking) this.#parts.onOver(this.#entry)
+  }
+
+  leave(): void {
+    if (this.#isOver) return
+    this.#stop()
+    this.#parts.onLeft()
+  }
+
+  #stop(): void {
     this.#isOver = true
-    this.entry.endedAt = endedAt
-    this.entry.seenAt = endedAt
     this.#end?.cancel()
     this.#next?.cancel()
-    this.#parts.ledger.put(this.entry)
-    if (!this.#isAsking) this.#parts.onOver(this)
+  }
+
+  #stands(state: Entry['session']): void {
+    this.#state = state
+    if (this.#entry) this.#entry.session = state
   }
 
   get #isPrepaid(): boolean {
-    return this.entry.call.requestType === 'prepaid'
+    return this.call.requestType === 'prepaid'
   }
 
   get #talkedMs(): number {
-    return this.#parts.clock.now() - this.entry.call.answeredAt
+    return this.#parts.clock.now() - this.call.answeredAt
   }
 
   /** Milliseconds that are paid for and not talked yet; below 0 while calls may pass unpaid. */
@@ -102,36 +134,49 @@ export class Session implements Charge {
   async #ask(): Promise<void> {
     if (this.#isOver || this.#isAsking) return
     const request = this.#request()
-    if (!request) return this.#seen()
+    if (!request) return this.#prepare()
     this.#asked++
     this.#isAsking = true
     const reply = await this.#parts.rpc.call(request.method, request.param)
     this.#take(reply)
     this.#isAsking = false
-    if (this.#isOver) this.#parts.onOver(this)
-    else this.#seen()
+    if (this.#entry) this.#parts.onOver(this.#entry)
+    else this.#prepare()
   }
 
   /** What is due: the session itself, or a further piece of a prepaid one. To update a session that is not there begins it. */
   #request(): Request | undefined {
-    const { call, session } = this.entry
+    const call = this.call
     const { intervalMs } = this.#parts
     if (call.requestType === 'rated') return undefined
+    if (this.#isUnknown) return activeRequest(call)
     if (this.#asked === 0) return initiateRequest(call, intervalMs)
-    if (!this.#isPrepaid) return session === 'open' ? undefined : updateRequest(call, this.#asked, intervalMs)
+    if (!this.#isPrepaid) return this.#state === 'open' ? undefined : updateRequest(call, this.#asked, intervalMs)
     if (this.#isLast || this.#leftMs > this.#leadMs) return undefined
     return updateRequest(call, this.#asked, intervalMs + Math.max(0, -this.#leftMs))
   }
 
   #take(reply: Reply): void {
-    if (reply.kind === 'result') this.#granted(maxUsageMs(reply.result) ?? 0)
+    const isTroubled = reply.kind === 'away' || (reply.kind === 'error' && isTrouble(reply.error))
+    if (this.#isUnknown && !isTroubled) this.#recalled(reply)
+    else if (reply.kind === 'result') this.#granted(maxUsageMs(reply.result) ?? 0)
     else if (reply.kind === 'away') this.#notAnswered(reply.wasSent)
     else if (isTrouble(reply.error)) this.#notAnswered(true)
     else this.#refused(reply.error)
   }
 
+  /** What the other process has debited counts; of a session that is not there the next debit makes one. */
+  #recalled(reply: Reply): void {
+    const debitedMs = reply.kind === 'result' ? activeUsageMs(reply.result) : undefined
+    this.#isUnknown = false
+    this.#isAway = false
+    this.#stands(debitedMs === undefined ? 'none' : 'open')
+    this.#paidMs = Math.max(this.#paidMs, debitedMs ?? 0)
+    if (this.#isPrepaid && !this.#isOver && this.#leftMs > 0) this.#endAt(this.#paidMs)
+  }
+
   #granted(ms: number): void {
-    this.entry.session = 'open'
+    this.#stands('open')
     this.#isAway = false
     if (!this.#isPrepaid || this.#isOver) return
     this.#paidMs += ms
@@ -141,7 +186,7 @@ export class Session implements Charge {
 
   /** @param wasSent it may have been done: what there is now of the session is not known */
   #notAnswered(wasSent: boolean): void {
-    if (wasSent || this.entry.session === 'open') this.entry.session = 'unsure'
+    if (wasSent || this.#state === 'open') this.#stands('unsure')
     this.#isAway = true
     if (!this.#isPrepaid || this.#isOver) return
     if (this.#parts.away === 'pass') this.#end?.cancel()
@@ -157,11 +202,9 @@ export class Session implements Charge {
     else this.#endAt(this.#paidMs)
   }
 
-  /** Prepares the next step, and writes down that the call is still talked. */
-  #seen(): void {
+  /** The next step. */
+  #prepare(): void {
     if (this.#isOver) return
-    this.entry.seenAt = this.#parts.clock.now()
-    this.#parts.ledger.put(this.entry)
     this.#next?.cancel()
     this.#next = this.#parts.clock.after(this.#pauseMs(), () => void this.#ask())
   }

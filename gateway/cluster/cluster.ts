@@ -9,13 +9,17 @@ import type { LivePeers } from './peers.ts'
 export const LEASE_MS = 5000
 /** How often it does. */
 export const BEAT_MS = 1000
+/** A gateway that nobody could act for, and that has not come back for so long, does not: what it leaves behind is settled. Milliseconds. */
+const LOST_MS = 3_600_000
 /** By then every gateway that is alive has seen a lease. Milliseconds. */
 const SEEN_MS = 1.5 * BEAT_MS
 
 /** Who has the calls in hand. */
 export interface CallKeeper {
-  /** The calls of that gateway are this one's from now on. */
-  takeOver(gateway: string): Promise<void>
+  /** The calls of that gateway are this one's from now on. @param hasLeft it has left them, and does not go on with any */
+  takeOver(gateway: string, hasLeft: boolean): Promise<void>
+  /** Nobody goes on with the calls of that gateway. */
+  bury(gateway: string): Promise<void>
   /** They are another one's: what is not written yet is, and nothing of them goes on here. */
   letGo(gateway: string): Promise<void>
   /** Whether it has calls of that gateway. */
@@ -51,6 +55,8 @@ export class Cluster {
   /** Since when no sight of the leases has failed, or come late. */
   #steadySince: number | undefined
   #seenAt = Number.NEGATIVE_INFINITY
+  /** Since when gateways are seen to have lapsed that this one cannot act for. */
+  readonly #gone = new Map<string, number>()
   #timer: Timer | undefined
   #beating: Promise<void> = Promise.resolve()
 
@@ -141,8 +147,8 @@ export class Cluster {
   /** What was held and is not any more, or the other way round. */
   async #compare(taken: readonly string[]): Promise<void> {
     const { id } = this.#parts.self
-    for (const gateway of this.#held) if (!taken.includes(gateway)) await this.#lost(gateway)
-    if (taken.includes(id) && !this.#held.has(id)) await this.#takeOver(id)
+    for (const gateway of this.#held) if (!taken.includes(gateway)) await this.#lose(gateway)
+    if (taken.includes(id) && !this.#held.has(id)) await this.#takeOver(id, false)
   }
 
   async #follow(seen: readonly SeenLease[]): Promise<void> {
@@ -154,16 +160,40 @@ export class Cluster {
     this.#peers.update(verdict.peers)
     if (verdict.isReplaced && !this.#isReplaced) this.#replaced()
     for (const gateway of verdict.wanted) await this.#giveBack(gateway)
-    if (verdict.adoptable.length > 0 && !this.#isOver) await this.#adopt(verdict.adoptable)
+    if (this.#isOver) return
+    if (verdict.adoptable.length > 0) await this.#adopt(verdict.adoptable)
+    const lost = this.#lost(verdict.gone, now)
+    if (lost.length > 0) await this.#bury(lost)
   }
 
-  async #adopt(gateways: readonly string[]): Promise<void> {
-    const { taken } = await this.#step({ take: gateways.map((gateway) => this.#lease(gateway)) })
-    for (const gateway of taken) {
+  /** Those that have gone long enough. */
+  #lost(gone: readonly GatewayLease[], now: number): GatewayLease[] {
+    for (const known of this.#gone.keys()) if (!gone.some(({ gateway }) => gateway === known)) this.#gone.delete(known)
+    for (const { gateway } of gone) if (!this.#gone.has(gateway)) this.#gone.set(gateway, now)
+    return gone.filter(({ gateway }) => now - this.#gone.get(gateway)! >= LOST_MS)
+  }
+
+  async #adopt(leases: readonly GatewayLease[]): Promise<void> {
+    const { taken } = await this.#step({ take: leases.map(({ gateway }) => this.#lease(gateway)) })
+    for (const { gateway, isLeaving = false } of leases) {
+      if (!taken.includes(gateway)) continue
       this.#parts.count('adopted gateways')
       this.#parts.log.warn('the calls of a gateway that has gone are adopted', { gateway })
-      await this.#takeOver(gateway)
+      await this.#takeOver(gateway, isLeaving)
     }
+  }
+
+  /** Its lease says where it was, also while that is held here: whatever fails now, nobody adopts its calls. */
+  async #bury(leases: readonly GatewayLease[]): Promise<void> {
+    const { id: holder, life } = this.#parts.self
+    const { taken } = await this.#step({
+      take: leases.map(({ gateway, pool, sockets }) => ({ gateway, holder, life, pool, sockets })),
+    })
+    for (const gateway of taken) {
+      this.#parts.log.warn('a gateway does not come back: its calls are lost', { gateway })
+      await this.#keeper.bury(gateway)
+    }
+    await this.#step({ forget: taken })
   }
 
   async #giveBack(gateway: string): Promise<void> {
@@ -173,10 +203,10 @@ export class Cluster {
   }
 
   /** What fails is tried again: its own calls with the next beat, those of another one when the lease, not renewed, has lapsed once more. */
-  async #takeOver(gateway: string): Promise<void> {
+  async #takeOver(gateway: string, hasLeft: boolean): Promise<void> {
     this.#held.add(gateway)
     try {
-      await this.#keeper.takeOver(gateway)
+      await this.#keeper.takeOver(gateway, hasLeft)
     } catch (error) {
       this.#held.delete(gateway)
       throw error
@@ -188,7 +218,7 @@ export class Cluster {
     await this.#keeper.letGo(gateway)
   }
 
-  async #lost(gateway: string): Promise<void> {
+  async #lose(gateway: string): Promise<void> {
     this.#parts.log.warn('the calls of a gateway are in other hands', { gateway })
     await this.#letGo(gateway)
   }

@@ -13,8 +13,10 @@ export interface Self {
 export interface Verdict {
   /** Others that are alive. */
   peers: GatewayLease[]
-  /** Gateways whose calls are nobody's now, and could be this one's. */
-  adoptable: string[]
+  /** Of gateways whose calls are nobody's now, and could be this one's. */
+  adoptable: GatewayLease[]
+  /** Of those whose calls are nobody's now, and could not be this one's. */
+  gone: GatewayLease[]
   /** Adopted gateways that are back and want their calls. */
   wanted: string[]
   /** Another process has this gateway's id, and has started later: it answers for its calls. */
@@ -28,9 +30,11 @@ export interface Verdict {
 export function judge(self: Self, seen: readonly SeenLease[], steadyMs: number, ttlMs: number): Verdict {
   const others = seen.filter(({ life }) => life !== self.life)
   const own = others.find(({ gateway, leftMs }) => gateway === self.id && leftMs > 0)
+  const nobodys = steadyMs < ttlMs ? [] : seen.filter(({ gateway, leftMs }) => leftMs <= 0 && gateway !== self.id)
   return {
     peers: others.filter(({ gateway, leftMs }) => leftMs > 0 && gateway !== self.id),
-    adoptable: steadyMs < ttlMs ? [] : seen.filter((lease) => isAdoptable(lease, self)).map(({ gateway }) => gateway),
+    adoptable: nobodys.filter((lease) => isAdoptable(lease, self)),
+    gone: nobodys.filter((lease) => !isAdoptable(lease, self)),
     wanted: seen
       .filter(({ gateway, life, isWanted }) => life === self.life && gateway !== self.id && isWanted)
       .map(({ gateway }) => gateway),
@@ -39,8 +43,8 @@ export function judge(self: Self, seen: readonly SeenLease[], steadyMs: number, 
 }
 
 /** Of this pool, and known to callers and phones by addresses that are this gateway's, too. */
-function isAdoptable({ gateway, pool, leftMs, sockets }: SeenLease, self: Self): boolean {
-  if (leftMs > 0 || gateway === self.id || pool !== self.pool) return false
+function isAdoptable({ pool, sockets }: SeenLease, self: Self): boolean {
+  if (pool !== self.pool) return false
   return sockets.every(({ transport, advertised }) =>
     self.sockets.some((own) => own.transport === transport && own.advertised === advertised),
   )

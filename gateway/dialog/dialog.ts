@@ -36,8 +36,8 @@ export class Dialog {
   /** Who is told of what happens in the dialog. */
   readonly owner: DialogOwner
   held = false
-  /** Its ends have agreed on how often it is refreshed: when it is not, it is over (RFC 4028). */
-  hasSessionTimer = false
+  /** Its ends have agreed on how often it is refreshed: when it is not in this time, it is over (RFC 4028). Milliseconds. */
+  sessionMs: number | undefined
   /** Its media is relayed until it is over. */
   media: MediaSession | undefined
   /** The next dialog of the same Call-ID, when an INVITE was answered more than once. */
@@ -76,10 +76,10 @@ export class Dialog {
     this.#followers.push(owner)
   }
 
-  /** Tells everybody whose dialog it is that it is over. */
-  ended(status: number, reason: string, by: DialogEnd): void {
-    this.owner.onDialogEnded(this, status, reason, by)
-    for (const follower of this.#followers ?? []) follower.onDialogEnded(this, status, reason, by)
+  /** Tells everybody whose dialog it is that it is over. @param at when, milliseconds since the epoch; default now */
+  ended(status: number, reason: string, by: DialogEnd, at?: number): void {
+    this.owner.onDialogEnded(this, status, reason, by, at)
+    for (const follower of this.#followers ?? []) follower.onDialogEnded(this, status, reason, by, at)
   }
 
   /** It is over: lets go of what is large, since transactions may point here a while longer. */
@@ -99,10 +99,12 @@ export type DialogEnd = 'caller' | 'callee' | 'router'
 
 export interface DialogOwner {
   onDialogEvent(dialog: Dialog, type: 'call.held' | 'call.transferred', reason: string): void
+  /** A re-INVITE or UPDATE was answered: its session goes on, its ends may be elsewhere. */
+  onDialogRefreshed(dialog: Dialog): void
   /** A digit pressed by one end (SIP INFO). */
   onDigit(dialog: Dialog, digit: string, durationMs: number): void
-  /** BYE has passed, or the far end no longer knows the dialog. */
-  onDialogEnded(dialog: Dialog, status: number, reason: string, by: DialogEnd): void
+  /** BYE has passed, or the far end no longer knows the dialog. @param at see `Dialog.ended` */
+  onDialogEnded(dialog: Dialog, status: number, reason: string, by: DialogEnd, at?: number): void
   /** Nobody has refreshed its session in time, or nobody said BYE in all the time a dialog may live here. */
   onDialogLost(dialog: Dialog): void
 }
@@ -116,6 +118,12 @@ export interface DialogSide {
   /** From and To header values as that end knows them. */
   from: string
   to: string
+}
+
+/** Whether that end takes requests of this method, as far as it has said so (RFC 3261 20.5). */
+export function allows(dialog: Dialog, party: Party, method: string): boolean {
+  const allowed = messageOf(dialog, party)?.values('Allow') ?? []
+  return allowed.length === 0 || allowed.includes(method)
 }
 
 /**

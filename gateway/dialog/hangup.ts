@@ -4,9 +4,9 @@ import { routeUri } from '../proxy/route.ts'
 import { buildRequest } from '../sip/build.ts'
 import type { SipMessage } from '../sip/message.ts'
 import { deaf } from '../transaction/deaf.ts'
-import type { TransactionLayer } from '../transaction/types.ts'
+import type { ClientUser, TransactionLayer } from '../transaction/types.ts'
 import type { Destination, Flow, TransportLayer } from '../transport/types.ts'
-import { contactUri, type Dialog, type DialogSide, type Party, sideOf } from './dialog.ts'
+import { allows, contactUri, type Dialog, type DialogSide, type Party, sideOf } from './dialog.ts'
 import type { Reach } from './reach.ts'
 
 export interface HangupParts {
@@ -24,24 +24,45 @@ export interface HangupParts {
  * @param reason text for a Reason header (RFC 3326), latin1 without CR or LF
  */
 export function hangUp(dialog: Dialog, reason: string | undefined, parts: HangupParts): void {
-  for (const party of [dialog.caller, dialog.callee]) {
-    const side = sideOf(dialog, party, parts.isOwnRoute)
-    if (side) void sayBye(dialog, party, side, reason, parts)
-  }
+  const headers = reasonHeader(reason)
+  for (const party of [dialog.caller, dialog.callee])
+    void sendTo(dialog, party, { method: 'BYE', cseq: ++dialog.other(party).cseq, headers }, parts)
 }
 
-async function sayBye(
+/** Of no request that an end has sent: where it is compared, the one that has it is out of order, and changes nothing (RFC 3261 12.2.2). */
+const NO_CSEQ = 0
+
+/**
+ * Asks one end whether it still knows the dialog, in the name of the other: by an INFO without a body, which says nothing else and is 481
+ * where it is gone (RFC 2976 2.2), or by OPTIONS where INFO is not allowed.
+ * @returns the status that it answers with; 408 when it is silent, 503 when there is no way to it
+ */
+export function probe(dialog: Dialog, party: Party, parts: HangupParts): Promise<number> {
+  const method = allows(dialog, party, 'INFO') ? 'INFO' : 'OPTIONS'
+  return new Promise((resolve) => {
+    const user: ClientUser = {
+      onResponse: ({ status }) => status >= 200 && resolve(status),
+      onTimeout: () => resolve(408),
+      onTransportFailure: () => resolve(503),
+    }
+    void sendTo(dialog, party, { method, cseq: NO_CSEQ }, parts, user).then((isSent) => isSent || resolve(503))
+  })
+}
+
+/** A request of our own, to where an end is now. @returns whether there was a way to send it by */
+async function sendTo(
   dialog: Dialog,
   party: Party,
-  known: DialogSide,
-  reason: string | undefined,
+  request: Pick<InDialog, 'method' | 'cseq' | 'headers'>,
   parts: HangupParts,
-): Promise<void> {
+  user = deaf,
+): Promise<boolean> {
   const { reach } = parts
-  const cseq = ++dialog.other(party).cseq
+  const known = sideOf(dialog, party, parts.isOwnRoute)
+  if (!known) return false
   const isLost = known.routes.length === 0 && reach.isLost(party)
   const side = isLost ? await reach.findSide(dialog, party, known) : known
-  await sendInDialog('BYE', dialog.callId, side, cseq, reach.flowTo(party), reasonHeader(reason), parts)
+  return sendInDialog({ ...request, callId: dialog.callId, side }, reach.flowTo(party), parts, user)
 }
 
 /** A destination that is a flow: it was chosen because the address alone would not do. */
@@ -60,7 +81,8 @@ export interface Orphan {
 /** ACK for a 2xx that cannot be passed on: its sender repeats it until there is one. */
 export async function ackOrphan(orphan: Orphan, parts: HangupParts): Promise<void> {
   const { invite, answer, flow } = orphan
-  await sendInDialog('ACK', invite.callId, orphanSide(orphan, parts), answer.cseq?.number ?? 1, flow, [], parts)
+  const cseq = answer.cseq?.number ?? 1
+  await sendInDialog({ method: 'ACK', callId: invite.callId, side: orphanSide(orphan, parts), cseq }, flow, parts)
 }
 
 /** Takes a call that nobody wants any more off a phone that has just answered it: ACK, then BYE. */
@@ -69,7 +91,8 @@ export async function endOrphan(orphan: Orphan, parts: HangupParts): Promise<voi
   await ackOrphan(orphan, parts)
   const cseq = (answer.cseq?.number ?? 1) + 1
   const headers = reasonHeader('Call completed elsewhere')
-  await sendInDialog('BYE', invite.callId, orphanSide(orphan, parts), cseq, flow, headers, parts)
+  const side = orphanSide(orphan, parts)
+  await sendInDialog({ method: 'BYE', callId: invite.callId, side, cseq, headers }, flow, parts)
 }
 
 function orphanSide({ invite, answer }: Orphan, parts: HangupParts): DialogSide {
@@ -83,32 +106,31 @@ function orphanSide({ invite, answer }: Orphan, parts: HangupParts): DialogSide 
   }
 }
 
+interface InDialog {
+  method: string
+  callId: string
+  side: DialogSide
+  cseq: number
+  headers?: [string, string][]
+}
+
+/** @returns whether there was a way to send it by */
 async function sendInDialog(
-  method: 'ACK' | 'BYE',
-  callId: string,
-  side: DialogSide,
-  cseq: number,
+  { side, ...request }: InDialog,
   flow: Flow | undefined,
-  headers: [string, string][],
   parts: HangupParts,
-): Promise<void> {
+  user = deaf,
+): Promise<boolean> {
   const destination = await destinationOf(side, flow, parts)
   const listener = destination && parts.transport.listenerFor(destination)
-  if (!destination || !listener || side.target === '') return
+  if (!destination || !listener || side.target === '') return false
+  const { method } = request
   const branch = `z9hG4bK${parts.ids.next('branch')}`
-  const text = buildRequest({
-    method,
-    uri: side.target,
-    via: viaPrefix(listener) + branch,
-    from: side.from,
-    to: side.to,
-    callId,
-    cseq,
-    routes: side.routes,
-    headers,
-  })
+  const { target: uri, from, to, routes } = side
+  const text = buildRequest({ ...request, uri, via: viaPrefix(listener) + branch, from, to, routes })
   if (method === 'ACK') parts.transport.send(text, destination)
-  else parts.transactions.request({ text, method, branch, destination, context: undefined }, deaf)
+  else parts.transactions.request({ text, method, branch, destination, context: undefined }, user)
+  return true
 }
 
 async function destinationOf(

@@ -18,6 +18,7 @@ import { parseUri } from '../sip/uri.ts'
 import type { ServerTransaction } from '../transaction/types.ts'
 import type { Destination, Flow, TransportLayer } from '../transport/types.ts'
 import { type Dialog, type Party, remoteTarget } from './dialog.ts'
+import type { Goodbyes } from './goodbyes.ts'
 import type { Reach } from './reach.ts'
 import { RelayedRequest, Ways } from './relayed-request.ts'
 import type { DialogTable, Found } from './table.ts'
@@ -40,6 +41,8 @@ export interface RelayParts {
   waker: Waker
   /** Absent: all media goes directly. */
   media?: Media | undefined
+  /** Absent: no other process goes on with calls. */
+  goodbyes: Goodbyes | undefined
   /** A 2xx to a re-INVITE whose sender has given up: its repeats are to end, the call goes on. */
   acknowledge(invite: SipMessage, answer: SipMessage): void
 }

@@ -91,6 +91,7 @@ export class RelayedRequest implements ProxyOwner {
       refreshTarget(dialog.other(sender), response)
       this.#parts.dialogs.refreshed(dialog, response, this.#parts.proxy.now())
       this.#watchHold(sender)
+      dialog.owner.onDialogRefreshed(dialog)
     } else if (method === 'REFER') {
       dialog.owner.onDialogEvent(dialog, 'call.transferred', withoutPush(this.#request.header('Refer-To') ?? ''))
     }
@@ -98,8 +99,16 @@ export class RelayedRequest implements ProxyOwner {
 
   onFinal(status: number): void {
     if (this.#found) this.#watchEnd(this.#found, status)
-    else if (this.#request.method === 'BYE') this.#context?.media?.end()
+    else if (this.#request.method === 'BYE') this.#passed(this.#context!)
     if (status < 300 && this.#request.method !== 'INVITE') this.#context?.retire()
+  }
+
+  /** A BYE of a call whose gateway is gone: of one that another has, or that only has a phone here, that one hears itself. */
+  #passed({ media, routes, branches }: ProxyContext): void {
+    media?.end()
+    const isElsewhere = routes.peer !== undefined || routes.edge !== undefined
+    const isHandedOn = branches.some(({ target }) => target.route !== undefined)
+    if (routes.drop > 0 && !isElsewhere && !isHandedOn) this.#parts.goodbyes?.note(this.#request)
   }
 
   /** BYE ends the dialog whatever is answered; 481 and 408 say that the far end has lost it (RFC 3261 12.2.1.2). */

@@ -57,40 +57,64 @@ export class DialogTable {
       answerText: answer.text,
       owner,
     })
-    dialog.next = first
-    this.#byCallId.set(invite.callId, dialog)
-    this.#watch(dialog, answer, now)
-    this.#size++
+    dialog.sessionMs = sessionLifetime(answer)
+    this.#insert(dialog, now)
     return { dialog, isNew: true }
+  }
+
+  /** Goes on with a dialog that another process has followed: its session lasts as if it had just been refreshed. @returns the one that is there already, or this */
+  takeUp(dialog: Dialog, now: number): Dialog {
+    const { callId, caller, callee } = dialog
+    const known = this.#find(callId, caller.tag, callee.tag)
+    if (!known) this.#insert(dialog, now)
+    return known ?? dialog
+  }
+
+  #insert(dialog: Dialog, now: number): void {
+    dialog.next = this.#byCallId.get(dialog.callId)
+    this.#byCallId.set(dialog.callId, dialog)
+    this.#watch(dialog, now)
+    this.#size++
   }
 
   /** It goes on from this 2xx to an INVITE or UPDATE, unless it is over. */
   refreshed(dialog: Dialog, answer: SipMessage, now: number): void {
-    if (dialog.timer !== undefined) this.#watch(dialog, answer, now)
+    if (dialog.timer === undefined) return
+    dialog.sessionMs = sessionLifetime(answer)
+    this.#watch(dialog, now)
   }
 
-  #watch(dialog: Dialog, answer: SipMessage, now: number): void {
-    const lifetime = sessionLifetime(answer)
-    const leftMs = lifetime ?? dialog.answeredAt + this.#options.maxDialogMs - now
-    dialog.hasSessionTimer = lifetime !== undefined
+  #watch(dialog: Dialog, now: number): void {
+    const leftMs = dialog.sessionMs ?? dialog.answeredAt + this.#options.maxDialogMs - now
     this.#timers.stop(dialog.timer as TimerHandle | undefined)
     dialog.timer = this.#timers.start(Math.max(0, leftMs), dialog, 'dialog')
   }
 
   /** The dialog of a message: its tags in either order. */
   find(message: SipMessage): Found | undefined {
-    for (let dialog = this.#byCallId.get(message.callId); dialog; dialog = dialog.next) {
-      const { caller, callee } = dialog
-      if (message.fromTag === caller.tag && message.toTag === callee.tag)
-        return { dialog, sender: message.isRequest ? caller : callee }
-      if (message.fromTag === callee.tag && message.toTag === caller.tag)
-        return { dialog, sender: message.isRequest ? callee : caller }
-    }
-    return undefined
+    const { callId, fromTag, toTag, isRequest } = message
+    const forth = this.#find(callId, fromTag, toTag)
+    if (forth) return { dialog: forth, sender: isRequest ? forth.caller : forth.callee }
+    const back = this.#find(callId, toTag, fromTag)
+    return back && { dialog: back, sender: isRequest ? back.callee : back.caller }
   }
 
-  /** False when it was gone already. */
+  #find(callId: string, callerTag: string, calleeTag: string): Dialog | undefined {
+    let dialog = this.#byCallId.get(callId)
+    while (dialog && (dialog.caller.tag !== callerTag || dialog.callee.tag !== calleeTag)) dialog = dialog.next
+    return dialog
+  }
+
+  /** It is over. False when it was gone already. */
   remove(dialog: Dialog): boolean {
+    const { media } = dialog
+    if (!this.letGo(dialog)) return false
+    media?.end()
+    return true
+  }
+
+  /** It is for somebody else to go on with, and its media too. False when it was gone already. */
+  letGo(dialog: Dialog): boolean {
     let previous: Dialog | undefined
     for (let each = this.#byCallId.get(dialog.callId); each; previous = each, each = each.next) {
       if (each !== dialog) continue
@@ -100,7 +124,6 @@ export class DialogTable {
       this.#timers.stop(dialog.timer as TimerHandle | undefined)
       dialog.timer = undefined
       dialog.forget()
-      dialog.media?.end()
       this.#size--
       return true
     }

@@ -28,7 +28,8 @@ import type { CallParts } from './parts.ts'
 import { perform } from './perform.ts'
 import { latin1 } from './request-data.ts'
 import { Suspension } from './suspension.ts'
-import { Talk } from './talk.ts'
+import type { TakenUp } from './take-up.ts'
+import { Talk, type TalkState } from './talk.ts'
 import { Telling } from './telling.ts'
 import { Wakes } from './wakes.ts'
 
@@ -48,6 +49,7 @@ export interface CallFacts {
 
 /** A location that an event brings spares a look-up, unless the event is older than this. Milliseconds. */
 const FRESH_MS = 2000
+const NOBODY: readonly never[] = []
 const NOWHERE: Location = { bindings: [], at: '' }
 export const RETRY_LATER: { headers: [string, string][] } = { headers: [['Retry-After', '10']] }
 
@@ -58,7 +60,9 @@ export const RETRY_LATER: { headers: [string, string][] } = { headers: [['Retry-
 export class Call implements ProxyOwner {
   readonly id: string
   /** Whose call it is: this gateway's, or that of one whose calls it has adopted. */
-  readonly gateway: string
+  gateway: string
+  /** Whose it was before, while it was talked on. */
+  formerly: readonly string[] = NOBODY
   readonly parts: CallParts
   readonly request: SipMessage
   readonly context: ProxyContext
@@ -195,6 +199,7 @@ export class Call implements ProxyOwner {
     if (this.#isFinished) return
     this.#isFinished = true
     this.note('in the hands of another gateway')
+    this.#talk.letGo()
     this.context.abandon()
     this.invocations.cancel()
     this.#endHalt()
@@ -205,6 +210,46 @@ export class Call implements ProxyOwner {
 
   get dialogs(): readonly Dialog[] {
     return this.#talk.dialogs
+  }
+
+  /** As another process needs it; undefined while nobody talks. */
+  get talk(): TalkState | undefined {
+    return this.#talk.state
+  }
+
+  /** People talk, and whoever has its calls next goes on with that. */
+  get isKept(): boolean {
+    return this.parts.callsOutlive && this.dialogs.length > 0
+  }
+
+  /** It is talked on, and the gateway that has followed it may still do so. */
+  get isOthers(): boolean {
+    return this.#talk.isOthers
+  }
+
+  /** See Talk.takeUp. */
+  takeUpTalk(talk: TalkState, from: Omit<TakenUp, 'rev'>): void {
+    this.#talk.takeUp(talk, from)
+  }
+
+  /** Nobody goes on with it: what is known of it is told. */
+  lost(): void {
+    this.#talk.lost()
+  }
+
+  /** From now on it is this gateway's: its former one, which is back, is told. */
+  async stay(): Promise<void> {
+    const { gatewayId, elsewhere } = this.parts
+    this.formerly = [...new Set([...this.formerly, this.gateway])]
+    this.gateway = gatewayId
+    this.suspension.lost()
+    this.changed()
+    await this.written()
+    await elsewhere.tell(this)
+  }
+
+  get callId(): string {
+    return this.request.callId
   }
 
   /** Milliseconds since the epoch; undefined before. */
@@ -563,9 +608,10 @@ export class Call implements ProxyOwner {
     this.#endHalt()
   }
 
-  /** The process is to end, and the two go on to talk without it: this much is known. */
+  /** The process is to end, and the two go on to talk without it: if nobody follows that, this much is known. */
   leave(): void {
-    if (this.dialogs.length > 0) this.telling.lostSight('the gateway has stopped')
+    if (this.dialogs.length > 0 && !this.isKept) this.telling.lostSight('the gateway has stopped')
+    this.#talk.stop()
   }
 
   newJobId(): string {

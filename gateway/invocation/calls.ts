@@ -1,16 +1,12 @@
 import { pause } from '../../functions/contract/clock.ts'
 import type { Delivery, SuspendedTransaction } from '../../functions/store/store.ts'
 import type { CallDetail, CallSummary } from '../api/types.ts'
-import { flowOf } from '../proxy/state.ts'
-import { buildResponse, reasonPhrase, receivedOf } from '../sip/build.ts'
-import { readMessage } from '../sip/message.ts'
 import { SteadyMap } from '../transaction/steady-map.ts'
 import type { ServerTransaction } from '../transaction/types.ts'
-import { Call, type CallFacts, RETRY_LATER } from './call.ts'
+import { Call, type CallFacts } from './call.ts'
 import { callDetail, callSummary } from './call-view.ts'
 import type { CallParts } from './parts.ts'
-import { type Beginning, type CallRecord, readRecord } from './record.ts'
-import { takeUp } from './take-up.ts'
+import { type Predecessor, TakingUp } from './taking-up.ts'
 
 /** How many calls that have ended are still shown to people who look. */
 const REMEMBERED = 100
@@ -28,13 +24,26 @@ export class Calls {
   readonly #live = new SteadyMap<Call>()
   readonly #ended: Call[] = []
   readonly #parts: CallParts
+  readonly #takingUp: TakingUp
   #backlog: Delivery[] = []
   /** Settled once the backlog is empty; undefined while it is. */
   #delivering: Promise<void> | undefined
   #next = 0
 
+  readonly #finished = (call: Call): void => {
+    this.#live.delete(call.id)
+    this.#parts.elsewhere.over(call)
+    this.#ended[this.#next] = call
+    this.#next = (this.#next + 1) % REMEMBERED
+  }
+
   constructor(parts: CallParts) {
     this.#parts = parts
+    this.#takingUp = new TakingUp(parts, {
+      begins: (call) => void this.#live.set(call.id, call),
+      writeAgain: (call) => this.#writeAgain([call]),
+      finished: this.#finished,
+    })
   }
 
   get size(): number {
@@ -47,89 +56,21 @@ export class Calls {
     return call
   }
 
-  /**
-   * Goes on with the calls that were suspended when this gateway was last at work, or one whose calls are this one's now. One that cannot be
-   * read costs only itself; the others are written down as they are now, so that whatever keeps track of what this process has written knows
-   * them.
-   * @param lastSeen see Store.lastSeen
-   */
-  takeUp(suspended: readonly SuspendedTransaction[], lastSeen: number): void {
-    for (const stored of suspended) {
-      if (this.#live.has(stored.id) || this.#isOther(stored, lastSeen)) continue
-      const read = readRecord(stored.state)
-      try {
-        if (read.ok) this.#takeUpOne(stored, read.record, lastSeen)
-        else this.#lose(stored, read.why, read.beginning)
-      } catch (error) {
-        this.#lose(stored, String(error), read.ok ? read.record : undefined)
-      }
-    }
+  /** Goes on with the calls that are this one's from now on, see TakingUp.goOn. */
+  takeUp(suspended: readonly SuspendedTransaction[], from: Predecessor): void {
+    const known = new Set(suspended.map(({ id }) => id))
+    // Answered ones that were followed here while they were somebody else's, and that the store knows nothing of: they have ended, or are, there.
+    for (const call of this.#callsOf(from.gateway))
+      if (call.isKept && call.suspension.isTaken && !known.has(call.id)) void call.letGo()
+    this.#takingUp.goOn(
+      suspended.filter(({ id }) => !this.#live.has(id)),
+      from,
+    )
   }
 
-  /** Whether it is no suspended call, but one of the other things that are kept as such. */
-  #isOther(stored: SuspendedTransaction, lastSeen: number): boolean {
-    const { farewells, elsewhere, talks } = this.#parts
-    return farewells.takeUp(stored) || elsewhere.takeUp(stored) || talks?.takeUp(stored, lastSeen) === true
-  }
-
-  #takeUpOne(stored: SuspendedTransaction, record: CallRecord, lastSeen: number): void {
-    const { log, count } = this.#parts
-    // Its dialog goes on without us: requests within it find their way by Record-Route.
-    if (record.proxy.finalStatus !== 0) return this.#release(stored)
-    const server = this.#takeUpServer(record, record.startedAt)
-    if (server === 'over') return this.#release(stored)
-    if (typeof server === 'string') return this.#lose(stored, server, undefined)
-    const before = { id: stored.id, gateway: stored.gateway, startedAt: record.startedAt }
-    const call = new Call(this.#parts, server, record.facts, this.#finished, before)
-    this.#live.set(call.id, call)
-    count('resumed calls')
-    if (stored.gateway !== this.#parts.gatewayId) count('adopted calls')
-    log.info('call taken up', {
-      callId: stored.callId,
-      waits: record.waits.length,
-      branches: record.proxy.branches.length,
-    })
-    try {
-      takeUp(call, record, stored.rev, lastSeen)
-      this.#writeAgain([call])
-    } catch (error) {
-      this.#parts.onBug(error)
-      call.context.respondLocally(500)
-    }
-  }
-
-  /** The caller's transaction; `over` when he has given up by now, any other text says why there is none. */
-  #takeUpServer({ request, flow, lastResponse }: Beginning, startedAt: number): ServerTransaction | string {
-    const { transactions, transport } = this.#parts.hangup
-    const read = readMessage(request)
-    const from = flowOf(flow, transport)
-    if (!read.ok) return 'request: cannot be read'
-    if (!from) return 'flow: no listener to answer from'
-    const leftMs = startedAt + transactions.patienceMs - this.#parts.clock.now()
-    if (read.message.method !== 'INVITE' && leftMs <= 0) return 'over'
-    const progress = { isProceeding: lastResponse !== undefined, leftMs }
-    return transactions.takeUpServer(read.message, from, lastResponse, progress) ?? 'request: is answered already'
-  }
-
-  /** What cannot be taken up is told once; its caller, when there is a way, hears that he has to try again. */
-  #lose(stored: SuspendedTransaction, why: string, beginning: Beginning | undefined): void {
-    const { clock, count, ids, log } = this.#parts
-    count('suspended calls lost')
-    log.error('a suspended call cannot be taken up', { callId: stored.callId, transaction: stored.id, why })
-    this.#release(stored)
-    const server = beginning && this.#takeUpServer(beginning, clock.now())
-    if (server === undefined || typeof server === 'string') return
-    const { request, flow } = server
-    const received = receivedOf(request, flow.remoteAddress, flow.remotePort)
-    const options = { toTag: ids.next('tag'), received, ...RETRY_LATER }
-    server.respond(buildResponse(request, 503, reasonPhrase(503), options), 503)
-  }
-
-  #release({ id, callId, rev }: SuspendedTransaction): void {
-    this.#parts.store.release(id, rev).catch((error: unknown) => {
-      this.#parts.count('store failures')
-      this.#parts.log.error('a suspended call could not be released', { callId, error: String(error) })
-    })
+  /** Nobody goes on with these: what is known of those that were talked on is told. */
+  bury(suspended: readonly SuspendedTransaction[], lastSeen: number): void {
+    this.#takingUp.bury(suspended, lastSeen)
   }
 
   /**
@@ -152,12 +93,11 @@ export class Calls {
 
   /** The store has lost what it had of them: every suspended call is written again, whole, and what is known of answered ones. */
   writeAgain(): void {
-    const { count, log, talks, elsewhere } = this.#parts
+    const { count, log, elsewhere } = this.#parts
     const suspended = [...this.#live.values()].filter((call) => call.isStored)
     count('store losses')
     log.warn('the store has lost something, suspended calls are written again', { calls: suspended.length })
     this.#writeAgain(suspended)
-    talks?.writeAgain()
     elsewhere.writeAgain()
   }
 
@@ -169,38 +109,27 @@ export class Calls {
 
   /** The process is to end: suspended calls are left to the next one as they are now, whatever becomes of them here. */
   async stop(): Promise<void> {
-    this.#parts.talks?.stop()
     for (const call of this.#live.values()) call.leave()
     await Promise.all([...this.#live.values()].map((call) => call.freeze()))
   }
 
-  /** The calls of that gateway are another process's from now on, but for those that were answered here: where these are is told. */
+  /** The calls of that gateway are another process's from now on, but for those that people talk on by way of this one: where these are is told. */
   async letGo(gateway: string): Promise<void> {
-    this.#parts.talks?.letGo(gateway)
     const calls = this.#callsOf(gateway)
-    await Promise.all(calls.filter(({ context }) => context.finalStatus === 0).map((call) => call.letGo()))
+    const others = calls.filter((call) => call.context.finalStatus === 0 || call.isOthers)
+    await Promise.all(others.map((call) => call.letGo()))
     if (gateway === this.#parts.gatewayId) return
-    const answered = calls.filter(({ dialogs }) => dialogs.length > 0)
-    await this.#parts.elsewhere.tell(
-      gateway,
-      answered.map(({ id, request }) => ({ id, callId: request.callId })),
-    )
+    const answered = calls.filter((call) => call.dialogs.length > 0)
+    await Promise.all(answered.map((call) => call.stay()))
   }
 
   hasCallsOf(gateway: string): boolean {
     for (const call of this.#live.values()) if (call.gateway === gateway) return true
-    return this.#parts.talks?.waitsFor(gateway) === true
+    return false
   }
 
   #callsOf(gateway: string): Call[] {
     return [...this.#live.values()].filter((call) => call.gateway === gateway)
-  }
-
-  readonly #finished = (call: Call): void => {
-    this.#live.delete(call.id)
-    this.#parts.elsewhere.over(call.id)
-    this.#ended[this.#next] = call
-    this.#next = (this.#next + 1) % REMEMBERED
   }
 
   /**

@@ -43,13 +43,24 @@ export class CallCharge {
   /** It was answered. */
   begin(answeredAt: number): void {
     if (this.#charge || !this.facts) return
-    const hangUp = (reason: string) => this.#call.hangUp({ action: 'hangup', reason })
-    this.#charge = this.#call.parts.charging?.begin(this.facts, answeredAt, hangUp)
+    this.#charge = this.#call.parts.charging?.begin(this.facts, answeredAt, this.#hangUp)
+  }
+
+  /** Another process has billed it. @param since until when, milliseconds since the epoch */
+  resume(answeredAt: number, since: number): void {
+    if (this.#charge || !this.facts) return
+    this.#charge = this.#call.parts.charging?.resume(this.facts, answeredAt, since, this.#hangUp)
   }
 
   end(endedAt: number): void {
     this.#charge?.end(endedAt)
   }
+
+  leave(): void {
+    this.#charge?.leave()
+  }
+
+  readonly #hangUp = (reason: string) => this.#call.hangUp({ action: 'hangup', reason })
 }
 
 function chargeFactsOf(call: Call, action: ActionOf<'authorize'>): ChargeFacts {
@@ -61,6 +72,7 @@ function chargeFactsOf(call: Call, action: ActionOf<'authorize'>): ChargeFacts {
     ...{ account, subject, destination, category, requestType },
     ...(tenant === undefined ? {} : { tenant }),
     ...(fields && { fields }),
+    originHost: call.parts.gatewayId,
     setupAt: call.startedAt,
   }
 }

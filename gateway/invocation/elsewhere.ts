@@ -18,9 +18,18 @@ export interface ElsewhereParts {
   log: Log
 }
 
+/** A call that is talked on. */
+export interface MovedCall {
+  id: string
+  /** SIP Call-ID. */
+  callId: string
+  /** Gateways that had it before: its routes name one of them. */
+  formerly: readonly string[]
+}
+
 /**
- * Answered calls whose routes name another gateway than the one that has them: they rang when theirs died, were answered at its adopter, and
- * stay there when theirs is back. A record in the store says so to whoever is that gateway next; what reaches it goes on to where they are.
+ * Answered calls whose routes name another gateway than the one that has them: when theirs died they were adopted, and they stay there when
+ * theirs is back. A record in the store says so to whoever is that gateway next; what reaches it goes on to where they are.
  */
 export class Elsewhere implements Holders {
   readonly #parts: ElsewhereParts
@@ -34,12 +43,15 @@ export class Elsewhere implements Holders {
     this.#kept = new Kept('dialog-', { ...parts, failed: (error) => this.#failed(error) })
   }
 
-  /** Says that answered calls of that gateway stay here. */
-  async tell(gateway: string, calls: readonly { id: string; callId: string }[]): Promise<void> {
+  /** Says to all gateways that had a call that it is here. */
+  async tell({ id, callId, formerly }: MovedCall): Promise<void> {
     const { clock, gateway: holder, maxDialogMs } = this.#parts
     const expiresAt = clock.now() + maxDialogMs
+    this.#holders.delete(callId)
     await Promise.all(
-      calls.map(({ id, callId }) => this.#kept.keep(id, () => ({ gateway, callId, expiresAt, state: holder }))),
+      formerly.map((gateway) =>
+        this.#kept.keep(nameOf(id, gateway), () => ({ gateway, callId, expiresAt, state: holder })),
+      ),
     )
   }
 
@@ -49,8 +61,8 @@ export class Elsewhere implements Holders {
   }
 
   /** A call that was here has ended. */
-  over(id: string): void {
-    this.#kept.drop(id)
+  over({ id, formerly }: MovedCall): void {
+    for (const gateway of formerly) this.#kept.drop(nameOf(id, gateway))
   }
 
   /** Whether it is one of these records. */
@@ -79,4 +91,8 @@ export class Elsewhere implements Holders {
     this.#parts.count('store failures')
     this.#parts.log.error('the store has failed for answered calls of a gateway that is back', { error: String(error) })
   }
+}
+
+function nameOf(id: string, gateway: string): string {
+  return `${id}-${gateway}`
 }

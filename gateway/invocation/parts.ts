@@ -3,9 +3,11 @@ import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { Store } from '../../functions/store/store.ts'
 import type { Charging } from '../cgrates/charging.ts'
 import type { Peers } from '../cluster/peers.ts'
+import type { Goodbyes } from '../dialog/goodbyes.ts'
 import type { HangupParts } from '../dialog/hangup.ts'
 import type { DialogTable } from '../dialog/table.ts'
 import type { CallKiller } from '../freeswitch/freeswitch.ts'
+import type { Media } from '../media/types.ts'
 import type { Log } from '../observe/log.ts'
 import type { Watcher } from '../observe/watcher.ts'
 import type { Identity } from '../proxy/identity.ts'
@@ -20,7 +22,6 @@ import type { Elsewhere } from './elsewhere.ts'
 import type { Farewells } from './farewells.ts'
 import type { Invoker } from './invoker.ts'
 import type { ManifestCache } from './invoker-manifest.ts'
-import type { Talks } from './talks.ts'
 import type { Writing } from './writing.ts'
 
 /** What a call needs of the gateway around it. */
@@ -40,13 +41,16 @@ export interface CallParts {
   pushMetrics: PushMetrics
   farewells: Farewells
   elsewhere: Elsewhere
-  /** Absent: nothing outlives this process. */
-  talks: Talks | undefined
+  /** Another process goes on with calls when this one ends. */
+  callsOutlive: boolean
+  goodbyes: Goodbyes | undefined
   waker: Waker
   dialogs: DialogTable
   hangup: HangupParts
   nonces: Nonces
   writing: Writing
+  /** Absent: all media goes directly. */
+  media?: Media | undefined
   /** Absent: no billing system is set. */
   charging?: Charging | undefined
   /** Ends calls where their media is; absent: nobody does. */

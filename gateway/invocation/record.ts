@@ -7,6 +7,7 @@ import { ContextState, contextState, Place, placeOf } from '../proxy/state.ts'
 import type { Call, CallFacts } from './call.ts'
 import { type Interests, MAX_LIFE_MS, type Wait } from './interests.ts'
 import type { Job } from './invocations.ts'
+import { TalkState } from './talk.ts'
 import { WakeRecord } from './wakes.ts'
 
 /**
@@ -87,11 +88,15 @@ const CallRecord = z.extend(Beginning, {
   waits: z.array(WaitRecord),
   subscriptions: z.array(SubscriptionRecord),
   proxy: ContextState,
+  /** Once it is answered, while it is talked on. */
+  talk: z.optional(TalkState),
+  /** See `Call.formerly`. */
+  formerly: z.optional(names),
 })
 export type CallRecord = z.infer<typeof CallRecord>
 
 /**
- * @returns `beginning` when the record cannot be read whole, but who has called can; `why` says what is wrong with it
+ * @returns `beginning` when the record cannot be read whole, but who has called, and was not answered, can; `why` says what is wrong with it
  */
 export function readRecord(
   state: string,
@@ -106,7 +111,7 @@ export function readRecord(
   return {
     ok: false,
     why: issue ? `${issue.path.join('.') || 'the record'}: ${issue.message}` : 'proxy.branches: a fork is missing',
-    beginning: Beginning.safeParse(value).data,
+    beginning: isObject(value) && value.talk === undefined ? Beginning.safeParse(value).data : undefined,
   }
 }
 
@@ -182,6 +187,8 @@ function recordOf(call: Call, { interests, armed, resumptions, works }: Suspensi
     waits: [...interests.waits.values()].map(waitRecord),
     subscriptions: [...interests.subscriptions.values()],
     proxy: contextState(context),
+    talk: call.talk,
+    formerly: call.formerly.length > 0 ? [...call.formerly] : undefined,
   }
 }
 

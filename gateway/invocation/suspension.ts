@@ -204,7 +204,12 @@ export class Suspension implements SuspensionRecord, Unwritten {
     await this.#writing
   }
 
-  /** The store has lost it: the next write is one of everything. */
+  /** The store has it as it was written last. */
+  get isTaken(): boolean {
+    return this.isStored && !this.#hasFailed
+  }
+
+  /** The store has lost it, or knows it as another gateway's: the next write is one of everything. */
   lost(): void {
     this.#isLost = true
   }
@@ -404,7 +409,7 @@ export class Suspension implements SuspensionRecord, Unwritten {
 
   #releaseIfOver(): void {
     if (!this.isStored) return
-    if (this.interests.isEmpty && this.#call.context.finalStatus !== 0) this.#release()
+    if (this.interests.isEmpty && this.#call.context.finalStatus !== 0 && !this.#call.isKept) this.#release()
     else this.changed()
   }
 }

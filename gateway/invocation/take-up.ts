@@ -10,13 +10,23 @@ const CERTAIN_MS = 2500
 const LOOK_UPS = 10
 const LOOK_UP_PAUSE_MS = 500
 
+/** What is to be known of a call that is taken up, besides its record. */
+export interface TakenUp {
+  /** Of the record in the store. */
+  rev: number
+  /** Until when the other process was certainly alive, milliseconds since the epoch. */
+  lastSeen: number
+  /** That does not go on with it. */
+  hasLeft: boolean
+  /** How many were taken up before it. */
+  order: number
+}
+
 /**
  * A call goes on where another process has left off: branches ring on, waits have what is left of their time, and what was asked of the
  * function and not answered, or answered and not performed, is done again.
- * @param rev      of the record in the store
- * @param lastSeen until when the other process was certainly alive
  */
-export function takeUp(call: Call, { at, context, ...record }: CallRecord, rev: number, lastSeen: number): void {
+export function takeUp(call: Call, { at, context, ...record }: CallRecord, { rev, ...from }: TakenUp): void {
   call.note('taken up after a restart')
   call.location = { bindings: [], at }
   call.functionContext = context
@@ -29,8 +39,10 @@ export function takeUp(call: Call, { at, context, ...record }: CallRecord, rev: 
   call.suspension.takeUp(record, rev)
   if (record.haltUntil !== undefined) call.halt(Math.max(GRACE_MS, record.haltUntil - call.parts.clock.now()))
   takeUpContext(call.context, record.proxy, call.parts.hangup.transport)
+  if (record.talk) call.takeUpTalk(record.talk, from)
+  if (record.formerly) call.formerly = record.formerly
   call.invocations.takeUp(record.answered, record.jobs)
-  call.context.takingUp = goOn(call, record.works, lastSeen)
+  call.context.takingUp = goOn(call, record.works, from.lastSeen)
 }
 
 /** What was being performed comes before what is to be asked. */

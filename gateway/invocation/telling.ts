@@ -50,15 +50,15 @@ export class Telling {
     if (this.#isCall) this.publish(type, this.#attributes(code, reason))
   }
 
-  /** Its last dialog is over. */
-  ended(status: number, reason: string, by: DialogEnd): void {
+  /** Its last dialog is over. @param endedAt when, as far as anybody has seen it; milliseconds since the epoch */
+  ended(status: number, reason: string, by: DialogEnd, endedAt = this.#now): void {
     const { parts, request, answeredAt } = this.#call
-    const durationSeconds = wholeSeconds(this.#now - (answeredAt ?? this.#now))
+    const durationSeconds = wholeSeconds(endedAt - (answeredAt ?? endedAt))
     this.note('ended')
     parts.log.info('call ended', { callId: request.callId, durationSeconds, reason })
     const attributes = this.#attributes(status, reason)
     const ended = this.#event('call.ended', { ...attributes, duration: durationSeconds })
-    parts.publish([ended, ...this.#record(attributes, by)])
+    parts.publish([ended, ...this.#record(attributes, by, endedAt)])
   }
 
   /** It was never answered. @param from the response that decided, if it is somebody else's */
@@ -76,19 +76,11 @@ export class Telling {
     if (this.#isCall) this.#call.parts.publish(this.#record(this.#attributes(200, why), 'router'))
   }
 
-  /** Its record as it would be if nobody had seen how it went on after the answer. */
-  recordOfAnswer(answeredAt: number): RouseEvent {
-    const attributes = this.#attributes(200, 'the gateway was lost')
-    return cdrOf(this.#call, { attributes, endedBy: 'router', endedAt: answeredAt })
-  }
-
   /** `cdr.created`, once. */
-  #record(attributes: Attributes, endedBy: DialogEnd): RouseEvent[] {
+  #record(attributes: Attributes, endedBy: DialogEnd, endedAt = this.#now): RouseEvent[] {
     if (this.#isRecorded) return []
     this.#isRecorded = true
-    const endedAt = this.#now
     this.#call.charged?.end(endedAt)
-    this.#call.parts.talks?.over(this.#call.id)
     return [cdrOf(this.#call, { attributes, endedBy, endedAt })]
   }
 

@@ -151,6 +151,7 @@ export class ProxyContext {
 
   /** Goes on where another process has left off; see takeUpContext. */
   takeUp(state: ContextState, forks: readonly Fork[], branches: readonly Branch[]): void {
+    this.finalStatus = state.finalStatus
     this.cancelled = state.cancelled
     this.#nobodyCame = state.nobodyCame
     this.#closedBy = branches[state.closedBy]

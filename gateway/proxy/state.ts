@@ -56,7 +56,7 @@ const BranchStateRecord = z.object({
   startedAt: z.number(),
   rangMs: z.optional(z.number()),
   endedMs: z.optional(z.number()),
-  /** The final response of the far end. */
+  /** The final response of the far end, a failure. */
   final: z.optional(z.string()),
   /** While its transaction lives: the request as sent, and where that stands. */
   sent: z.optional(z.object({ text: z.string(), to: Place, state: z.string(), cancelReason: z.optional(z.string()) })),
@@ -116,7 +116,7 @@ function branchState(branch: Branch, fork: number): ContextState['branches'][num
     startedAt,
     ...(rangMs < 0 ? {} : { rangMs }),
     ...(endedMs < 0 ? {} : { endedMs }),
-    ...(final === undefined ? {} : { final: final.text }),
+    ...(final === undefined || state === 'answered' ? {} : { final: final.text }),
     ...(transaction && LIVE.has(transaction.state)
       ? {
           sent: {
@@ -158,7 +158,7 @@ export function takeUpContext(context: ProxyContext, state: ContextState, transp
   branches.forEach((branch, index) => {
     const { sent } = state.branches[index]!
     if (sent) proxy.takeUp(branch, sent, destinationOf(sent.to, transport))
-    else if (branch.isLive) proxy.start(branch, undefined)
+    else if (branch.isLive && state.finalStatus === 0) proxy.start(branch, undefined)
   })
 }
 
@@ -175,7 +175,8 @@ function branchOf(
   branch.rangMs = record.rangMs ?? -1
   branch.endedMs = record.endedMs ?? -1
   branch.alternatives = record.alternatives.map((place) => destinationOf(place, transport))
-  if (record.media !== undefined) branch.media = context.proxy.takeUpMedia(record.media, context.request, fork)
+  if (record.media !== undefined && record.sent)
+    branch.media = context.proxy.takeUpMedia(record.media, context.request, fork)
   const final = record.final === undefined ? undefined : readMessage(record.final)
   if (final?.ok) branch.final = final.message
   return branch

@@ -179,7 +179,7 @@ describe('CGRateS dies, and so does the gateway', { skip: absent('sipp') || abse
     assert.equal(standIn.sessions.size, 0)
   })
 
-  it('a gateway that is killed while a call is talked ends its session when it is back', async () => {
+  it('a gateway that is killed while a call is talked goes on with its session when it is back', async () => {
     const { account, user, alice, desk } = cast(stage, standIn, 600)
     await desk.registers()
     const ringing = await desk.plays([...ANSWERED, ...IS_HUNG_UP])
@@ -187,11 +187,11 @@ describe('CGRateS dies, and so does the gateway', { skip: absent('sipp') || abse
     await begun(standIn, alice.user)
     await new Promise((resolve) => setTimeout(resolve, 1500))
     await killAndStart()
+    await Promise.all([calling, ringing.succeeds()])
     const { usageMs } = await record(standIn, alice.user)
-    assert.ok(usageMs < 6000, `${usageMs} ms`)
+    assert.ok(usageMs >= 6000 && usageMs < 20_000, `${usageMs} ms`)
     assert.equal(account.balanceMs, 600_000 - usageMs)
     assert.equal(standIn.sessions.size, 0)
-    await Promise.all([calling, ringing.succeeds()])
   })
 })
 

@@ -128,6 +128,36 @@ describe('a gateway that is killed and started again, with Redis', { skip: absen
     await gateway.isIdle()
   })
 
+  for (const signal of ['SIGKILL', 'SIGTERM'] as const)
+    test(`a gateway is killed while people talk, or stopped (${signal}): it goes on with their calls, and sees them end`, {
+      timeout: 60_000,
+    }, async () => {
+      const users = names(`talks-${signal.toLowerCase()}`, 50)
+      phones.answers = 'answered'
+      await untilAll(
+        'every phone to be registered',
+        users,
+        (user) => phones.registered.has(user),
+        (user) => phones.register(user),
+      )
+      await untilAll(
+        'every caller to hear 200',
+        users,
+        (user) => callers.statusesOf(user).includes(200),
+        (user) => callers.invite(user),
+      )
+      await areStored(users.length, '"talk"')
+      gateway.program.signal(signal)
+      await gateway.program.exited
+      gateway = await start()
+      assert.equal(await gateway.metric('rouse_answered_calls_taken_up_total'), users.length)
+      assert.equal(await gateway.metric('rouse_live{kind="dialogs"}'), users.length)
+      await callers.hangUp(users)
+      await gateway.isIdle()
+      await areStored(0)
+      assert.equal(await gateway.metric('rouse_answered_calls_ended_unseen_total'), 0)
+    })
+
   test('a deadline that passes while nobody is there is kept once, and a caller can give up after it', {
     timeout: 60_000,
   }, async () => {

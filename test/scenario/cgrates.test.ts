@@ -27,6 +27,9 @@ function routed(handler: (call: Call) => unknown): SipRouter {
   return new SipRouter().invite('/:domain/:user', handler as (call: unknown) => Promise<void>)
 }
 
+/** With a store that keeps calls for the next process. */
+const KEEPS: WorldOptions = { gateway: { cluster: { pool: 'east' } } }
+
 interface Scene {
   w: World
   cgr: CgratesStandIn
@@ -640,17 +643,78 @@ describe('CGRateS is away', () => {
 })
 
 describe('the gateway', () => {
-  test('is killed while it is talked: the next process ends the session and tells the record, as far as the call was seen', async () => {
-    const all = await scene()
-    const { w, cgr, alice, bob } = all
+  test('is killed while it is talked: the next process goes on with the session, also when CGRateS comes late', async () => {
+    const all = await scene(billed(), {}, KEEPS)
+    const { w, cgr, alice } = all
     const account = cgr.account('1001', 600)
     await talk(all)
     await w.advance(60_000)
+    await w.kill()
+    cgr.dies()
+    await w.start()
+    await w.advance(20_000)
+    cgr.comesBack()
+    await w.advance(20_000)
+    await alice.hangsUp()
+    await w.advance(1000)
+    assert.equal(billedMs(cgr), 100_000)
+    assert.equal(account.balanceMs, 500_000)
+    assert.equal(cgr.asked.filter((each) => each.startsWith('InitiateSession')).length, 1)
+    await over(all)
+  })
+
+  test('is killed while it is talked, and CGRateS does not come back: the call is hung up, or passes, as it is configured', async () => {
+    for (const away of ['refuse', 'pass'] as const) {
+      const all = await scene(billed(), { away }, KEEPS)
+      const { w, cgr, alice, bob } = all
+      cgr.account('1001', 600)
+      await talk(all)
+      await w.advance(10_000)
+      await w.kill()
+      cgr.dies()
+      await w.start()
+      await w.advance(40_000)
+      assert.deepEqual(
+        [alice, bob].map(({ received }) => received.some(isBye)),
+        away === 'refuse' ? [true, true] : [false, false],
+      )
+      cgr.comesBack()
+      await w.advance(20_000)
+      if (away === 'pass') await alice.hangsUp()
+      await w.advance(1000)
+      assert.equal(billedMs(cgr), away === 'pass' ? 70_000 : 40_000)
+      await over(all)
+    }
+  })
+
+  for (const requestType of ['postpaid', 'pseudoprepaid', 'rated'] as const)
+    test(`is killed while it is talked, ${requestType}: billed once, for all of it`, async () => {
+      const all = await scene(billed({ requestType }), {}, KEEPS)
+      const { w, cgr, alice } = all
+      cgr.account('1001', 600)
+      await talk(all)
+      await w.advance(10_000)
+      await w.restart()
+      await w.advance(90_000)
+      await alice.hangsUp()
+      await w.advance(1000)
+      assert.equal(billedMs(cgr), 100_000)
+      await over(all)
+    })
+
+  test('is killed while it is talked, and has lost its session, too: it is begun anew', async () => {
+    const all = await scene(billed(), {}, KEEPS)
+    const { w, cgr, alice } = all
+    cgr.account('1001', 600)
+    await talk(all)
+    await w.advance(10_000)
+    cgr.sessions.clear()
     await w.restart()
-    await w.advance(5000)
-    assert.ok(billedMs(cgr) >= 30_000 && billedMs(cgr) <= 60_000, String(billedMs(cgr)))
-    assert.equal(account.balanceMs, 600_000 - billedMs(cgr))
-    await Promise.all([alice.hangsUp(), bob.hangsUp()])
+    await w.advance(20_000)
+    assert.equal(cgr.sessions.size, 1)
+    await alice.hangsUp()
+    await w.advance(1000)
+    assert.equal(billedMs(cgr), 30_000)
     await over(all)
   })
 

@@ -416,7 +416,7 @@ function forkAndWait(call: Call): unknown {
   return call.wait([{ fork: 'desk' }, { event: 'word' }], '30s')
 }
 
-test('a call that has been answered is let go: its requests find their way by Record-Route (RFC 3261 16.12)', async () => {
+test('a call that has been answered goes on with what it has subscribed to', async () => {
   const app = routed((call) => {
     call.subscribe('dtmf', { callId: call.id }, [{ action: 'hangup' } as Action as never])
     call.fork('sip:carol@10.0.0.77')
@@ -426,11 +426,48 @@ test('a call that has been answered is let go: its requests find their way by Re
   await alice.invites('bob')
   await carol.answers()
   await w.restart()
-  assert.deepEqual(await w.store.suspended('gw'), [])
-  assert.equal(w.counters.get('resumed calls'), 0)
-  await alice.hangsUp()
-  assert.ok(carol.received.some(({ method }) => method === 'BYE'))
+  assert.equal(w.counters.get('resumed calls'), 1)
+  await alice.presses('1')
+  for (const phone of [alice, carol]) assert.equal(phone.last(({ isRequest }) => isRequest).method, 'BYE')
   await end(w)
+})
+
+test('no record of a call that is talked on breaks the start, whatever is missing in it', async () => {
+  const { w, alice } = await started(
+    routed((call) => call.fork(call.contacts)),
+    { gateway: { cluster: { pool: 'east' } } },
+  )
+  const desk = await w.phone('desk')
+  await desk.registers()
+  await alice.invites('desk')
+  await desk.answers()
+  await w.kill()
+  await alice.hangsUp()
+  const [held] = await w.store.suspended('gw')
+  const whole = JSON.parse(held!.state) as { talk: { dialogs: [Record<string, unknown>] }; request: string }
+  const broken: unknown[] = Object.keys(whole).map((field) => ({ ...whole, [field]: undefined }))
+  const [dialog] = whole.talk.dialogs
+  for (const field of Object.keys(dialog))
+    broken.push({ ...whole, talk: { ...whole.talk, dialogs: [{ ...dialog, [field]: undefined }] } })
+  broken.push({ ...whole, talk: { ...whole.talk, dialogs: [{ ...dialog, answer: 'noise' }] } })
+  broken.push({ ...whole, talk: { ...whole.talk, dialogs: [] } })
+  let rev = 100
+  for (const state of broken) {
+    const transaction = { ...held!, rev: rev++, state: JSON.stringify(state) }
+    await w.store.suspend({ transaction, add: [], drop: [], since: '0' })
+    const starting = w.start()
+    await w.advance(7000)
+    await starting
+    await w.advance(1_000_000)
+    assert.deepEqual([w.gateway.counts().calls, w.gateway.counts().timers, w.counters.get('bugs')], [0, 0, 0])
+    await w.kill()
+    await w.store.release(held!.id)
+  }
+  const starting = w.start()
+  await w.advance(7000)
+  await starting
+  await w.assertQuiet(1_000_000)
+  await w.stop()
 })
 
 test('no token of a push provider is in what is written down', async () => {

@@ -59,6 +59,8 @@ export class Phone {
   #send: (octets: Buffer) => void = () => {}
   #close: () => void = () => {}
   #buffer = ''
+  /** Call-IDs of dialogs that are over. */
+  readonly #over = new Set<string>()
   #registerCseq = 0
   readonly #registerCallId: string
 
@@ -223,10 +225,10 @@ export class Phone {
     return call
   }
 
-  async answers(): Promise<void> {
+  async answers(headers: [string, string][] = []): Promise<void> {
     const call = this.ringing
     call.state = 'answered'
-    this.respond(call.invite, 200, { tag: call.tag, body: SDP })
+    this.respond(call.invite, 200, { tag: call.tag, body: SDP, headers })
     await settled()
   }
 
@@ -266,6 +268,7 @@ export class Phone {
   /** A request in the dialog of the call this phone made or answered. */
   async sendsInDialog(method: string, options: { headers?: [string, string][]; body?: string } = {}): Promise<void> {
     const side = this.#dialogSide()
+    if (method === 'BYE') this.#over.add(side.callId)
     this.send(
       write({
         start: `${method} ${side.target} SIP/2.0`,
@@ -397,9 +400,12 @@ export class Phone {
     if (request.method === 'INVITE') return this.#onInvite(request)
     if (request.method === 'CANCEL') return this.#onCancel(request)
     if (request.method === 'ACK') return
+    const callId = request.header('Call-ID')
+    // RFC 3261 12.2.2
+    if (request.method !== 'BYE' && this.#over.has(callId)) return this.respond(request, 481)
+    if (request.method === 'BYE') this.#over.add(callId)
     if (request.method === 'BYE')
-      for (const call of this.incoming)
-        if (call.invite.header('Call-ID') === request.header('Call-ID')) call.state = 'ended'
+      for (const call of this.incoming) if (call.invite.header('Call-ID') === callId) call.state = 'ended'
     this.respond(request, 200)
   }
 

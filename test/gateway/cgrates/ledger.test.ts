@@ -34,7 +34,7 @@ function scene() {
 function entry(id: string, more: Partial<Entry> = {}): Entry {
   const call = { id, callId: 'c', account: '1', subject: '1', destination: '2', category: 'call', tenant: 't' }
   const facts = { requestType: 'prepaid' as const, setupAt: 1, answeredAt: 2, originHost: 'gw' }
-  return { call: { ...call, ...facts }, seenAt: 3, session: 'open', ...more }
+  return { call: { ...call, ...facts }, endedAt: 3, session: 'open', ...more }
 }
 
 const ids = (entries: Entry[] | undefined) => entries?.map(({ call }) => call.id).sort()

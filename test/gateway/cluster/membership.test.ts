@@ -34,7 +34,18 @@ test('who has lapsed is adopted by one of its pool that answers on the same addr
     [{ ...lapsed, sockets: alsoTcp }, []],
     [{ ...lapsed, holder: 'gw-c' }, ['gw-b']],
   ]
-  for (const [seen, expected] of cases) assert.deepEqual(judge(SELF, [own, seen], TTL, TTL).adoptable, expected)
+  for (const [seen, expected] of cases) {
+    const { adoptable, gone } = judge(SELF, [own, seen], TTL, TTL)
+    assert.deepEqual(
+      adoptable.map(({ gateway }) => gateway),
+      expected,
+    )
+    const isNobodys = seen.leftMs === 0 && seen.gateway !== SELF.id
+    assert.deepEqual(
+      gone.map(({ gateway }) => gateway),
+      isNobodys && expected.length === 0 ? [seen.gateway] : [],
+    )
+  }
 })
 
 test('who has not seen the leases for as long as one lasts adopts nobody: all may have been unable to renew theirs', () => {

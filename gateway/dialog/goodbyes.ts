@@ -1,0 +1,47 @@
+import type { Clock } from '../../functions/contract/clock.ts'
+import type { Store } from '../../functions/store/store.ts'
+import type { SipMessage } from '../sip/message.ts'
+import type { Dialog } from './dialog.ts'
+
+/** By then whoever has the calls of a gateway that has gone has taken them up. Milliseconds. */
+const KEPT_MS = 600_000
+
+/** A BYE of a dialog that nobody followed. */
+export interface Goodbye {
+  /** From tag of its sender. */
+  from: string
+  /** Milliseconds since the epoch. */
+  at: number
+}
+
+/** BYEs that passed here while the gateway of their call was gone: whoever goes on with the call hears of them. */
+export class Goodbyes {
+  readonly #store: Pick<Store, 'remember' | 'recall'>
+  readonly #clock: Clock
+  readonly #failed: (error: unknown) => void
+
+  constructor(store: Pick<Store, 'remember' | 'recall'>, clock: Clock, failed: (error: unknown) => void) {
+    this.#store = store
+    this.#clock = clock
+    this.#failed = failed
+  }
+
+  note({ callId, fromTag, toTag }: SipMessage): void {
+    const goodbye: Goodbye = { from: fromTag, at: this.#clock.now() }
+    this.#store.remember(keyOf(callId, fromTag, toTag), JSON.stringify(goodbye), KEPT_MS).catch(this.#failed)
+  }
+
+  async of({ callId, caller, callee }: Dialog): Promise<Goodbye | undefined> {
+    try {
+      const text = await this.#store.recall(keyOf(callId, caller.tag, callee.tag))
+      return text === undefined ? undefined : (JSON.parse(text) as Goodbye)
+    } catch (error) {
+      this.#failed(error)
+      return undefined
+    }
+  }
+}
+
+function keyOf(callId: string, ...tags: string[]): string {
+  return `bye/${[callId, ...tags.sort()].map(encodeURIComponent).join('/')}`
+}
