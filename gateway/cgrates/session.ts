@@ -220,10 +220,10 @@ export class Session implements Charge {
   #endAt(paidMs: number): void {
     this.#end?.cancel()
     if (paidMs === Number.POSITIVE_INFINITY) return
-    const leftMs = paidMs - this.#talkedMs
+    // Not at once: who has just begun it does not have it in hand yet.
+    const leftMs = Math.max(0, paidMs - this.#talkedMs)
     const ended = () => this.#hangUp(this.#isAway ? BILLING_AWAY : BALANCE_ENDED)
-    if (leftMs <= 0) ended()
-    else if (leftMs <= LONGEST_MS) this.#end = this.#parts.clock.after(leftMs, ended)
+    if (leftMs <= LONGEST_MS) this.#end = this.#parts.clock.after(leftMs, ended)
   }
 
   #hangUp(reason: string): void {

@@ -702,6 +702,21 @@ describe('the gateway', () => {
       await over(all)
     })
 
+  test('is killed while it is talked, and comes back when all that was authorized is over: hung up, and billed', async () => {
+    const all = await scene(billed({ requestType: 'pseudoprepaid' }), {}, KEEPS)
+    const { w, cgr } = all
+    cgr.account('1001', 45)
+    await talk(all)
+    await w.advance(10_000)
+    await w.kill()
+    await w.advance(40_000)
+    await w.start()
+    await w.advance(1000)
+    assert.equal(w.gateway.counts().dialogs, 0)
+    assert.equal(cgr.cdrs.size, 1)
+    await over(all)
+  })
+
   test('is killed while it is talked, and has lost its session, too: it is begun anew', async () => {
     const all = await scene(billed(), {}, KEEPS)
     const { w, cgr, alice } = all
