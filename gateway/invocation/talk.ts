@@ -217,6 +217,8 @@ export class Talk implements DialogOwner, Doubted {
     if (index < 0) return
     this.dialogs.splice(index, 1)
     if (this.dialogs.length > 0) return
+    // Whoever may still be there has not seen its end.
+    if (this.isOthers) this.#bill()
     this.#doubt?.stop()
     this.#call.telling.ended(status, reason, by, at)
     this.#call.finishIfDone()

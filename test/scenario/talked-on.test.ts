@@ -631,6 +631,30 @@ test('a gateway whose store ends with it tells what it knows when it stops', asy
   assert.deepEqual(told, ['the gateway has stopped 5'])
 })
 
+for (const [when, ms] of [
+  ['before anybody has adopted it', 1000],
+  ['while its adopter only looks on', 7000],
+] as const)
+  test(`a call that ends ${when} is billed once, for what was talked`, async () => {
+    const standIn = new CgratesStandIn()
+    const account = standIn.account('1001', 600)
+    const { pool, told, talked } = await talking({ app: billed, cgrates: { standIn } })
+    const { w, alice } = pool
+    await w.kill()
+    pool.to = B.address
+    await w.advance(ms)
+    const seconds = talked()
+    await alice.hangsUp()
+    await w.advance(70_000)
+    assert.deepEqual(told, [`gw-b caller ${seconds}`])
+    assert.equal(standIn.cdrs.size, 1)
+    assert.equal(standIn.sessions.size, 0)
+    assert.equal(account.balanceMs, (600 - seconds) * 1000)
+    assert.deepEqual(standIn.faults, [])
+    await pool.revive()
+    await pool.end()
+  })
+
 /** How often a phone was asked whether it knows its call. */
 function asked({ received }: Phone): number {
   return received.filter(({ isRequest, method }) => isRequest && method === 'INFO').length
