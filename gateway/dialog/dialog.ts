@@ -34,7 +34,7 @@ export class Dialog {
   /** The 2xx as it came from the callee's side: our own Record-Route values are in it. */
   answerText: string
   /** Who is told of what happens in the dialog. */
-  readonly owner: DialogOwner
+  owner: DialogOwner
   held = false
   /** Its ends have agreed on how often it is refreshed: when it is not in this time, it is over (RFC 4028). Milliseconds. */
   sessionMs: number | undefined
@@ -74,6 +74,17 @@ export class Dialog {
   follow(owner: DialogOwner): void {
     this.#followers ??= []
     this.#followers.push(owner)
+  }
+
+  /** It goes on without one of those whose dialog it is. @returns false when nobody is left whose dialog it is */
+  leave(owner: DialogOwner): boolean {
+    if (owner !== this.owner) {
+      this.#followers = this.#followers?.filter((each) => each !== owner)
+      return true
+    }
+    const next = this.#followers?.shift()
+    if (next) this.owner = next
+    return next !== undefined
   }
 
   /** Tells everybody whose dialog it is that it is over. @param at when, milliseconds since the epoch; default now */

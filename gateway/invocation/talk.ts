@@ -133,9 +133,15 @@ export class Talk implements DialogOwner, Doubted {
 
   /** Nobody goes on with it; its ends may. */
   lost(): void {
-    const { dialogs } = this.#call.parts
-    for (const dialog of [...this.dialogs])
-      if (dialogs.letGo(dialog)) dialog.ended(408, 'the gateway was lost', 'router', this.#doubt?.since)
+    for (const dialog of [...this.dialogs]) {
+      this.#leave(dialog)
+      this.onDialogEnded(dialog, 408, 'the gateway was lost', 'router', this.#doubt?.since)
+    }
+  }
+
+  /** It may be the dialog of another call, too, which goes on with it here: its INVITE has passed two gateways. */
+  #leave(dialog: Dialog): void {
+    if (!dialog.leave(this)) this.#call.parts.dialogs.letGo(dialog)
   }
 
   #giveUp(dialog: Dialog, status: number, reason: string, by: DialogEnd): void {
@@ -153,7 +159,7 @@ export class Talk implements DialogOwner, Doubted {
 
   /** Somebody else goes on with it. */
   letGo(): void {
-    for (const dialog of this.dialogs.splice(0)) this.#call.parts.dialogs.letGo(dialog)
+    for (const dialog of this.dialogs.splice(0)) this.#leave(dialog)
     this.stop()
   }
 

@@ -6,7 +6,7 @@ import { eventWatcher, recordWatcher } from '../support/event-watcher.ts'
 import { FragileLink } from '../support/fragile-link.ts'
 import type { Phone } from '../support/phone.ts'
 import { type WorldOptions, world } from '../support/world.ts'
-import { A, B, CLUSTER, Pool } from './pool.ts'
+import { A, B, CLUSTER, Pool, SHARED } from './pool.ts'
 
 /** A call that is talked on when its gateway dies or stops goes on with whoever has its calls next. */
 
@@ -654,6 +654,64 @@ for (const [when, ms] of [
     await pool.revive()
     await pool.end()
   })
+
+/** Alice talks to Bob by way of two gateways, each of which has a call of it; both know the one dialog. */
+async function byTwoGateways(pool: string, advertised: string) {
+  const app = new SipRouter().invite('/:domain/:user', (call) => {
+    call.fork(call.domain === 'example.com' ? 'sip:bob@10.0.0.2' : 'sip:bob@example.com')
+  })
+  const told: string[] = []
+  const watcher = recordWatcher(({ attributes: { gateway, reason, endedBy, duration } }) =>
+    told.push(`${gateway} ${reason || endedBy} ${duration}`),
+  )
+  const fragile = new FragileLink()
+  let processes = 0
+  const link: FragileLink['link'] = (store, clock) => (processes++ === 0 ? fragile.link(store, clock) : store)
+  const w = await world({ app, link, gateway: A, watchers: [watcher] })
+  const starting = w.process({ id: B.id, address: B.address, advertised, cluster: { pool } })
+  await w.advance(1500)
+  const b = await starting
+  const alice = await w.phone('alice')
+  const bob = await w.phone('bob', { gateway: { address: B.address, port: 5060 } })
+  await bob.registers()
+  await w.advance(7000)
+  await alice.invites('bob')
+  await bob.answers()
+  await w.advance(5000)
+  assert.deepEqual([w.gateway.counts().dialogs, b.gateway.counts().dialogs], [1, 1])
+  return { w, b, bob, fragile, told }
+}
+
+test('a call that has passed two gateways, one of which is cut off for a while: the other one, which looks on, goes on with its own', async () => {
+  const { w, b, bob, fragile, told } = await byTwoGateways('east', SHARED.address)
+  fragile.isAway = true
+  await w.advance(20_000)
+  assert.equal(b.gateway.counts().calls, 2)
+  await fragile.comesBack()
+  await w.advance(10_000)
+  assert.deepEqual([b.gateway.counts().calls, b.gateway.counts().dialogs], [1, 1])
+  await bob.hangsUp()
+  await w.advance(100_000)
+  assert.deepEqual(told.sort(), ['gw-a callee 35', 'gw-b callee 35'])
+  assert.equal(b.gateway.counts().calls, 0)
+  await b.stop()
+  await w.stop()
+})
+
+test('a call that has passed two gateways, one of which is lost for good: the other one goes on with its own', async () => {
+  const { w, b, bob, told } = await byTwoGateways('west', B.address)
+  await w.kill()
+  await w.advance(3_700_000)
+  assert.deepEqual(told, ['gw-b the gateway was lost 5'])
+  assert.deepEqual([b.gateway.counts().calls, b.gateway.counts().dialogs], [1, 1])
+  await bob.hangsUp()
+  await w.advance(100_000)
+  assert.equal(told.length, 2)
+  assert.match(told[1]!, /^gw-b callee 37\d\d$/)
+  assert.equal(b.gateway.counts().calls, 0)
+  await b.stop()
+  await w.store.close()
+})
 
 /** How often a phone was asked whether it knows its call. */
 function asked({ received }: Phone): number {
