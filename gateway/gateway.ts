@@ -158,7 +158,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   }
   const peers = membership?.peers ?? ALONE
   const maxDialogMs = options.maxDialogMs ?? 12 * 3_600_000
-  const writing = new Writing(timers)
+  let cluster: Cluster | undefined
+  const writing = new Writing(timers, () => cluster?.isCertain ?? true)
   const elsewhere = new Elsewhere({ gateway: options.id, store, clock, peers, maxDialogMs, writing, count, log })
   const handOver = membership && new HandOver({ transport, peers, elsewhere, count })
   const ingress = new Ingress({
@@ -317,7 +318,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   }
   await keeper.takeOver(options.id, true)
   registrar.start()
-  const cluster = membership && new Cluster(membership.parts, membership.peers, keeper)
+  if (membership) cluster = new Cluster(membership.parts, membership.peers, keeper)
   await cluster?.start()
   if (membership) counters.gauge('peers', () => membership.peers.size)
 

@@ -48,6 +48,7 @@ export class Cluster {
   /** Gateways whose calls are in this one's hands. */
   readonly #held = new Set<string>()
   #isReplaced = false
+  #isCertain = true
   #isLeaving = false
   #isOver = false
   /** The last try to renew has failed, and that was told. */
@@ -71,6 +72,11 @@ export class Cluster {
   /** For readiness: another process has taken this one's place. */
   get isReplaced(): boolean {
     return this.#isReplaced
+  }
+
+  /** As far as the last look at the leases has shown, the calls of this gateway are in its own hands. */
+  get isCertain(): boolean {
+    return this.#isCertain
   }
 
   /** Gateways that this one acts for besides itself. */
@@ -124,7 +130,9 @@ export class Cluster {
       await this.#compare(taken)
       await this.#follow(seen)
       this.#hasFailed = false
+      this.#isCertain = this.#held.has(this.#parts.self.id)
     } catch (error) {
+      this.#isCertain = false
       this.#steadySince = undefined
       this.#failed(error)
     }

@@ -61,7 +61,7 @@ export class Calls {
     const known = new Set(suspended.map(({ id }) => id))
     // Answered ones that were followed here while they were somebody else's, and that the store knows nothing of: they have ended, or are, there.
     for (const call of this.#callsOf(from.gateway))
-      if (call.isKept && call.suspension.isTaken && !known.has(call.id)) void call.letGo()
+      if (call.isKept && call.suspension.isHanded && !known.has(call.id)) void call.letGo()
     this.#takingUp.goOn(
       suspended.filter(({ id }) => !this.#live.has(id)),
       from,

@@ -47,6 +47,8 @@ export class Suspension implements SuspensionRecord, Unwritten {
   #isWoken = false
   /** The last write has failed. */
   #hasFailed = false
+  /** The store has had it as one that is talked on: whoever has its calls there goes on with it. */
+  isHanded = false
   /** The store has nothing of it any more. */
   #isLost = false
 
@@ -134,8 +136,10 @@ export class Suspension implements SuspensionRecord, Unwritten {
   }
 
   /** Goes on where another process has left off: its waits and subscriptions are in the store. */
-  takeUp({ waits, subscriptions, armed }: Pick<CallRecord, 'waits' | 'subscriptions' | 'armed'>, rev: number): void {
+  takeUp(record: Pick<CallRecord, 'waits' | 'subscriptions' | 'armed' | 'talk'>, rev: number): void {
+    const { waits, subscriptions, armed, talk } = record
     this.isStored = true
+    this.isHanded = talk !== undefined
     this.rev = rev
     this.armed = armed
     for (const wait of waits) this.interests.takeUpWait(this.#wait(wait), wait.deadline)
@@ -204,14 +208,10 @@ export class Suspension implements SuspensionRecord, Unwritten {
     await this.#writing
   }
 
-  /** The store has it as it was written last. */
-  get isTaken(): boolean {
-    return this.isStored && !this.#hasFailed
-  }
-
   /** The store has lost it, or knows it as another gateway's: the next write is one of everything. */
   lost(): void {
     this.#isLost = true
+    this.isHanded = false
   }
 
   async writeAgain(): Promise<boolean> {
@@ -244,9 +244,13 @@ export class Suspension implements SuspensionRecord, Unwritten {
     this.#add = []
     this.#isLost = false
     const transaction = this.#record()
+    const { isKept } = this.#call
     const written = parts.store.suspend({ transaction, add, drop, since: location.at })
     this.#writing = written.then(
-      () => this.#succeeded(),
+      () => {
+        this.#succeeded()
+        if (isKept) this.isHanded = true
+      },
       (error: unknown) => this.#failed(error, add, drop),
     )
     return written

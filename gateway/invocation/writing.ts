@@ -18,13 +18,16 @@ const AT_ONCE = 32
 export class Writing {
   readonly #due = new Set<Unwritten>()
   readonly #timers: TimerQueue
+  readonly #areOurs: () => boolean
   #timer: TimerHandle | undefined
   #isAtWork = false
   /** More has to be written now when what is at work is through. */
   #isMore = false
 
-  constructor(timers: TimerQueue) {
+  /** @param areOurs whether the calls are certainly this gateway's: until then nothing is written over what another one may have written */
+  constructor(timers: TimerQueue, areOurs: () => boolean = () => true) {
     this.#timers = timers
+    this.#areOurs = areOurs
   }
 
   /** How many are waiting. */
@@ -65,6 +68,7 @@ export class Writing {
   /** Each once. When as many have failed as go at once, the store is away, and the others wait with them: they are the first next time. */
   async #work(): Promise<void> {
     if (this.#isAtWork) return
+    if (!this.#areOurs()) return this.#later()
     this.#isAtWork = true
     this.#isMore = false
     const calls = [...this.#due].values()

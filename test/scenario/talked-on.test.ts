@@ -713,6 +713,28 @@ test('a call that has passed two gateways, one of which is lost for good: the ot
   await w.store.close()
 })
 
+for (const ends of [false, true])
+  test(`a call whose session was refreshed at its gateway, while that was cut off, and that ${ends ? 'has ended' : 'goes on'} at who has adopted it, is followed by one`, async () => {
+    const fragile = new FragileLink()
+    const { pool, told } = await talking({ fragile })
+    const { w, alice, bob } = pool
+    fragile.isAway = true
+    await w.advance(10_000)
+    await alice.sendsInDialog('UPDATE')
+    await w.advance(70_000)
+    pool.to = B.address
+    if (ends) await alice.hangsUp()
+    await fragile.comesBack()
+    await w.advance(20_000)
+    assert.deepEqual([w.gateway.counts().dialogs, pool.b.gateway.counts().dialogs], [0, ends ? 0 : 1])
+    if (!ends) await alice.hangsUp()
+    assert.match(bob.received.at(-1)!.start, /^BYE/)
+    await w.advance(70_000)
+    assert.deepEqual(told, [`gw-b caller ${ends ? 85 : 105}`])
+    w.errors.length = 0
+    await pool.end()
+  })
+
 /** How often a phone was asked whether it knows its call. */
 function asked({ received }: Phone): number {
   return received.filter(({ isRequest, method }) => isRequest && method === 'INFO').length
