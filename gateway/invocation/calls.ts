@@ -62,6 +62,7 @@ export class Calls {
     // Answered ones that were followed here while they were somebody else's, and that the store knows nothing of: they have ended, or are, there.
     for (const call of this.#callsOf(from.gateway))
       if (call.isKept && call.suspension.isHanded && !known.has(call.id)) void call.letGo()
+    for (const { id, rev } of suspended) this.#live.get(id)?.suspension.isAt(rev)
     this.#takingUp.goOn(
       suspended.filter(({ id }) => !this.#live.has(id)),
       from,

@@ -208,6 +208,11 @@ export class Suspension implements SuspensionRecord, Unwritten {
     await this.#writing
   }
 
+  /** Another gateway has written it meanwhile: what is written from now on counts, not what that has written. */
+  isAt(rev: number): void {
+    this.rev = Math.max(this.rev, rev)
+  }
+
   /** The store has lost it, or knows it as another gateway's: the next write is one of everything. */
   lost(): void {
     this.#isLost = true

@@ -735,6 +735,29 @@ for (const ends of [false, true])
     await pool.end()
   })
 
+test('what changes in a call is written down again by a gateway that is back within a minute, however much its adopter has written', async () => {
+  const fragile = new FragileLink()
+  const { pool } = await talking({ fragile })
+  const { w, bob, alice } = pool
+  const moves = async (port: number) => {
+    await bob.moveTo(port)
+    await bob.sendsInDialog('UPDATE')
+  }
+  fragile.isAway = true
+  await w.advance(10_000)
+  pool.to = B.address
+  for (const port of [5070, 5071, 5072]) await moves(port)
+  await fragile.comesBack()
+  await w.advance(10_000)
+  pool.to = A.address
+  await moves(5073)
+  const [record] = await w.store.suspended(A.id)
+  assert.match(JSON.parse(record!.state).talk.dialogs[0].callee.target, /:5073/)
+  await alice.hangsUp()
+  w.errors.length = 0
+  await pool.end()
+})
+
 /** How often a phone was asked whether it knows its call. */
 function asked({ received }: Phone): number {
   return received.filter(({ isRequest, method }) => isRequest && method === 'INFO').length
