@@ -306,10 +306,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       const [suspended, lastSeen] = await Promise.all([store.suspended(gateway), store.lastSeen(gateway)])
       calls.bury(suspended, lastSeen)
     },
-    letGo: async (gateway) => {
+    letGo: async (gateway, isTaken) => {
       await inboxes.get(gateway)?.close()
       inboxes.delete(gateway)
-      await calls.letGo(gateway)
+      await calls.letGo(gateway, isTaken)
     },
     hasCallsOf: (gateway) => calls.hasCallsOf(gateway),
     replaced: () => {

@@ -20,8 +20,11 @@ export interface CallKeeper {
   takeOver(gateway: string, hasLeft: boolean): Promise<void>
   /** Nobody goes on with the calls of that gateway. */
   bury(gateway: string): Promise<void>
-  /** They are another one's: what is not written yet is, and nothing of them goes on here. */
-  letGo(gateway: string): Promise<void>
+  /**
+   * They are another one's: what is not written yet is, and nothing of them goes on here.
+   * @param isTaken another one has taken them already: it goes on with all that the store knows of
+   */
+  letGo(gateway: string, isTaken: boolean): Promise<void>
   /** Whether it has calls of that gateway. */
   hasCallsOf(gateway: string): boolean
   /** Another process is this gateway now: new calls are for others. */
@@ -148,7 +151,7 @@ export class Cluster {
   /** Adopted gateways that have no calls left. */
   async #forget(): Promise<string[]> {
     const done = this.adopted.filter((gateway) => !this.#keeper.hasCallsOf(gateway))
-    for (const gateway of done) await this.#letGo(gateway)
+    for (const gateway of done) await this.#letGo(gateway, false)
     return done
   }
 
@@ -206,7 +209,7 @@ export class Cluster {
 
   async #giveBack(gateway: string): Promise<void> {
     this.#parts.log.info('the calls of a gateway that is back are given back', { gateway })
-    await this.#letGo(gateway)
+    await this.#letGo(gateway, false)
     await this.#step({ leave: [gateway] })
   }
 
@@ -221,14 +224,14 @@ export class Cluster {
     }
   }
 
-  async #letGo(gateway: string): Promise<void> {
+  async #letGo(gateway: string, isTaken: boolean): Promise<void> {
     this.#held.delete(gateway)
-    await this.#keeper.letGo(gateway)
+    await this.#keeper.letGo(gateway, isTaken)
   }
 
   async #lose(gateway: string): Promise<void> {
     this.#parts.log.warn('the calls of a gateway are in other hands', { gateway })
-    await this.#letGo(gateway)
+    await this.#letGo(gateway, true)
   }
 
   #replaced(): void {

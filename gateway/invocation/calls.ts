@@ -114,12 +114,17 @@ export class Calls {
     await Promise.all([...this.#live.values()].map((call) => call.freeze()))
   }
 
-  /** The calls of that gateway are another process's from now on, but for those that people talk on by way of this one: where these are is told. */
-  async letGo(gateway: string): Promise<void> {
+  /**
+   * The calls of that gateway are another process's from now on, but for those that people talk on by way of this one: where these are is told.
+   * @param isTaken that process has them already, and goes on with those of them, too, that the store knows of
+   */
+  async letGo(gateway: string, isTaken: boolean): Promise<void> {
+    const isOwn = gateway === this.#parts.gatewayId
     const calls = this.#callsOf(gateway)
-    const others = calls.filter((call) => call.context.finalStatus === 0 || call.isOthers)
+    const isLeft = (call: Call) => call.isOthers || (isTaken && !isOwn && call.suspension.isHanded)
+    const others = calls.filter((call) => call.context.finalStatus === 0 || isLeft(call))
     await Promise.all(others.map((call) => call.letGo()))
-    if (gateway === this.#parts.gatewayId) return
+    if (isOwn) return
     const answered = calls.filter((call) => call.dialogs.length > 0)
     await Promise.all(answered.map((call) => call.stay()))
   }

@@ -758,6 +758,31 @@ test('what changes in a call is written down again by a gateway that is back wit
   await pool.end()
 })
 
+test('an adopter that is cut off, while the gateway whose calls it has comes back, leaves them to that one', async () => {
+  const fragile = new FragileLink()
+  let processes = 0
+  const link: FragileLink['link'] = (store, clock) => (processes++ === 1 ? fragile.link(store, clock) : store)
+  const { pool, told } = await talking({ link })
+  const { w, alice, bob } = pool
+  await w.kill()
+  pool.to = B.address
+  await w.advance(80_000)
+  fragile.isAway = true
+  await w.advance(6000)
+  await pool.revive()
+  pool.to = A.address
+  await w.advance(5000)
+  await fragile.comesBack()
+  await w.advance(10_000)
+  assert.deepEqual([w.gateway.counts().dialogs, pool.b.gateway.counts().dialogs], [1, 0])
+  await alice.hangsUp()
+  assert.match(bob.received.at(-1)!.start, /^BYE/)
+  await w.advance(100_000)
+  assert.equal(told.length, 1)
+  w.errors.length = 0
+  await pool.end()
+})
+
 /** How often a phone was asked whether it knows its call. */
 function asked({ received }: Phone): number {
   return received.filter(({ isRequest, method }) => isRequest && method === 'INFO').length
