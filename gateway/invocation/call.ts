@@ -245,7 +245,8 @@ export class Call implements ProxyOwner {
     this.suspension.lost()
     this.changed()
     await this.written()
-    await elsewhere.tell(this)
+    // It may have ended meanwhile.
+    if (this.dialogs.length > 0) await elsewhere.tell(this)
   }
 
   get callId(): string {

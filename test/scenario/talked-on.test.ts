@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Call, SipRouter } from 'rouse'
+import { pause } from '../../functions/contract/clock.ts'
+import type { Store } from '../../functions/store/store.ts'
 import { CgratesStandIn } from '../support/cgrates.ts'
 import { eventWatcher, recordWatcher } from '../support/event-watcher.ts'
 import { FragileLink } from '../support/fragile-link.ts'
@@ -780,6 +782,36 @@ test('an adopter that is cut off, while the gateway whose calls it has comes bac
   await w.advance(100_000)
   assert.equal(told.length, 1)
   w.errors.length = 0
+  await pool.end()
+})
+
+test('a call that ends while it is handed over leaves nothing behind', async () => {
+  let processes = 0
+  const link: FragileLink['link'] = (store, clock) => {
+    if (processes++ !== 1) return store
+    return new Proxy(store, {
+      get: (_, name: keyof Store) => {
+        if (name !== 'suspend') return store[name]
+        return async (step: Parameters<Store['suspend']>[0]) => {
+          const missed = await store.suspend(step)
+          if (step.transaction.gateway === B.id) await pause(clock, 600)
+          return missed
+        }
+      },
+    })
+  }
+  const { pool, told } = await talking({ link })
+  const { w, alice } = pool
+  await w.kill()
+  pool.to = B.address
+  await w.advance(80_000)
+  const starting = w.start()
+  while ((await w.store.suspended(B.id)).length === 0) await w.advance(50)
+  await alice.hangsUp()
+  await w.advance(3000)
+  await starting
+  assert.equal(told.length, 1)
+  assert.deepEqual(await w.store.suspended(A.id), [])
   await pool.end()
 })
 
