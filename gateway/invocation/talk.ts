@@ -222,6 +222,7 @@ export class Talk implements DialogOwner, Doubted {
     const index = this.dialogs.indexOf(dialog)
     if (index < 0) return
     this.dialogs.splice(index, 1)
+    this.#call.changed()
     if (this.dialogs.length > 0) return
     // Whoever may still be there has not seen its end.
     if (this.isOthers) this.#bill()

@@ -5,6 +5,7 @@ import { pause } from '../../functions/contract/clock.ts'
 import type { Store } from '../../functions/store/store.ts'
 import { CgratesStandIn } from '../support/cgrates.ts'
 import { eventWatcher, recordWatcher } from '../support/event-watcher.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 import { FragileLink } from '../support/fragile-link.ts'
 import type { Phone } from '../support/phone.ts'
 import { type WorldOptions, world } from '../support/world.ts'
@@ -812,6 +813,25 @@ test('a call that ends while it is handed over leaves nothing behind', async () 
   await starting
   assert.equal(told.length, 1)
   assert.deepEqual(await w.store.suspended(A.id), [])
+  await pool.end()
+})
+
+test('a call whose end was told while a handler still thinks is not told once more by the next process', async () => {
+  const clock = new FakeClock()
+  const app = new SipRouter().invite('/:domain/:user', (call) => {
+    call.subscribe('dtmf', { callId: call.id }, 'thinks')
+    call.fork(call.contacts)
+  })
+  app.on('thinks', () => pause(clock, 2000))
+  const { pool, told } = await talking({ app, clock })
+  const { w, alice } = pool
+  await alice.presses('1')
+  await alice.hangsUp()
+  assert.deepEqual(told, ['gw-a caller 5'])
+  await w.kill()
+  await pool.revive()
+  await w.advance(100_000)
+  assert.deepEqual(told, ['gw-a caller 5'])
   await pool.end()
 })
 
