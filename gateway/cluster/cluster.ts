@@ -179,8 +179,9 @@ export class Cluster {
 
   /** Those that have gone long enough. */
   #lost(gone: readonly GatewayLease[], now: number): GatewayLease[] {
-    for (const known of this.#gone.keys()) if (!gone.some(({ gateway }) => gateway === known)) this.#gone.delete(known)
-    for (const { gateway } of gone) if (!this.#gone.has(gateway)) this.#gone.set(gateway, now)
+    const names = new Set(gone.map(({ gateway }) => gateway))
+    for (const gateway of this.#gone.keys()) if (!names.has(gateway)) this.#gone.delete(gateway)
+    for (const gateway of names) if (!this.#gone.has(gateway)) this.#gone.set(gateway, now)
     return gone.filter(({ gateway }) => now - this.#gone.get(gateway)! >= LOST_MS)
   }
 
@@ -194,7 +195,7 @@ export class Cluster {
     }
   }
 
-  /** Its lease says where it was, also while that is held here: whatever fails now, nobody adopts its calls. */
+  /** Their leases say what they said: when this comes to nothing these gateways have gone as before, and nobody takes them for one of his pool. */
   async #bury(leases: readonly GatewayLease[]): Promise<void> {
     const { id: holder, life } = this.#parts.self
     const { taken } = await this.#step({

@@ -15,7 +15,7 @@ export interface Verdict {
   peers: GatewayLease[]
   /** Of gateways whose calls are nobody's now, and could be this one's. */
   adoptable: GatewayLease[]
-  /** Of those whose calls are nobody's now, and could not be this one's. */
+  /** Of gateways whose calls are nobody's now, and could not be this one's. */
   gone: GatewayLease[]
   /** Adopted gateways that are back and want their calls. */
   wanted: string[]

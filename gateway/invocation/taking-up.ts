@@ -121,10 +121,13 @@ export class TakingUp {
 
   /** The transaction of a call that is talked on; a text says why there is none. */
   #answered({ request, flow }: Beginning): ServerTransaction | string {
+    const { transport } = this.#parts.hangup
     const read = readMessage(request)
-    const from = flowOf(flow, this.#parts.hangup.transport)
     if (!read.ok) return 'request: cannot be read'
-    return from ? answered(read.message, from) : 'flow: no listener to answer from'
+    // Nothing is said to the caller by it: it matters little that this gateway may have no listener of that transport.
+    const { transport: name, address: remoteAddress, port: remotePort } = flow
+    const unreachable = { transport: name, remoteAddress, remotePort, listener: transport.listeners[0]!, connection: 0 }
+    return answered(read.message, flowOf(flow, transport) ?? unreachable)
   }
 
   /** The caller's transaction; `over` when he has given up by now, any other text says why there is none. */

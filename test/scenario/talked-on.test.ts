@@ -8,7 +8,7 @@ import { eventWatcher, recordWatcher } from '../support/event-watcher.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { FragileLink } from '../support/fragile-link.ts'
 import type { Phone } from '../support/phone.ts'
-import { type WorldOptions, world } from '../support/world.ts'
+import { type World, type WorldOptions, world } from '../support/world.ts'
 import { A, B, CLUSTER, Pool, SHARED } from './pool.ts'
 
 /** A call that is talked on when its gateway dies or stops goes on with whoever has its calls next. */
@@ -834,6 +834,64 @@ test('a call whose end was told while a handler still thinks is not told once mo
   assert.deepEqual(told, ['gw-a caller 5'])
   await pool.end()
 })
+
+for (const trouble of [
+  'has no listener of the transport by which its caller has called',
+  'cannot read the store at first',
+])
+  test(`what a gateway leaves behind is told once by one that ${trouble}`, async () => {
+    const heard: string[] = []
+    const watcher = recordWatcher(({ attributes: { gateway, reason, duration } }) =>
+      heard.push(`${gateway} ${reason} ${duration}`),
+    )
+    const isStore = trouble.includes('store')
+    let failures = isStore ? 1 : 0
+    const link: FragileLink['link'] = (store, clock) =>
+      new Proxy(store, {
+        get: (_, name: keyof Store) => {
+          if (name !== 'suspended') return store[name]
+          return async (gateway: string) => {
+            if (gateway === A.id && clock.now() > 3_000_000 && failures-- > 0) throw new Error('the store is away')
+            return store.suspended(gateway)
+          }
+        },
+      })
+    const w: World = await world({
+      app: ringing,
+      link,
+      gateway: { id: A.id, cluster: { pool: 'east' } },
+      watchers: [watcher],
+    })
+    const tcp = {
+      transport: 'tcp',
+      address: B.address,
+      port: 5060,
+      advertisedHost: B.address,
+      advertisedPort: 5060,
+    } as const
+    const starting = w.process({
+      id: B.id,
+      cluster: { pool: 'west' },
+      address: B.address,
+      ...(isStore ? {} : { listeners: [tcp] }),
+    })
+    await w.advance(1500)
+    const b = await starting
+    const alice = await w.phone('alice')
+    const bob = await w.phone('bob')
+    await bob.registers()
+    await alice.invites('bob')
+    await bob.answers()
+    await w.advance(5000)
+    await w.kill()
+    await w.advance(7_400_000)
+    assert.deepEqual(heard, ['gw-b the gateway was lost 5'])
+    assert.equal(w.counters.get('adopted gateways'), 0)
+    assert.deepEqual(await w.store.suspended(A.id), [])
+    assert.equal(b.gateway.counts().calls, 0)
+    await b.stop()
+    await w.store.close()
+  })
 
 /** How often a phone was asked whether it knows its call. */
 function asked({ received }: Phone): number {
