@@ -196,6 +196,8 @@ export class Call implements ProxyOwner {
   /** Another process goes on with it as it is now. */
   async letGo(): Promise<void> {
     await this.freeze()
+    // What has ended meanwhile was told here.
+    if (this.context.finalStatus !== 0 && this.dialogs.length === 0) await this.suspension.writeAgain()
     if (this.#isFinished) return
     this.#isFinished = true
     this.note('in the hands of another gateway')

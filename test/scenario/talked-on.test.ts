@@ -786,35 +786,46 @@ test('an adopter that is cut off, while the gateway whose calls it has comes bac
   await pool.end()
 })
 
-test('a call that ends while it is handed over leaves nothing behind', async () => {
-  let processes = 0
-  const link: FragileLink['link'] = (store, clock) => {
-    if (processes++ !== 1) return store
-    return new Proxy(store, {
-      get: (_, name: keyof Store) => {
-        if (name !== 'suspend') return store[name]
-        return async (step: Parameters<Store['suspend']>[0]) => {
-          const missed = await store.suspend(step)
-          if (step.transaction.gateway === B.id) await pause(clock, 600)
-          return missed
-        }
-      },
-    })
-  }
-  const { pool, told } = await talking({ link })
-  const { w, alice } = pool
-  await w.kill()
-  pool.to = B.address
-  await w.advance(80_000)
-  const starting = w.start()
-  while ((await w.store.suspended(B.id)).length === 0) await w.advance(50)
-  await alice.hangsUp()
-  await w.advance(3000)
-  await starting
-  assert.equal(told.length, 1)
-  assert.deepEqual(await w.store.suspended(A.id), [])
-  await pool.end()
-})
+for (const [when, looksOnMs] of [
+  ['given back', 20_000],
+  ['handed over', 80_000],
+] as const)
+  test(`a call that ends while it is ${when}, by a store that is slow, is told once and leaves nothing behind`, async () => {
+    let processes = 0
+    let isWriting = false
+    const link: FragileLink['link'] = (store, clock) => {
+      if (processes++ !== 1) return store
+      return new Proxy(store, {
+        get: (_, name: keyof Store) => {
+          if (name !== 'suspend') return store[name]
+          return async (step: Parameters<Store['suspend']>[0]) => {
+            const missed = await store.suspend(step)
+            isWriting = true
+            await pause(clock, 3000)
+            isWriting = false
+            return missed
+          }
+        },
+      })
+    }
+    const { pool, told } = await talking({ link })
+    const { w, alice } = pool
+    await w.kill()
+    pool.to = B.address
+    await w.advance(looksOnMs)
+    if (looksOnMs < 60_000) await alice.sendsInDialog('UPDATE')
+    const starting = w.start()
+    await w.advance(50)
+    while (!isWriting) await w.advance(50)
+    await w.advance(2000)
+    await alice.hangsUp()
+    await w.advance(5000)
+    await starting
+    await w.advance(100_000)
+    assert.equal(told.length, 1)
+    assert.deepEqual(await w.store.suspended(A.id), [])
+    await pool.end()
+  })
 
 test('a call whose end was told while a handler still thinks is not told once more by the next process', async () => {
   const clock = new FakeClock()
