@@ -7,6 +7,7 @@ import { type CallKeeper, Cluster, type ClusterParts, joinCluster, socketsOf } f
 import { FlowTokens } from './cluster/flow-token.ts'
 import { HandOver } from './cluster/hand-over.ts'
 import { ALONE, LivePeers } from './cluster/peers.ts'
+import { Sight } from './cluster/sight.ts'
 import { Goodbyes } from './dialog/goodbyes.ts'
 import { ackOrphan, type HangupParts } from './dialog/hangup.ts'
 import { Reach } from './dialog/reach.ts'
@@ -235,6 +236,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     isOwnRoute: (route) => isOwnRoute(route, identity),
   }
   const goodbyes = membership && new Goodbyes(store, clock, () => count('store failures'))
+  const sight = membership && new Sight(store, () => count('store failures'))
   const farewells = new Farewells({ store, ids, timers, proxy, hangup, pusher, count, log })
   const callParts: CallParts = {
     gatewayId: options.id,
@@ -291,10 +293,17 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const inboxes = new Map<string, { close(): Promise<void> }>()
   const keeper: CallKeeper = {
     takeOver: async (gateway, hasLeft) => {
-      const [suspended, lastSeen] = await Promise.all([store.suspended(gateway), store.lastSeen(gateway)])
+      const seen = store.lastSeen(gateway)
+      const [suspended, lastSeen, followedUntil] = await Promise.all([
+        store.suspended(gateway),
+        seen,
+        sight?.of(gateway, seen) ?? seen,
+      ])
+      if (hasLeft || gateway === options.id) sight?.over(gateway)
+      else sight?.looksOn(gateway, followedUntil)
       // Requests that have come since the sockets were opened were not taken; the next ones find the calls of before a restart.
       transactions.serve(router)
-      calls.takeUp(suspended, { gateway, lastSeen, hasLeft })
+      calls.takeUp(suspended, { gateway, lastSeen, followedUntil, hasLeft })
       const inbox = await store.inbox(
         gateway,
         (deliveries) => calls.deliver(deliveries),

@@ -16,6 +16,8 @@ export interface TakenUp {
   rev: number
   /** Until when the other process was certainly alive, milliseconds since the epoch. */
   lastSeen: number
+  /** Until when it has certainly followed what was talked, milliseconds since the epoch. */
+  followedUntil: number
   /** That does not go on with it. */
   hasLeft: boolean
   /** How many were taken up before it. */

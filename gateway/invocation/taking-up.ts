@@ -14,6 +14,8 @@ export interface Predecessor {
   gateway: string
   /** See Store.lastSeen. */
   lastSeen: number
+  /** See Sight: no later than that. */
+  followedUntil: number
   /** It does not go on with any of them. */
   hasLeft: boolean
 }
@@ -115,7 +117,14 @@ export class TakingUp {
     count('answered calls lost')
     log.warn('a call was talked on when its gateway went for good', { callId: stored.callId })
     const call = this.#begin(stored, record, server)
-    takeUp(call, { ...record, jobs: [], works: [] }, { rev: stored.rev, lastSeen, hasLeft: true, order: 0 })
+    takeUp(
+      call,
+      { ...record, jobs: [], works: [] },
+      {
+        ...{ rev: stored.rev, lastSeen, followedUntil: lastSeen },
+        ...{ hasLeft: true, order: 0 },
+      },
+    )
     call.lost()
   }
 

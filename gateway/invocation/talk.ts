@@ -73,7 +73,10 @@ export class Talk implements DialogOwner, Doubted {
   }
 
   /** Goes on with what another process has followed. */
-  takeUp({ answeredAt, certainUntil, dialogs }: TalkState, { lastSeen, hasLeft, order }: Omit<TakenUp, 'rev'>): void {
+  takeUp(
+    { answeredAt, certainUntil, dialogs }: TalkState,
+    { followedUntil, hasLeft, order }: Omit<TakenUp, 'rev'>,
+  ): void {
     const { parts, request, gateway } = this.#call
     this.answeredAt = answeredAt
     const { transport } = parts.hangup
@@ -86,7 +89,7 @@ export class Talk implements DialogOwner, Doubted {
       this.dialogs.push(dialog)
     }
     parts.count('answered calls taken up')
-    const since = certainUntil ?? Math.max(answeredAt, lastSeen)
+    const since = certainUntil ?? Math.max(answeredAt, followedUntil)
     const isSettled = hasLeft || gateway === parts.gatewayId
     this.#doubt = new Doubt(this, parts, { since, isSettled, order })
     if (isSettled) this.#bill()

@@ -904,6 +904,25 @@ for (const trouble of [
     await w.store.close()
   })
 
+test('a gateway that is started again while its adopter looks on: what nobody has seen the end of is told up to when it was seen itself', async () => {
+  const standIn = new CgratesStandIn()
+  standIn.account('1001', 6000)
+  const { pool, told } = await talking({ app: billed, cgrates: { standIn } })
+  const { w, alice, bob } = pool
+  await w.kill()
+  await alice.vanish()
+  await bob.vanish()
+  pool.to = B.address
+  await w.advance(50_000)
+  await pool.revive()
+  await w.advance(900_000)
+  assert.equal(told.length, 1)
+  assert.match(told[0]!, /^gw-a nobody answers [2-5]$/)
+  const [record] = standIn.cdrs.values()
+  assert.match(told[0]!, new RegExp(` ${Math.round(record!.usageMs / 1000)}$`))
+  await pool.end()
+})
+
 /** How often a phone was asked whether it knows its call. */
 function asked({ received }: Phone): number {
   return received.filter(({ isRequest, method }) => isRequest && method === 'INFO').length
