@@ -5,6 +5,9 @@ import type { Dialog } from './dialog.ts'
 
 /** By then whoever has the calls of a gateway that has gone has taken them up. Milliseconds. */
 const KEPT_MS = 600_000
+/** Anybody can send a BYE of a dialog that there never was: so many are noted in that time, each with names of so many characters. */
+export const MOST = 20_000
+const LONGEST = 1024
 
 /** A BYE of a dialog that nobody followed. */
 export interface Goodbye {
@@ -19,6 +22,8 @@ export class Goodbyes {
   readonly #store: Pick<Store, 'remember' | 'recall'>
   readonly #clock: Clock
   readonly #failed: (error: unknown) => void
+  #noted = 0
+  #since = Number.NEGATIVE_INFINITY
 
   constructor(store: Pick<Store, 'remember' | 'recall'>, clock: Clock, failed: (error: unknown) => void) {
     this.#store = store
@@ -27,7 +32,10 @@ export class Goodbyes {
   }
 
   note({ callId, fromTag, toTag }: SipMessage): void {
-    const goodbye: Goodbye = { from: fromTag, at: this.#clock.now() }
+    const now = this.#clock.now()
+    if (now - this.#since >= KEPT_MS) [this.#since, this.#noted] = [now, 0]
+    if (callId.length + fromTag.length + toTag.length > LONGEST || ++this.#noted > MOST) return
+    const goodbye: Goodbye = { from: fromTag, at: now }
     this.#store.remember(keyOf(callId, fromTag, toTag), JSON.stringify(goodbye), KEPT_MS).catch(this.#failed)
   }
 
