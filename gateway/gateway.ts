@@ -303,7 +303,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       else sight?.looksOn(gateway, followedUntil)
       // Requests that have come since the sockets were opened were not taken; the next ones find the calls of before a restart.
       transactions.serve(router)
-      calls.takeUp(suspended, { gateway, lastSeen, followedUntil, hasLeft })
+      await calls.takeUp(suspended, { gateway, lastSeen, followedUntil, hasLeft })
       const inbox = await store.inbox(
         gateway,
         (deliveries) => calls.deliver(deliveries),

@@ -35,18 +35,19 @@ export class DialogTable {
     return this.#size
   }
 
-  /** Adds the dialog that a 2xx to an INVITE makes; one that is there already when the 2xx is repeated, or when there are too many. */
+  /**
+   * Adds the dialog that a 2xx to an INVITE makes.
+   * @returns that which is there already when the 2xx is repeated; `isFollowed` false: there are too many, and it is not in the table
+   */
   add(
     invite: SipMessage,
     answer: SipMessage,
     ends: { caller: Flow | undefined; callee: Flow | undefined; aor: string },
     owner: DialogOwner,
     now: number,
-  ): { dialog: Dialog; isNew: boolean } {
+  ): { dialog: Dialog; isNew: boolean; isFollowed: boolean } {
     const known = this.find(answer)
-    if (known) return { dialog: known.dialog, isNew: false }
-    const first = this.#byCallId.get(invite.callId)
-    if (first && lengthOf(first) >= MAX_OF_ONE_CALL) return { dialog: first, isNew: false }
+    if (known) return { dialog: known.dialog, isNew: false, isFollowed: true }
     const dialog = new Dialog({
       callId: invite.callId,
       caller: { tag: invite.fromTag, cseq: invite.cseq?.number ?? 0, flow: ends.caller, target: '' },
@@ -57,9 +58,11 @@ export class DialogTable {
       answerText: answer.text,
       owner,
     })
+    const first = this.#byCallId.get(invite.callId)
+    if (first && lengthOf(first) >= MAX_OF_ONE_CALL) return { dialog, isNew: true, isFollowed: false }
     dialog.sessionMs = sessionLifetime(answer)
     this.#insert(dialog, now)
-    return { dialog, isNew: true }
+    return { dialog, isNew: true, isFollowed: true }
   }
 
   /** Goes on with a dialog that another process has followed: its session lasts as if it had just been refreshed. @returns the one that is there already, or this */

@@ -14,6 +14,8 @@ const REMEMBERED = 100
 const SLICE_MS = 2
 /** Fewer than the datagrams a socket gives in one turn: what they are answered with must not pile up. */
 const SLICE_DELIVERIES = 16
+/** So many calls are written at once when they become this gateway's. */
+const MOVED_AT_ONCE = 64
 /** So many deliveries, and then what they set off, before the time is looked at. */
 const STEP = 4
 /** Microtasks after which in-process functions without I/O have answered and been obeyed. */
@@ -57,13 +59,13 @@ export class Calls {
   }
 
   /** Goes on with the calls that are this one's from now on, see TakingUp.goOn. */
-  takeUp(suspended: readonly SuspendedTransaction[], from: Predecessor): void {
+  async takeUp(suspended: readonly SuspendedTransaction[], from: Predecessor): Promise<void> {
     const known = new Set(suspended.map(({ id }) => id))
     // Answered ones that were followed here while they were somebody else's, and that the store knows nothing of: they have ended, or are, there.
     for (const call of this.#callsOf(from.gateway))
       if (call.isKept && call.suspension.isHanded && !known.has(call.id)) void call.letGo()
     for (const { id, rev } of suspended) this.#live.get(id)?.suspension.isAt(rev)
-    this.#takingUp.goOn(
+    await this.#takingUp.goOn(
       suspended.filter(({ id }) => !this.#live.has(id)),
       from,
     )
@@ -126,7 +128,8 @@ export class Calls {
     await Promise.all(others.map((call) => call.letGo()))
     if (isOwn) return
     const answered = calls.filter((call) => call.dialogs.length > 0)
-    await Promise.all(answered.map((call) => call.stay()))
+    for (let first = 0; first < answered.length; first += MOVED_AT_ONCE)
+      await Promise.all(answered.slice(first, first + MOVED_AT_ONCE).map((call) => call.stay()))
   }
 
   hasCallsOf(gateway: string): boolean {

@@ -49,9 +49,9 @@ export class Doubt {
   readonly #call: Doubted
   readonly #parts: DoubtParts
   #timer: TimerHandle | undefined
-  /** How long after the second look the ends are asked. */
+  /** How long after it is settled the ends are asked. */
   readonly #askMs: number
-  #hasLooked = false
+  #step: 'look' | 'settle' | 'ask' = 'look'
   #tries = 0
   #isHeard = false
   #isSettled: boolean
@@ -71,7 +71,7 @@ export class Doubt {
     this.since = since
     this.#isSettled = isSettled
     this.#look().catch(parts.onBug)
-    this.#askMs = DOUBT_MS - LOOK_MS + Math.floor(order / AT_ONCE) * NEXT_MS
+    this.#askMs = Math.floor(order / AT_ONCE) * NEXT_MS
     this.#start(LOOK_MS)
   }
 
@@ -92,18 +92,23 @@ export class Doubt {
 
   onTimer(): void {
     this.#timer = undefined
-    if (!this.#hasLooked) return this.#lookAgain()
-    const wasSettled = this.#isSettled
-    this.#isSettled = true
-    if (!wasSettled) this.#call.settled()
-    this.#tries++
-    this.#ask().catch(this.#parts.onBug)
+    if (this.#step === 'look') this.#lookAgain()
+    else if (this.#step === 'settle') this.#settle()
+    else this.#ask().catch(this.#parts.onBug)
   }
 
   #lookAgain(): void {
-    this.#hasLooked = true
+    this.#step = 'settle'
+    this.#start(DOUBT_MS - LOOK_MS)
     this.#look().catch(this.#parts.onBug)
+  }
+
+  #settle(): void {
+    this.#step = 'ask'
     this.#start(this.#askMs)
+    if (this.#isSettled) return
+    this.#isSettled = true
+    this.#call.settled()
   }
 
   /** A BYE may have passed by another gateway. */
@@ -116,6 +121,7 @@ export class Doubt {
   }
 
   async #ask(): Promise<void> {
+    this.#tries++
     const ends = this.#call.dialogs.flatMap((dialog) => [
       { dialog, party: dialog.caller },
       { dialog, party: dialog.callee },

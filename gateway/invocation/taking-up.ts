@@ -1,3 +1,4 @@
+import { pause } from '../../functions/contract/clock.ts'
 import type { SuspendedTransaction } from '../../functions/store/store.ts'
 import { flowOf } from '../proxy/state.ts'
 import { buildResponse, reasonPhrase, receivedOf } from '../sip/build.ts'
@@ -27,6 +28,9 @@ export interface TakingUpOwner {
   writeAgain(call: Call): void
 }
 
+/** After so long others have their turn: thousands of calls that are adopted must not hold up those that are here. Milliseconds. */
+const SLICE_MS = 5
+
 /** Calls that were suspended, or talked on, when the process that had them ended. */
 export class TakingUp {
   readonly #parts: CallParts
@@ -39,12 +43,18 @@ export class TakingUp {
 
   /**
    * Goes on with them. One that cannot be read costs only itself; the others are written down as they are now, so that whatever keeps track of
-   * what this process has written knows them.
+   * what this process has written knows them. Its own are taken up in one turn: no request comes between them.
    */
-  goOn(suspended: readonly SuspendedTransaction[], from: Predecessor): void {
+  async goOn(suspended: readonly SuspendedTransaction[], from: Predecessor): Promise<void> {
+    const { clock, gatewayId } = this.#parts
     let order = 0
+    let endsAt = clock.now() + SLICE_MS
     for (const stored of suspended) {
       if (this.#isOther(stored)) continue
+      if (from.gateway !== gatewayId && clock.now() >= endsAt) {
+        await pause(clock, 0)
+        endsAt = clock.now() + SLICE_MS
+      }
       const read = readRecord(stored.state)
       try {
         if (read.ok) this.#takeUp(stored, read.record, { ...from, order: order++ })

@@ -45,9 +45,10 @@ export class Talk implements DialogOwner, Doubted {
     const now = parts.clock.now()
     const flows = { caller: this.#callerFlow(), callee: flowTo(branch.transaction!.destination) }
     const ends = { ...flows, aor: branch.target.binding?.aor ?? '' }
-    const { dialog, isNew } = parts.dialogs.add(request, response, ends, this, now)
+    const { dialog, isNew, isFollowed } = parts.dialogs.add(request, response, ends, this, now)
+    if (!isFollowed) return this.#refuseToBill(dialog)
     if (!isNew) {
-      if (this.dialogs.includes(dialog) || dialog.callee.tag !== response.toTag) return
+      if (this.dialogs.includes(dialog)) return
       dialog.follow(this)
     }
     this.dialogs.push(dialog)
@@ -59,6 +60,11 @@ export class Talk implements DialogOwner, Doubted {
     charged?.begin(now)
     telling.note(`${branch.target.uri} has answered (${response.status})`)
     telling.publishCall('call.answered', response.status, response.reason)
+  }
+
+  /** One too many of its Call-ID to be followed: where somebody pays, nobody would see its end. */
+  #refuseToBill(dialog: Dialog): void {
+    if (this.#call.charged?.facts) hangUp(dialog, 'too many calls of one Call-ID', this.#call.parts.hangup)
   }
 
   /** Undefined while nobody talks. */
@@ -121,7 +127,8 @@ export class Talk implements DialogOwner, Doubted {
 
   endLeft(dialog: Dialog, party: Party, at: number): void {
     const end = party === dialog.caller ? 'caller' : 'callee'
-    if (this.#call.parts.dialogs.remove(dialog)) dialog.ended(200, '', end, at)
+    const endedAt = Math.max(at, this.answeredAt!)
+    if (this.#call.parts.dialogs.remove(dialog)) dialog.ended(200, '', end, endedAt)
   }
 
   /** Its BYE was not seen: that it is over is told to the other end, which may not know. */

@@ -197,6 +197,25 @@ describe('a call is authorized', () => {
     await over(all)
   })
 
+  test('but nobody talks unbilled: a call that is one too many of its Call-ID to be followed is hung up at once', async () => {
+    const all = await scene()
+    const { w, cgr, alice, bob } = all
+    cgr.account('1001', 100_000)
+    const call = async () => {
+      await alice.invites('bob', { callId: 'one-for-all' })
+      await bob.answers()
+      await w.advance(10)
+    }
+    for (let calls = 0; calls < 32; calls++) await call()
+    assert.equal(alice.received.some(isBye), false)
+    await call()
+    assert.deepEqual([alice.received.filter(isBye).length, bob.received.filter(isBye).length], [1, 1])
+    assert.match(alice.last(isBye).header('Reason'), /too many calls of one Call-ID/)
+    assert.equal(w.gateway.counts().dialogs, 32)
+    assert.equal(cgr.sessions.size, 32)
+    await w.stop()
+  })
+
   test('on its first way through the router, and billed, though it comes back and is routed once more', async () => {
     const app = routed(async (call) => {
       if (call.user === 'desk') return call.fork('sip:bob@10.0.0.11')

@@ -172,7 +172,7 @@ export class Phone {
 
   async invites(
     user: string,
-    options: { headers?: [string, string][]; domain?: string; uri?: string } = {},
+    options: { headers?: [string, string][]; domain?: string; uri?: string; callId?: string } = {},
   ): Promise<void> {
     const uri = options.uri ?? `sip:${user}@${options.domain ?? this.options.domain}`
     const invite = write({
@@ -182,7 +182,7 @@ export class Phone {
         ['Max-Forwards', '70'],
         ['From', `"${this.user}" <${this.aor}>;tag=from${++counter}`],
         ['To', `<${uri}>`],
-        ['Call-ID', `call-${this.options.name}-${++counter}`],
+        ['Call-ID', options.callId ?? `call-${this.options.name}-${++counter}`],
         ['CSeq', '1 INVITE'],
         ['Contact', `<${this.dialogContact}>${this.#dialogInstance}`],
         ...(options.headers ?? []),
