@@ -213,7 +213,10 @@ describe('a call is authorized', () => {
     assert.match(alice.last(isBye).header('Reason'), /too many calls of one Call-ID/)
     assert.equal(w.gateway.counts().dialogs, 32)
     assert.equal(cgr.sessions.size, 32)
-    await w.stop()
+    const stopped = w.stop()
+    await w.advance(1000)
+    await stopped
+    assert.equal(cgr.sessions.size, 0)
   })
 
   test('on its first way through the router, and billed, though it comes back and is routed once more', async () => {
