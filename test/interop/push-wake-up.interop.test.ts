@@ -58,7 +58,7 @@ for (const transport of ['udp', 'tcp'] as const) {
       const start = performance.now()
       await alice.calls(user, [step.invite(), PROGRESS, step.receives(480), step.ackFailure()])
       const waited = performance.now() - start
-      assert.ok(waited > 1_900 && waited < 4_000, `heard 480 after ${waited} ms; the example waits 2 s`)
+      assert.ok(waited > 4_900 && waited < 8_000, `heard 480 after ${waited} ms; the example waits 5 s`)
       await pushes.next(user)
     })
 
@@ -75,7 +75,7 @@ for (const transport of ['udp', 'tcp'] as const) {
       const { alice, user } = cast()
       const start = performance.now()
       await alice.calls(user, [step.invite(), step.receives(100), step.pauses(300), ...GIVES_UP])
-      assert.ok(performance.now() - start < 1_800, 'the 487 waited for the deadline')
+      assert.ok(performance.now() - start < 4_000, 'the 487 waited for the deadline')
     })
 
     it('two phones wake: both ring, one answers, the other is cancelled', async () => {
