@@ -22,7 +22,6 @@ export class Kept {
   readonly #parts: KeptParts
   /** By the call's id. */
   readonly #kept = new Map<string, Unwritten>()
-  readonly #releasing = new Set<Promise<unknown>>()
 
   /** @param prefix before the ids of these transactions */
   constructor(prefix: string, parts: KeptParts) {
@@ -33,11 +32,6 @@ export class Kept {
   /** Whether something in the store is such a record, of whichever gateway. */
   isOne({ id }: SuspendedTransaction): boolean {
     return id.startsWith(this.#prefix)
-  }
-
-  /** Whether it is one that is kept here. */
-  isHere({ id }: SuspendedTransaction): boolean {
-    return this.#kept.has(id.slice(this.#prefix.length))
   }
 
   /** Settles when the store has been given it; failures are tried again by themselves. */
@@ -71,28 +65,19 @@ export class Kept {
     if (!kept) return
     this.#kept.delete(id)
     this.#parts.writing.delete(kept)
-    void this.release({ id: this.#prefix + id, rev: REV })
+    void this.#release(this.#prefix + id)
   }
 
   /** Takes one out of the store, as often as that needs. @returns whether that has been done at once */
-  async release(record: Pick<SuspendedTransaction, 'id' | 'rev'>): Promise<boolean> {
+  async #release(transaction: string): Promise<boolean> {
     const { store, writing, failed } = this.#parts
-    const releasing = store.release(record.id, record.rev)
-    this.#releasing.add(releasing)
     try {
-      await releasing
+      await store.release(transaction, REV)
       return true
     } catch (error) {
       failed(error)
-      writing.add({ writeAgain: () => this.release(record) })
+      writing.add({ writeAgain: () => this.#release(transaction) })
       return false
-    } finally {
-      this.#releasing.delete(releasing)
     }
-  }
-
-  /** Settled once the store has heard, or cannot hear, of all that is over. */
-  async settled(): Promise<void> {
-    await Promise.allSettled(this.#releasing)
   }
 }
