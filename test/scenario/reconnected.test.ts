@@ -59,6 +59,29 @@ async function reconnects({ w, mobile }: Scene): Promise<void> {
   w.ladder.clear()
 }
 
+/** INFO, and then re-INVITE and ACK, of the desk come to the mobile, wherever that is. */
+async function isReached({ w, desk }: Scene, there: Phone): Promise<void> {
+  await desk.sendsInDialog('INFO')
+  await desk.sendsInDialog('INVITE')
+  await there.answers()
+  await ack(desk)
+  w.ladder.assert(`
+    0 desk -> gw INFO
+    0 gw -> mobile INFO
+    0 mobile -> gw 200 INFO
+    0 gw -> desk 200 INFO
+    0 desk -> gw INVITE
+    0 gw -> desk 100
+    0 gw -> mobile INVITE
+    0 mobile -> gw 180
+    0 gw -> desk 180
+    0 mobile -> gw 200 INVITE
+    0 gw -> desk 200 INVITE
+    0 desk -> gw ACK
+    0 gw -> mobile ACK
+  `)
+}
+
 async function quiet({ w }: Scene): Promise<void> {
   await w.assertQuiet()
   for (const engine of w.engines) assert.deepEqual([...engine.calls], [])
@@ -109,28 +132,10 @@ for (const end of ENDS) {
   test(`a ${end} that has reconnected gets INFO, and then re-INVITE and ACK, and is looked up once`, async () => {
     const { lookups, link } = counting()
     const scene = await talking(end, { link })
-    const { w, desk, mobile } = scene
+    const { desk, mobile } = scene
     await reconnects(scene)
     lookups.length = 0
-    await desk.sendsInDialog('INFO')
-    await desk.sendsInDialog('INVITE')
-    await mobile.answers()
-    await ack(desk)
-    w.ladder.assert(`
-      0 desk -> gw INFO
-      0 gw -> mobile INFO
-      0 mobile -> gw 200 INFO
-      0 gw -> desk 200 INFO
-      0 desk -> gw INVITE
-      0 gw -> desk 100
-      0 gw -> mobile INVITE
-      0 mobile -> gw 180
-      0 gw -> desk 180
-      0 mobile -> gw 200 INVITE
-      0 gw -> desk 200 INVITE
-      0 desk -> gw ACK
-      0 gw -> mobile ACK
-    `)
+    await isReached(scene, mobile)
     await desk.hangsUp()
     assert.equal(requestsTo(mobile, 'BYE'), 1)
     assert.deepEqual(lookups, [mobile.aor])
@@ -248,25 +253,7 @@ for (const end of ENDS) {
     await there.registers()
     w.ladder.clear()
     w.ladder.beginsNow()
-    await desk.sendsInDialog('INFO')
-    await desk.sendsInDialog('INVITE')
-    await there.answers()
-    await ack(desk)
-    w.ladder.assert(`
-      0 desk -> gw INFO
-      0 gw -> mobile INFO
-      0 mobile -> gw 200 INFO
-      0 gw -> desk 200 INFO
-      0 desk -> gw INVITE
-      0 gw -> desk 100
-      0 gw -> mobile INVITE
-      0 mobile -> gw 180
-      0 gw -> desk 180
-      0 mobile -> gw 200 INVITE
-      0 gw -> desk 200 INVITE
-      0 desk -> gw ACK
-      0 gw -> mobile ACK
-    `)
+    await isReached(scene, there)
     await w.publish('word', {})
     assert.equal(requestsTo(there, 'BYE'), 1)
     assert.equal(requestsTo(desk, 'BYE'), 1)
