@@ -7,6 +7,7 @@ import type { Trust } from '../contract/trust.ts'
 import { validateInvocation } from '../contract/validate.ts'
 import { readText } from './read-text.ts'
 import type { SipRouter } from './router.ts'
+import type { DispatchOptions } from './router-types.ts'
 
 export interface ServeOptions {
   // biome-ignore lint/suspicious/noExplicitAny: a router of any types is served alike.
@@ -124,16 +125,25 @@ async function invoked(path: string, asked: Asked, env: unknown, options: ServeO
   if (!invocation.ok) return problemReply(invocation.problem)
   const { data } = invocation.value
   if (sender.value && !(await isNew(sender.value.message, data.attempt, options))) return problemReply(REPLAYED)
-  const dispatched = {
-    env,
-    get signal() {
-      return asked.signal
-    },
-  }
-  const { status, body } = await router.dispatch(data.path ?? path, invocation.value, dispatched)
+  const { status, body } = await router.dispatch(data.path ?? path, invocation.value, new Dispatched(asked, env))
   if (status === 204) return signed(204, null, sender.value, now)
   if (status === 200) return signed(200, JSON.stringify(body), sender.value, now)
   return { status, headers: { 'content-type': 'application/problem+json' }, body: JSON.stringify(body) }
+}
+
+/** A class: each object that has a getter of its own costs an invocation more than its JSON does. */
+class Dispatched implements DispatchOptions {
+  readonly env: unknown
+  readonly #asked: Asked
+
+  constructor(asked: Asked, env: unknown) {
+    this.#asked = asked
+    this.env = env
+  }
+
+  get signal(): AbortSignal {
+    return this.#asked.signal
+  }
 }
 
 /** Who has sent a request, and how to sign what it gets; undefined when anybody may send. */
