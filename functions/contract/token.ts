@@ -1,4 +1,4 @@
-import { platformHmac } from './hmac.ts'
+import { fromBase64, platformHmac } from './hmac.ts'
 
 /** Whether what was given is the secret, in a time that says nothing about where it differs. */
 export type SecretCheck = (given: string) => boolean | Promise<boolean>
@@ -6,7 +6,9 @@ export type SecretCheck = (given: string) => boolean | Promise<boolean>
 /** Compares what both come to under one key, so that they have one length. */
 export function createSecretCheck(secret: string): SecretCheck {
   const hmac = platformHmac(new TextEncoder().encode(secret))
-  const expected = hmac.sign(secret)
+  const signed = hmac.sign(secret)
+  const read = (base64: string) => fromBase64(base64)!
+  const expected = signed instanceof Promise ? signed.then(read) : read(signed)
   return (given) =>
     expected instanceof Promise
       ? expected.then((octets) => hmac.isGenuine(octets, given))

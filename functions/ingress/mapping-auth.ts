@@ -1,6 +1,6 @@
-import { type Hmac, isSigned, type Octets, platformHmac } from '../contract/hmac.ts'
+import { fromBase64, type Hmac, isSigned, type Octets, platformHmac } from '../contract/hmac.ts'
 import type { Result } from '../contract/problem.ts'
-import { fromBase64, isRecent, MAX_SIGNATURES } from '../contract/sign.ts'
+import { isRecent, MAX_SIGNATURES } from '../contract/sign.ts'
 import { createSecretCheck } from '../contract/token.ts'
 import type { Incoming } from './incoming.ts'
 import type { Auth } from './mapping-rules.ts'
