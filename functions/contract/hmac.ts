@@ -1,15 +1,15 @@
-/** HMAC-SHA256 under one key. A message is what its parts are one after the other; a text is signed as UTF-8. */
+/** HMAC-SHA256 under one key, in base64. A message is what its parts are one after the other; a text is signed as UTF-8. */
 export interface Hmac {
-  /** In base64, with its padding. */
+  /** With its padding. */
   sign(...message: Message): string | Promise<string>
   /** In a time that says nothing about where `signature` differs. */
-  isGenuine(signature: Octets, ...message: Message): boolean | Promise<boolean>
+  isGenuine(signature: string, ...message: Message): boolean | Promise<boolean>
 }
 
 /** The same at once. */
 export interface SyncHmac extends Hmac {
   sign(...message: Message): string
-  isGenuine(signature: Octets, ...message: Message): boolean
+  isGenuine(signature: string, ...message: Message): boolean
 }
 
 export type Octets = Uint8Array<ArrayBuffer>
@@ -23,8 +23,10 @@ export function webHmac(key: Octets): Hmac {
   return {
     sign: async (...message) =>
       toBase64(new Uint8Array(await crypto.subtle.sign('HMAC', await imported, joined(message)))),
-    isGenuine: async (signature, ...message) =>
-      crypto.subtle.verify('HMAC', await imported, signature, joined(message)),
+    async isGenuine(signature, ...message) {
+      const octets = fromBase64(signature)
+      return octets !== undefined && crypto.subtle.verify('HMAC', await imported, octets, joined(message))
+    },
   }
 }
 
@@ -42,12 +44,15 @@ export function nodeHmac(key: Octets): SyncHmac {
   const { timingSafeEqual } = node!
   const digest = 'hash' in node! ? byDigests(key) : byObject(key)
   const own = Buffer.alloc(LENGTH)
+  // One more, to see what is longer.
+  const read = Buffer.alloc(LENGTH + 1)
+  const given = read.subarray(0, LENGTH)
   return {
     sign: (...message) => digest(message, 'base64'),
     isGenuine(signature, ...message) {
-      if (signature.length !== LENGTH) return false
+      if (read.write(signature, 'base64') !== LENGTH) return false
       own.write(digest(message, 'binary'), 'binary')
-      return timingSafeEqual(signature, own)
+      return timingSafeEqual(given, own)
     },
   }
 }
@@ -55,7 +60,7 @@ export function nodeHmac(key: Octets): SyncHmac {
 /** Whether one of `signatures` is that of one of `keys`. */
 export async function isSigned(
   keys: readonly Hmac[],
-  signatures: readonly Octets[],
+  signatures: readonly string[],
   ...message: Message
 ): Promise<boolean> {
   for (const key of keys) {
@@ -128,7 +133,7 @@ function joined(message: Message): Octets {
   return octets
 }
 
-function toBase64(octets: Octets): string {
+export function toBase64(octets: Octets): string {
   return btoa(String.fromCharCode.apply(null, octets as unknown as number[]))
 }
 

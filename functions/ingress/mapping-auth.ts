@@ -1,4 +1,4 @@
-import { fromBase64, type Hmac, isSigned, type Octets, platformHmac } from '../contract/hmac.ts'
+import { fromBase64, type Hmac, isSigned, platformHmac, toBase64 } from '../contract/hmac.ts'
 import type { Result } from '../contract/problem.ts'
 import { isRecent, MAX_SIGNATURES } from '../contract/sign.ts'
 import { createSecretCheck } from '../contract/token.ts'
@@ -65,7 +65,7 @@ function hmacCheck(
 ): SenderCheck {
   const keys = keysOf(secrets)
   const { prefix = '', signs = '{body}', time } = auth
-  const decode = auth.encoding === 'hex' ? fromHex : fromBase64
+  const decode = auth.encoding === 'hex' ? base64OfHex : (base64: string) => base64
   return async ({ header, body }, now) => {
     const seconds = time === undefined ? '' : (header(time.toLowerCase()) ?? '')
     if (time !== undefined && !isRecent(seconds, now)) return outOfTime(time)
@@ -74,7 +74,7 @@ function hmacCheck(
     const parts = (header(auth.header.toLowerCase()) ?? '').split(/[, ]+/, MAX_SIGNATURES)
     const given = parts.filter((part) => part.startsWith(prefix)).map((part) => decode(part.slice(prefix.length)))
     const [before = '', after = ''] = signs.replace('{time}', seconds).split('{body}')
-    return judged(sender, await isSigned(keys, readable(given), before, read.value.octets, after), auth.header)
+    return judged(sender, await isSigned(keys, given, before, read.value.octets, after), auth.header)
   }
 }
 
@@ -87,18 +87,13 @@ function stripeCheck(name: string, sender: Sender, secrets: readonly string[]): 
     const parts = (header(name.toLowerCase()) ?? '').split(/, */, 2 * MAX_SIGNATURES).map((part) => part.split('=', 2))
     const time = parts.find(([key]) => key === 't')?.[1] ?? ''
     if (!isRecent(time, now)) return outOfTime(name)
-    const given = parts.filter(([key]) => key === 'v1').map(([, hex = '']) => fromHex(hex))
-    const signatures = readable(given.slice(0, MAX_SIGNATURES))
-    return judged(sender, await isSigned(keys, signatures, `${time}.`, read.value.octets), name)
+    const given = parts.filter(([key]) => key === 'v1').map(([, hex = '']) => base64OfHex(hex))
+    return judged(sender, await isSigned(keys, given.slice(0, MAX_SIGNATURES), `${time}.`, read.value.octets), name)
   }
 }
 
 function keysOf(secrets: readonly string[]): Hmac[] {
   return secrets.map((secret) => platformHmac(encoder.encode(secret)))
-}
-
-function readable(given: readonly (Octets | undefined)[]): Octets[] {
-  return given.filter((octets) => octets !== undefined)
 }
 
 function judged(sender: Sender, isGenuine: boolean, header: string): Result<Sender> {
@@ -111,7 +106,8 @@ function outOfTime(header: string): Result<never> {
   return unauthorized(`${header}: expected a time that is at most five minutes off`)
 }
 
-function fromHex(text: string): Octets | undefined {
-  if (!/^([0-9a-f]{2})+$/i.test(text)) return undefined
-  return Uint8Array.from(text.match(/../g)!, (pair) => Number.parseInt(pair, 16))
+/** '' for what is none, and so no signature. */
+function base64OfHex(text: string): string {
+  if (!/^([0-9a-f]{2})+$/i.test(text)) return ''
+  return toBase64(Uint8Array.from(text.match(/../g)!, (pair) => Number.parseInt(pair, 16)))
 }

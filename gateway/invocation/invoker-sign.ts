@@ -1,5 +1,5 @@
-import { nodeHmac, type Octets, type SyncHmac } from '../../functions/contract/hmac.ts'
-import { isRecent, MAX_SIGNATURES } from '../../functions/contract/sign.ts'
+import { nodeHmac, type SyncHmac } from '../../functions/contract/hmac.ts'
+import { isRecent, readSignatures } from '../../functions/contract/sign.ts'
 
 /** Signs one message: the value of `webhook-signature`, one `v1,<base64>` for each live key. */
 export type Sign = (id: string, timestampSeconds: number, body: Uint8Array) => string
@@ -30,7 +30,8 @@ export function createSignatures(secret: string): Signatures {
     isGenuine({ id, timestamp, signature }, body, now) {
       if (!isRecent(timestamp, now)) return false
       const given = readSignatures(signature)
-      return keys.some((key) => given.some((each) => key.isGenuine(each, `${id}.${timestamp}.`, body)))
+      const before = `${id}.${timestamp}.`
+      return keys.some((key) => given.some((each) => key.isGenuine(each, before, body)))
     },
   }
 }
@@ -38,11 +39,6 @@ export function createSignatures(secret: string): Signatures {
 /** See Signatures. */
 export function createSign(secret: string): Sign {
   return createSignatures(secret).sign
-}
-
-function readSignatures(header: string): Octets[] {
-  const versioned = header.split(' ', MAX_SIGNATURES).filter((part) => part.startsWith('v1,'))
-  return versioned.map((part) => Buffer.from(part.slice(3), 'base64'))
 }
 
 function keyOf(secret: string): SyncHmac {
