@@ -49,6 +49,8 @@ export interface CallFacts {
 
 /** A location that an event brings spares a look-up, unless the event is older than this. Milliseconds. */
 const FRESH_MS = 2000
+/** RFC 3261 17.2.1. */
+const TRYING_MS = 200
 const NOBODY: readonly never[] = []
 const NOWHERE: Location = { bindings: [], at: '' }
 export const RETRY_LATER: { headers: [string, string][] } = { headers: [['Retry-After', '10']] }
@@ -130,6 +132,7 @@ export class Call implements ProxyOwner {
 
   /** Asks the function that has a route for the request. */
   start(): void {
+    this.#tryingSoon()
     this.invocations.enqueue({ id: this.newJobId(), type: 'sip.request', path: this.path })
   }
 
@@ -138,6 +141,7 @@ export class Call implements ProxyOwner {
    * 8599 5.6.2), but not to be asked what they can do.
    */
   async startWithoutFunction(): Promise<void> {
+    this.#tryingSoon()
     this.context.hold()
     await this.locate()
     this.parts.store.settle?.(this.location)
@@ -146,6 +150,24 @@ export class Call implements ProxyOwner {
     if (this.isLocal && method !== 'INVITE' && method !== 'OPTIONS')
       void this.parts.waker.wake(everyBinding(this.location), { context: this.context })
     this.context.release()
+  }
+
+  /** Of an INVITE whose answer takes longer the caller hears that it is under way (RFC 3261 17.2.1). */
+  #tryingSoon(): void {
+    if (this.context.isInvite) this.parts.timers.start(TRYING_MS, this, 'trying')
+  }
+
+  /**
+   * Until then the caller repeats his INVITE, and whoever has the place of a gateway that is gone begins with that. From then on there is
+   * no repeat: what was asked is written down first, so that somebody goes on with it.
+   */
+  async #trying(): Promise<void> {
+    if (!this.context.isOpen || this.context.server.lastResponse !== undefined) return
+    if (this.parts.callsOutlive) {
+      if (this.invocations.isAsking) this.suspension.keep()
+      await this.written()
+    }
+    this.context.trying()
   }
 
   /** Reads where the callee is. While nobody can say, the call goes on by what was known before. */
@@ -166,7 +188,7 @@ export class Call implements ProxyOwner {
   routeByLocation(): void {
     if (!this.isLocal) this.context.respondLocally(404)
     else if (!this.isLocated) this.#giveUp()
-    else this.context.fork(this.location.bindings.map(bindingTarget), { mode: 'by-q' })
+    else this.fork(this.location.bindings.map(bindingTarget), { mode: 'by-q' })
   }
 
   get rev(): number {
@@ -402,6 +424,7 @@ export class Call implements ProxyOwner {
 
   /** Forks, and tells who is woken by it which call that is. */
   fork(targets: readonly Target[], policy: ForkPolicy): void {
+    this.context.trying()
     if (!this.#wakes?.size) return void this.context.fork(targets, policy)
     const set = { ...policy.headers?.set, 'Push-Call-ID': this.id }
     this.context.fork(targets, { ...policy, headers: { ...policy.headers, set } })
@@ -414,7 +437,7 @@ export class Call implements ProxyOwner {
     this.#suspension?.nobodyCanCome(aor)
     if (!this.#haltTimer) return
     this.parts.timers.stop(this.#haltTimer)
-    this.onTimer()
+    this.#haltIsOver()
   }
 
   /** BYE to both ends of an answered call; a final response and CANCEL while it still rings. */
@@ -438,7 +461,12 @@ export class Call implements ProxyOwner {
     this.#haltTimer = this.parts.timers.start(ms, this, 'halt')
   }
 
-  onTimer(): void {
+  onTimer(kind: 'halt' | 'trying'): void {
+    if (kind === 'trying') void this.#trying()
+    else this.#haltIsOver()
+  }
+
+  #haltIsOver(): void {
     this.note('the halt is over')
     this.#haltTimer = undefined
     this.context.stopWaiting()

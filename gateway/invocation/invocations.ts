@@ -64,6 +64,11 @@ export class Invocations {
     return this.#isBusy && this.#beganOpen && !this.#call.context.isOpen
   }
 
+  /** The function thinks: after a restart it is asked again. */
+  get isAsking(): boolean {
+    return this.#asked !== undefined
+  }
+
   /** How many there have been. */
   get count(): number {
     return this.#seq
@@ -171,6 +176,7 @@ export class Invocations {
       await perform(call, result.answer.actions, job.event)
     } else if (result.kind === 'none' && job.type === 'sip.request') call.routeByLocation()
     else if (result.kind === 'failed') call.invocationFailed(job, result.problem.code)
+    context.trying()
     // What the answer has armed was written, and with it that there is an answer.
     if (call.rev !== rev) return
     // Until it is written what the phones say to it, the record leads to the same question, and so to the same branches.

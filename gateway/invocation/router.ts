@@ -92,7 +92,6 @@ export class RequestRouter implements ServerUser {
     if (routes.edge !== undefined) return this.#routeAlongFlow(request, server)
     if (this.drains !== 'nothing') return this.#sendElsewhere(request, server)
     const facts: CallFacts = { routes, digest, received, ...this.#subject(request, uri) }
-    if (method === 'INVITE') server.respond(buildResponse(request, 100, 'Trying', { received }), 100)
     if (manifest.routes(method)) this.#calls.begin(server, facts).start()
     else if (method === 'REGISTER') void this.#register(request, server)
     else if (method === 'OPTIONS' && this.#isForUs(uri)) this.#answerOptions(server)

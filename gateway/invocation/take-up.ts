@@ -41,6 +41,8 @@ export function takeUp(call: Call, { at, context, ...record }: CallRecord, { rev
   call.suspension.takeUp(record, rev)
   if (record.haltUntil !== undefined) call.halt(Math.max(GRACE_MS, record.haltUntil - call.parts.clock.now()))
   takeUpContext(call.context, record.proxy, call.parts.hangup.transport)
+  // The record is older than what was sent since: if he has not heard it, he does now.
+  call.context.trying()
   if (record.talk) call.takeUpTalk(record.talk, from)
   if (record.formerly) call.formerly = record.formerly
   call.invocations.takeUp(record.answered, record.jobs)

@@ -164,6 +164,12 @@ export class ProxyContext {
     return this.branches.some((branch) => branch.isLive)
   }
 
+  /** Unless the caller has heard something already, he hears that his INVITE is under way, and repeats it no more. */
+  trying(): void {
+    if (!this.isInvite || this.finalStatus !== 0 || this.server.lastResponse !== undefined) return
+    this.server.respond(buildResponse(this.request, 100, reasonPhrase(100), { received: this.received }), 100)
+  }
+
   /** Keeps the transaction open although every branch has failed. Each hold needs one `release`. */
   hold(): void {
     this.#holds++

@@ -26,7 +26,6 @@ test('reply: a provisional response goes out and the call goes on; the later fin
   await alice.invites('bob')
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> alice 182
     0 gw -> alice 183

@@ -47,8 +47,8 @@ test('by q, which is the default: equal q in parallel, the next group when all o
   await mobile.answers()
   w.ladder.assert(`
     10 alice -> gw INVITE bob
-    10 gw -> alice 100
     10 gw -> function /invite/example.com/bob
+    10 gw -> alice 100
     10 gw -> tablet INVITE bob
     10 tablet -> gw 180
     10 gw -> desk INVITE bob
@@ -90,8 +90,8 @@ test('sequential with ringFor: each in turn, cancelled when its time is over; th
   await w.advance(9000)
   w.ladder.assert(`
     10 alice -> gw INVITE bob
-    10 gw -> alice 100
     10 gw -> function /invite/example.com/bob
+    10 gw -> alice 100
     10 gw -> tablet INVITE bob
     10 tablet -> gw 180
     10 gw -> alice 180

@@ -118,7 +118,6 @@ test('send: a MESSAGE of its own to a URI, with from, headers and a body in UTF-
   await alice.invites('bob')
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> carol MESSAGE carol
     0 carol -> gw 200 MESSAGE

@@ -154,8 +154,8 @@ test('a named handler waits as well: it is resumed itself, and the route is not 
   await w.publish('confirmed', { call })
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
+    0 gw -> alice 100
     0 gw -> bob INVITE bob
     0 bob -> gw 180
     0 gw -> alice 180

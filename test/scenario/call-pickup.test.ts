@@ -24,7 +24,6 @@ test("carol dials *8bob: her INVITE ends with 480, the call that rings at bob co
   await carol.answers()
   w.ladder.assert(`
     2000 carol -> gw INVITE *8bob
-    2000 gw -> carol 100
     2000 gw -> function /invite/example.com/*8bob
     2000 gw -> carol 480 INVITE
     2000 carol -> gw ACK
@@ -102,7 +101,6 @@ test('nothing rings at bob: carol hears 480, and nobody else anything', async ()
   await carol.invites('*8bob')
   w.ladder.assert(`
     0 carol -> gw INVITE *8bob
-    0 gw -> carol 100
     0 gw -> function /invite/example.com/*8bob
     0 gw -> carol 480 INVITE
     0 carol -> gw ACK

@@ -24,8 +24,8 @@ test('every user of the domain may register and be called, with the durations th
   await bob.hangsUp()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
+    0 gw -> alice 100
     0 gw -> bob INVITE bob
     0 bob -> gw 180
     0 gw -> alice 180
@@ -53,7 +53,6 @@ test('a call wakes the phone that sleeps, and hears 480 when it does not come', 
   await alice.hangsUp()
   w.ladder.assert(`
     0 alice -> gw INVITE carol
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/carol
     0 gw -> push urn:uuid:carol
     0 gw -> alice 182
@@ -96,7 +95,6 @@ test('a call or a message to a user of another domain is 404: this is no open re
   await alice.invites('*43bob', { domain: 'elsewhere.example' })
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/elsewhere.example/bob
     0 gw -> alice 404 INVITE
     0 alice -> gw ACK
@@ -104,7 +102,6 @@ test('a call or a message to a user of another domain is 404: this is no open re
     0 gw -> function /message/elsewhere.example/bob
     0 gw -> alice 404 MESSAGE
     0 alice -> gw INVITE *43bob
-    0 gw -> alice 100
     0 gw -> function /invite/elsewhere.example/*43bob
     0 gw -> alice 404 INVITE
     0 alice -> gw ACK
@@ -226,8 +223,8 @@ test('*43bob shows the linear form: ring bob, push and wait, then 480', async ()
   await w.advance(7000)
   w.ladder.assert(`
     0 alice -> gw INVITE *43bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/*43bob
+    0 gw -> alice 100
     0 gw -> bob INVITE bob
     0 bob -> gw 180
     0 gw -> alice 180

@@ -60,7 +60,6 @@ test('a call that wakes a phone is one timeline: messages with the ends they had
     ),
     [
       'tcp alice -> gw INVITE',
-      'tcp gw -> alice 100 INVITE',
       'invocation /invite/example.com/carol sip.request answer subscribe,subscribe,push,fork,halt',
       'tcp gw -> alice 182 INVITE',
       'udp gw -> carol INVITE',

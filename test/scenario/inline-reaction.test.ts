@@ -28,7 +28,6 @@ test('REGISTER sets off the late INVITE with no invocation at all', async () => 
   await phone.answers()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
     0 gw -> alice 182

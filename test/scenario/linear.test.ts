@@ -25,8 +25,8 @@ test('the desk phone answers: the function is asked again, has nothing to do, an
   await desk.answers()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
+    0 gw -> alice 100
     0 gw -> desk INVITE bob
     0 desk -> gw 180
     0 gw -> alice 180
@@ -50,8 +50,8 @@ test('the desk phone is silent for 15 s: it is cancelled, the phone is pushed, r
   await phone.answers()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
+    0 gw -> alice 100
     0 gw -> desk INVITE bob
     0 desk -> gw 180
     0 gw -> alice 180
@@ -84,8 +84,8 @@ test('nobody answers and nobody comes: after 15 s and 25 s the call goes to the 
   await voicemail.answers()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
+    0 gw -> alice 100
     0 gw -> desk INVITE bob
     0 desk -> gw 180
     0 gw -> alice 180
@@ -117,8 +117,8 @@ test('the desk phone declines: the wait for the phone begins at once', async () 
   await phone.answers()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
+    0 gw -> alice 100
     0 gw -> desk INVITE bob
     0 desk -> gw 180
     0 gw -> alice 180

@@ -56,8 +56,8 @@ test('offer before the INVITE, answer before the 200, delete at the BYE; each en
   await bob.hangsUp()
   w.ladder.assert(`
        0 alice -> gw INVITE bob
-       0 gw -> alice 100
        0 gw -> function /invite/example.com/bob
+       0 gw -> alice 100
        0 gw -> rtpengine offer
        0 gw -> bob INVITE bob
        0 bob -> gw 180
@@ -489,8 +489,8 @@ test('CANCEL while the offer is outstanding: 487, no INVITE goes out, and what t
   await engine.releases()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
+    0 gw -> alice 100
     0 gw -> rtpengine offer
     0 alice -> gw CANCEL
     0 gw -> alice 200 CANCEL

@@ -65,8 +65,8 @@ test('a REGISTER between the snapshot and the moment the wait is stored resumes 
   await w.advance(1000)
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
+    200 gw -> alice 100
     600 phone -> gw REGISTER
     600 gw -> phone 200 REGISTER
     1000 gw -> push urn:uuid:phone

@@ -147,28 +147,6 @@ test('a call that is talked on when its gateway dies goes on, and ends, by way o
   await pool.end()
 })
 
-test('a call that was being routed when its gateway died begins anew when its INVITE is repeated', async () => {
-  const slow = new SipRouter().invite('/:domain/:user', async (call) => {
-    await new Promise((resolve) => setImmediate(resolve))
-    call.fork(call.contacts)
-  })
-  const pool = await Pool.start(slow)
-  const { w, alice, bob } = pool
-  await bob.registers()
-  const inviting = alice.invites('bob')
-  await w.kill()
-  await inviting
-  pool.to = B.address
-  await w.advance(500)
-  await alice.retransmits()
-  await w.advance(0)
-  await bob.answers()
-  assert.equal(alice.finalStatus, 200)
-  await alice.hangsUp()
-  await pool.revive()
-  await pool.end()
-})
-
 test('what rang when its gateway died is answered through the one that has adopted it', async () => {
   const pool = await Pool.start(halted)
   const { w, alice, bob } = pool

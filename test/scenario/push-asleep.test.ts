@@ -33,7 +33,6 @@ test('the function that calls it finds no contact, its push wakes it, and it rin
   await bob.answers()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:bob
     0 gw -> alice 182

@@ -19,7 +19,6 @@ test('the old contact refuses: nothing is final before the wake, and the phone i
   await phone.answers()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
     0 gw -> alice 182
@@ -54,7 +53,6 @@ test('the old contact is a black hole: its branch is given up when the phone reg
   await phone.answers()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
     0 gw -> alice 182
@@ -86,7 +84,6 @@ test('the old contact is a black hole and the phone never comes: 480 at the dead
   await w.advance(30_000)
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
     0 gw -> alice 182
@@ -109,7 +106,6 @@ test('the TCP connection of the old contact is dead: nothing is final before the
   await phone.answers()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
     0 gw -> alice 182
@@ -138,7 +134,6 @@ test('the TCP connection of the old contact is dead and the phone never comes: 4
   await w.advance(30_000)
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
     0 gw -> alice 182

@@ -21,7 +21,6 @@ test('the woken phone is the only one and declines: the caller hears 486 at once
   await phone.declines(486)
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
     0 gw -> alice 182

@@ -35,7 +35,6 @@ test('a REGISTER that only refreshes wakes the call as well as a new one (RFC 85
   await phone.answers()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
     0 gw -> alice 182

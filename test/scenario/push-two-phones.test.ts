@@ -25,7 +25,6 @@ test('two phones wake: the first answers, the second is cancelled with a Reason 
   await one.answers()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:two
     0 gw -> push urn:uuid:one
@@ -120,7 +119,6 @@ test('the first phone declines while the second sleeps: the call goes on, and th
   await two.answers()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:two
     0 gw -> push urn:uuid:one

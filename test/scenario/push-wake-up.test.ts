@@ -32,7 +32,6 @@ test('the tablet rings at once, the sleeping phone joins when it registers and a
   await phone.answers()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
     0 gw -> alice 182
@@ -87,8 +86,8 @@ test('nobody has ever registered: the caller hears 480 when the wait is over (RF
   await w.advance(30_000)
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
+    0 gw -> alice 100
     30000 gw -> alice 480 INVITE
     30000 alice -> gw ACK
   `)
@@ -108,8 +107,8 @@ test('nobody has ever registered: a phone that comes online in time is rung (RFC
   await alice.hangsUp()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
+    0 gw -> alice 100
     29999 bob -> gw REGISTER
     29999 gw -> bob 200 REGISTER
     29999 gw -> function /on/late-fork subscription.matched
@@ -139,7 +138,6 @@ test('the phone never comes: 480 exactly at the deadline, and a REGISTER after i
   await phone.wakes()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
     0 gw -> alice 182
@@ -161,7 +159,6 @@ test('the caller hangs up first: 200 to CANCEL, 487 at once, and a later REGISTE
   await phone.wakes()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
     0 gw -> alice 182
@@ -216,7 +213,6 @@ test('an INVITE that is repeated while the call waits is absorbed: no second inv
   await phone.answers()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
     0 gw -> alice 182

@@ -63,7 +63,6 @@ test('the phone wakes over TCP: the late INVITE comes on the connection of its R
   await phone.hangsUp()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
     0 gw -> alice 182
@@ -119,7 +118,6 @@ test("the caller's connection dies while the call waits: what the phone answers 
   w.ladder.assert(
     `
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
     0 gw -> alice 182
@@ -201,8 +199,8 @@ test('the desk answers while the function is being told that its time is over: t
   await w.advance(5000)
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
+    0 gw -> alice 100
     0 gw -> desk INVITE bob
     0 desk -> gw 180
     0 gw -> alice 180

@@ -48,8 +48,9 @@ test('a deadline that passes while the gateway is down: the call times out after
   await w.advance(1000)
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
+    0 gw -> alice 100
+    15000 gw -> alice 100
     15250 gw -> function /invite/example.com/bob wait.timed_out
     15250 gw -> alice 480 INVITE
     15250 alice -> gw ACK
@@ -336,25 +337,6 @@ test('a named handler is invoked after a restart, once for each event, with the 
     ['hello', 'end'],
   ])
   assert.equal(alice.finalStatus, 486)
-  await end(w)
-})
-
-test('a call whose function was being asked for the first time is lost until the caller repeats the INVITE, which starts it anew', async () => {
-  const clock = new FakeClock()
-  const slow = {
-    fetch: async (request: Request, env?: unknown) => {
-      if (request.method === 'POST') await new Promise<void>((resolve) => clock.after(1000, resolve))
-      return telling.fetch(request, env)
-    },
-  }
-  const { w, alice } = await started(telling, { app: slow, clock })
-  await alice.invites('bob')
-  await w.advance(500)
-  await w.restart()
-  assert.equal(w.gateway.counts().calls, 0)
-  await alice.retransmits()
-  await w.advance(12_000)
-  assert.equal(alice.finalStatus, 480)
   await end(w)
 })
 

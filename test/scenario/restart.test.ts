@@ -68,10 +68,10 @@ test('a call that waits for a phone goes on after a restart: the phone registers
   await alice.hangsUp()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
     0 gw -> alice 182
+    4000 gw -> alice 100
     5000 phone -> gw REGISTER
     5000 gw -> phone 200 REGISTER
     5000 gw -> function /invite/example.com/bob wait.resumed
@@ -104,8 +104,8 @@ test('a linear handler comes back to where it was: its journal survives, and not
   await phone.answers()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
+    0 gw -> alice 100
     0 gw -> desk INVITE bob
     0 desk -> gw 180
     0 gw -> alice 180
@@ -370,7 +370,7 @@ test('a caller on TCP, whose connection went with the gateway, is answered over 
   await phone.answers()
   assert.deepEqual(
     [...heard.matchAll(/^SIP\/2.0 \d+/gm)].map(([line]) => line),
-    ['SIP/2.0 182', 'SIP/2.0 180', 'SIP/2.0 200'],
+    ['SIP/2.0 100', 'SIP/2.0 182', 'SIP/2.0 180', 'SIP/2.0 200'],
   )
   await phone.hangsUp()
   await end(w)

@@ -118,7 +118,6 @@ test('a call that comes while the store is away waits in memory: its phone is pu
   await phone.answers()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
     0 gw -> function /invite/example.com/bob
     0 gw -> push urn:uuid:phone
     0 gw -> alice 182
@@ -340,7 +339,7 @@ test('each answer of the store takes 300 ms: every step of a call is later by th
   await phone.answers()
   w.ladder.assert(`
     0 alice -> gw INVITE bob
-    0 gw -> alice 100
+    200 gw -> alice 100
     300 gw -> function /invite/example.com/bob
     600 gw -> push urn:uuid:phone
     600 gw -> alice 182

@@ -56,8 +56,8 @@ test('a REGISTER on one gateway wakes the call that waits on the other', async (
   const at = start + 3000
   w.ladder.assert(`
     ${start} alice -> gw INVITE bob
-    ${start} gw -> alice 100
     ${start} gw -> function /invite/example.com/bob
+    ${start} gw -> alice 100
     ${at} bob -> gw-b REGISTER
     ${at} gw-b -> bob 200 REGISTER
     ${at} gw -> function /invite/example.com/bob wait.resumed
