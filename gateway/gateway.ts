@@ -3,7 +3,15 @@ import type { RouseEvent } from '../functions/contract/events.ts'
 import type { Binding, Store } from '../functions/store/store.ts'
 import { everyBinding } from '../functions/store/whereabouts.ts'
 import type { Charging } from './cgrates/charging.ts'
-import { type CallKeeper, Cluster, type ClusterParts, joinCluster, socketsOf } from './cluster/cluster.ts'
+import {
+  BEAT_MS,
+  type CallKeeper,
+  Cluster,
+  type ClusterParts,
+  holdOwnLease,
+  joinCluster,
+  socketsOf,
+} from './cluster/cluster.ts'
 import { FlowTokens } from './cluster/flow-token.ts'
 import { HandOver } from './cluster/hand-over.ts'
 import { ALONE, LivePeers } from './cluster/peers.ts'
@@ -78,6 +86,8 @@ export interface GatewayOptions {
 
 /** How often a gateway that is to stop looks whether it may. Milliseconds. */
 const DRAIN_STEP_MS = 100
+/** What it takes at most to go on with one call of a process before, which is done with all of them in one turn. */
+const TAKE_UP_MS = 0.5
 
 /** Everything that is not pure comes in: time, chance, sockets, the store, the functions. */
 export interface GatewayParts {
@@ -299,6 +309,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
         seen,
         sight?.of(gateway, seen) ?? seen,
       ])
+      const takesMs = suspended.length * TAKE_UP_MS
+      if (membership && gateway === options.id && takesMs > BEAT_MS) await holdOwnLease(membership.parts, takesMs)
       if (hasLeft || gateway === options.id) sight?.over(gateway)
       else sight?.looksOn(gateway, followedUntil)
       // Requests that have come since the sockets were opened were not taken; the next ones find the calls of before a restart.

@@ -32,7 +32,7 @@ export interface CallKeeper {
 }
 
 export interface ClusterParts {
-  store: Store
+  store: Pick<Store, 'leases'>
   clock: Clock
   self: Self
   /** Becomes the secret of all gateways unless they have one. */
@@ -48,8 +48,10 @@ export class Cluster {
   readonly #parts: ClusterParts
   readonly #peers: LivePeers
   readonly #keeper: CallKeeper
-  /** Gateways whose calls are in this one's hands. */
+  /** Gateways whose calls are in this one's hands, also while they come and while they are given back. */
   readonly #held = new Set<string>()
+  /** Of gateways whose calls come or go: settled when they have. That may be thousands, and leases are renewed meanwhile. */
+  readonly #moving = new Map<string, Promise<void>>()
   #isReplaced = false
   #isCertain = true
   #isLeaving = false
@@ -60,7 +62,9 @@ export class Cluster {
   #steadySince: number | undefined
   #seenAt = Number.NEGATIVE_INFINITY
   /** Since when gateways are seen to have lapsed that this one cannot act for. */
-  readonly #gone = new Map<string, number>()
+  readonly #gone = new Spells()
+  /** Since when gateways are seen to have lapsed that are back, and about to take their calls. */
+  readonly #awaited = new Spells()
   #timer: Timer | undefined
   #beating: Promise<void> = Promise.resolve()
 
@@ -108,6 +112,7 @@ export class Cluster {
     this.#isOver = true
     this.#timer?.cancel()
     await this.#beating
+    await Promise.all(this.#moving.values())
     const leave = [...this.#held]
     this.#held.clear()
     try {
@@ -130,10 +135,10 @@ export class Cluster {
     try {
       const forget = await this.#forget()
       const { taken, seen } = await this.#step({ take: this.#wanted(), forget })
-      await this.#compare(taken)
+      this.#compare(taken)
       await this.#follow(seen)
       this.#hasFailed = false
-      this.#isCertain = this.#held.has(this.#parts.self.id)
+      this.#isCertain = this.#hasInHand(this.#parts.self.id)
     } catch (error) {
       this.#isCertain = false
       this.#steadySince = undefined
@@ -150,16 +155,20 @@ export class Cluster {
 
   /** Adopted gateways that have no calls left. */
   async #forget(): Promise<string[]> {
-    const done = this.adopted.filter((gateway) => !this.#keeper.hasCallsOf(gateway))
-    for (const gateway of done) await this.#letGo(gateway, false)
+    const isDone = (gateway: string) => this.#hasInHand(gateway) && !this.#keeper.hasCallsOf(gateway)
+    const done = this.adopted.filter(isDone)
+    for (const gateway of done) {
+      this.#held.delete(gateway)
+      await this.#keeper.letGo(gateway, false)
+    }
     return done
   }
 
   /** What was held and is not any more, or the other way round. */
-  async #compare(taken: readonly string[]): Promise<void> {
+  #compare(taken: readonly string[]): void {
     const { id } = this.#parts.self
-    for (const gateway of this.#held) if (!taken.includes(gateway)) await this.#lose(gateway)
-    if (taken.includes(id) && !this.#held.has(id)) await this.#takeOver(id, false)
+    for (const gateway of this.#held) if (!taken.includes(gateway)) this.#lose(gateway)
+    if (taken.includes(id) && !this.#held.has(id)) this.#takeOver(id, false)
   }
 
   async #follow(seen: readonly SeenLease[]): Promise<void> {
@@ -170,19 +179,14 @@ export class Cluster {
     const verdict = judge(self, seen, now - this.#steadySince, LEASE_MS)
     this.#peers.update(verdict.peers)
     if (verdict.isReplaced && !this.#isReplaced) this.#replaced()
-    for (const gateway of verdict.wanted) await this.#giveBack(gateway)
+    for (const gateway of verdict.wanted) if (this.#hasInHand(gateway)) this.#giveBack(gateway)
     if (this.#isOver) return
-    if (verdict.adoptable.length > 0) await this.#adopt(verdict.adoptable)
-    const lost = this.#lost(verdict.gone, now)
+    const awaited = verdict.adoptable.filter(({ isWanted }) => isWanted)
+    const overdue = this.#awaited.lasting(awaited, now, LEASE_MS)
+    const adoptable = verdict.adoptable.filter((lease) => !lease.isWanted || overdue.includes(lease))
+    if (adoptable.length > 0) await this.#adopt(adoptable)
+    const lost = this.#gone.lasting(verdict.gone, now, LOST_MS)
     if (lost.length > 0) await this.#bury(lost)
-  }
-
-  /** Those that have gone long enough. */
-  #lost(gone: readonly GatewayLease[], now: number): GatewayLease[] {
-    const names = new Set(gone.map(({ gateway }) => gateway))
-    for (const gateway of this.#gone.keys()) if (!names.has(gateway)) this.#gone.delete(gateway)
-    for (const gateway of names) if (!this.#gone.has(gateway)) this.#gone.set(gateway, now)
-    return gone.filter(({ gateway }) => now - this.#gone.get(gateway)! >= LOST_MS)
   }
 
   async #adopt(leases: readonly GatewayLease[]): Promise<void> {
@@ -191,7 +195,7 @@ export class Cluster {
       if (!taken.includes(gateway)) continue
       this.#parts.count('adopted gateways')
       this.#parts.log.warn('the calls of a gateway that has gone are adopted', { gateway })
-      await this.#takeOver(gateway, isLeaving)
+      this.#takeOver(gateway, isLeaving)
     }
   }
 
@@ -208,31 +212,47 @@ export class Cluster {
     await this.#step({ forget: taken })
   }
 
-  async #giveBack(gateway: string): Promise<void> {
+  /** The lease goes last: until then nobody else goes on with what is still on its way. */
+  #giveBack(gateway: string): void {
     this.#parts.log.info('the calls of a gateway that is back are given back', { gateway })
-    await this.#letGo(gateway, false)
-    await this.#step({ leave: [gateway] })
+    this.#move(gateway, async () => {
+      await this.#keeper.letGo(gateway, false)
+      this.#held.delete(gateway)
+      await this.#step({ leave: [gateway] })
+    })
   }
 
   /** What fails is tried again: its own calls with the next beat, those of another one when the lease, not renewed, has lapsed once more. */
-  async #takeOver(gateway: string, hasLeft: boolean): Promise<void> {
+  #takeOver(gateway: string, hasLeft: boolean): void {
     this.#held.add(gateway)
-    try {
-      await this.#keeper.takeOver(gateway, hasLeft)
-    } catch (error) {
-      this.#held.delete(gateway)
-      throw error
-    }
+    this.#move(gateway, async () => {
+      try {
+        await this.#keeper.takeOver(gateway, hasLeft)
+      } catch (error) {
+        this.#held.delete(gateway)
+        throw error
+      }
+    })
   }
 
-  async #letGo(gateway: string, isTaken: boolean): Promise<void> {
-    this.#held.delete(gateway)
-    await this.#keeper.letGo(gateway, isTaken)
-  }
-
-  async #lose(gateway: string): Promise<void> {
+  #lose(gateway: string): void {
     this.#parts.log.warn('the calls of a gateway are in other hands', { gateway })
-    await this.#letGo(gateway, true)
+    this.#held.delete(gateway)
+    this.#move(gateway, () => this.#keeper.letGo(gateway, true))
+  }
+
+  /** One move of the calls of a gateway after the other. */
+  #move(gateway: string, act: () => Promise<void>): void {
+    const before = this.#moving.get(gateway) ?? Promise.resolve()
+    const moved = before
+      .then(act)
+      .catch((error) => this.#failed(error))
+      .finally(() => this.#moving.get(gateway) === moved && this.#moving.delete(gateway))
+    this.#moving.set(gateway, moved)
+  }
+
+  #hasInHand(gateway: string): boolean {
+    return this.#held.has(gateway) && !this.#moving.has(gateway)
   }
 
   #replaced(): void {
@@ -258,6 +278,19 @@ export class Cluster {
     if (this.#hasFailed) return
     this.#hasFailed = true
     this.#parts.log.warn('the leases of the gateways could not be renewed', { error: String(error) })
+  }
+}
+
+/** For how long leases have been seen in some state, without a gap. */
+class Spells {
+  readonly #since = new Map<string, number>()
+
+  /** Of `leases`, which are all that are in that state now, those that have been for `ms`. */
+  lasting<Lease extends GatewayLease>(leases: readonly Lease[], now: number, ms: number): Lease[] {
+    const names = new Set(leases.map(({ gateway }) => gateway))
+    for (const gateway of this.#since.keys()) if (!names.has(gateway)) this.#since.delete(gateway)
+    for (const gateway of names) if (!this.#since.has(gateway)) this.#since.set(gateway, now)
+    return leases.filter(({ gateway }) => now - this.#since.get(gateway)! >= ms)
   }
 }
 
@@ -294,6 +327,12 @@ export async function joinCluster(parts: ClusterParts): Promise<string> {
     if (isFirst) log.info('another gateway has this one’s calls, and is asked for them', { gateway })
     await pause(clock, BEAT_MS / 4)
   }
+}
+
+/** Keeps this gateway's own lease while it does nothing else for so long. */
+export async function holdOwnLease(parts: ClusterParts, forMs: number): Promise<void> {
+  const { id: gateway, life, pool, sockets } = parts.self
+  await leaseStep(parts, { take: [{ gateway, holder: gateway, life, pool, sockets }], ttlMs: LEASE_MS + forMs })
 }
 
 function leaseStep({ store, self, secret }: ClusterParts, step: Partial<LeaseStep>): ReturnType<Store['leases']> {

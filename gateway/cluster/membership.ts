@@ -14,7 +14,7 @@ export interface Verdict {
   /** Others that are alive. */
   peers: GatewayLease[]
   /** Of gateways whose calls are nobody's now, and could be this one's. */
-  adoptable: GatewayLease[]
+  adoptable: SeenLease[]
   /** Of gateways whose calls are nobody's now, and could not be this one's. */
   gone: GatewayLease[]
   /** Adopted gateways that are back and want their calls. */

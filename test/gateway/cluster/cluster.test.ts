@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { pause } from '../../../functions/contract/clock.ts'
+import { createMemoryStore } from '../../../functions/store/memory.ts'
+import type { Store } from '../../../functions/store/store.ts'
+import { Cluster, type ClusterParts, joinCluster } from '../../../gateway/cluster/cluster.ts'
+import { FlowTokens } from '../../../gateway/cluster/flow-token.ts'
+import { LivePeers } from '../../../gateway/cluster/peers.ts'
+import { silentLog } from '../../../gateway/observe/log.ts'
+import { CountingIds, FakeClock } from '../../support/fake-clock.ts'
+
+/** Whose calls are whose while they move, which may take longer than a lease. */
+
+/** Longer than a lease, and than two. */
+const LONG_MS = 12_000
+
+interface Member {
+  cluster: Cluster
+  /** Whose calls it has, as far as they have come. */
+  readonly has: Set<string>
+  die(): void
+}
+
+class Stage {
+  readonly clock = new FakeClock()
+  readonly ids = new CountingIds()
+  readonly store: Store = createMemoryStore({ clock: this.clock, ids: this.ids })
+  /** What has become of calls, in order: `b takes c`. */
+  readonly told: string[] = []
+  takeMs = 0
+  letGoMs = 0
+  #isBroken = false
+
+  /** Its calls are its own when it has joined. */
+  async starts(name: string): Promise<Member> {
+    let isDead = false
+    const leases: Store['leases'] = (step) => {
+      if (isDead) return new Promise(() => {})
+      return this.#isBroken ? Promise.reject(new Error('away')) : this.store.leases(step)
+    }
+    const self = { id: name, life: this.ids.next('life'), pool: 'east', sockets: [] }
+    const parts: ClusterParts = {
+      store: { leases },
+      clock: this.clock,
+      self,
+      secret: 's',
+      count: () => {},
+      log: silentLog,
+    }
+    await this.#until(joinCluster(parts))
+    const has = new Set([name])
+    const cluster = new Cluster(parts, new LivePeers('east', [], new FlowTokens('s')), {
+      takeOver: async (gateway) => {
+        this.told.push(`${name} takes ${gateway}`)
+        if (this.takeMs > 0) await pause(this.clock, this.takeMs)
+        has.add(gateway)
+        this.told.push(`${name} has ${gateway}`)
+      },
+      letGo: async (gateway, isTaken) => {
+        this.told.push(`${name} lets go of ${gateway}${isTaken ? ', which is taken' : ''}`)
+        if (this.letGoMs > 0) await pause(this.clock, this.letGoMs)
+        has.delete(gateway)
+        this.told.push(`${name} is without ${gateway}`)
+      },
+      bury: async () => {},
+      hasCallsOf: (gateway) => has.has(gateway),
+      replaced: () => {},
+    })
+    await this.#until(cluster.start())
+    return { cluster, has, die: () => (isDead = true) }
+  }
+
+  /** The store cannot be asked for leases for so long. */
+  async away(ms: number): Promise<void> {
+    this.#isBroken = true
+    await this.clock.advance(ms)
+    this.#isBroken = false
+  }
+
+  async #until<T>(work: Promise<T>): Promise<T> {
+    let isDone = false
+    void work.finally(() => (isDone = true))
+    while (!isDone) await this.clock.advance(250)
+    return work
+  }
+}
+
+/** C has died, and A or B is about to notice. */
+async function dying(): Promise<{ stage: Stage; a: Member; b: Member }> {
+  const stage = new Stage()
+  const [a, b, c] = [await stage.starts('a'), await stage.starts('b'), await stage.starts('c')]
+  await stage.clock.advance(7000)
+  c.die()
+  return { stage, a, b }
+}
+
+test('calls that take longer than a lease to come are adopted once, and cost nobody his own', async () => {
+  const { stage } = await dying()
+  stage.takeMs = LONG_MS
+  await stage.clock.advance(3 * LONG_MS)
+  assert.equal(stage.told.length, 2)
+  assert.match(stage.told.join(), /^([ab]) takes c,\1 has c$/)
+})
+
+test('calls that take longer than a lease to go are given back whole: nobody goes on with them before', async () => {
+  const { stage } = await dying()
+  await stage.clock.advance(8000)
+  stage.told.length = 0
+  stage.letGoMs = LONG_MS
+  const back = stage.starts('c')
+  await back
+  assert.match(stage.told.join(), /^([ab]) lets go of c,\1 is without c$/)
+  await stage.clock.advance(LONG_MS)
+  assert.equal(stage.told.length, 2)
+})
+
+test('calls that are wanted back while they still come are given back when they have come', async () => {
+  const { stage } = await dying()
+  stage.takeMs = LONG_MS
+  await stage.clock.advance(8000)
+  assert.equal(stage.told.length, 1)
+  await stage.starts('c')
+  assert.match(stage.told.join(), /^([ab]) takes c,\1 has c,\1 lets go of c,\1 is without c$/)
+})
+
+test('a gateway whose own calls were taken is certain of them once they have come back', async () => {
+  const stage = new Stage()
+  const a = await stage.starts('a')
+  await stage.starts('b')
+  await stage.clock.advance(7000)
+  assert.equal(a.cluster.isCertain, true)
+  // B takes A's lease, as after a time when A could not renew it.
+  const lease = { gateway: 'a', holder: 'b', life: 'life-of-b', pool: 'east', sockets: [] }
+  const step = { life: 'life-of-b', isStart: true, leave: [], forget: [], ttlMs: 1500, secret: 's' }
+  stage.takeMs = LONG_MS
+  await stage.away(6000)
+  const { taken } = await stage.store.leases({ ...step, take: [lease] })
+  assert.deepEqual(taken, ['a'])
+  await stage.clock.advance(1000)
+  assert.equal(a.cluster.isCertain, false)
+  await stage.clock.advance(LONG_MS - 1000)
+  assert.equal(a.cluster.isCertain, false)
+  await stage.clock.advance(3000)
+  assert.equal(a.cluster.isCertain, true)
+  assert.deepEqual(stage.told.slice(-2), ['a takes a', 'a has a'])
+})
+
+test('who leaves while calls still come leaves them when they have come', async () => {
+  const { stage, a, b } = await dying()
+  stage.takeMs = LONG_MS
+  await stage.clock.advance(8000)
+  const adopter = stage.told[0]!.startsWith('a') ? a : b
+  let hasLeft = false
+  void adopter.cluster.leave().then(() => (hasLeft = true))
+  await stage.clock.advance(1000)
+  assert.equal(hasLeft, false)
+  await stage.clock.advance(LONG_MS)
+  assert.equal(hasLeft, true)
+})
