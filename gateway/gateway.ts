@@ -337,10 +337,9 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       router.drains = 'by refusal'
     },
   }
-  await keeper.takeOver(options.id, true)
-  registrar.start()
   if (membership) cluster = new Cluster(membership.parts, membership.peers, keeper)
-  await cluster?.start()
+  await (cluster ? cluster.start() : keeper.takeOver(options.id, true))
+  registrar.start()
   if (membership) counters.gauge('peers', () => membership.peers.size)
 
   return {

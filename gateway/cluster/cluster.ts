@@ -91,10 +91,21 @@ export class Cluster {
     return [...this.#held].filter((gateway) => gateway !== this.#parts.self.id)
   }
 
-  /** Sees who else is there, and goes on looking. */
+  /**
+   * Goes on with the calls of the process before, sees who else is there, and goes on looking.
+   * @throws Error when its calls cannot be had now
+   */
   async start(): Promise<void> {
-    await this.#beat()
-    this.#later()
+    const taken = this.#takeOver(this.#parts.self.id, true)
+    this.#goOn()
+    await this.#beating
+    try {
+      await taken
+    } catch (error) {
+      this.#isOver = true
+      this.#timer?.cancel()
+      throw error
+    }
   }
 
   /** Tells the others that this gateway is about to leave. By the end, after `limitMs` at the latest, those that are alive have seen it. */
@@ -168,7 +179,7 @@ export class Cluster {
   #compare(taken: readonly string[]): void {
     const { id } = this.#parts.self
     for (const gateway of this.#held) if (!taken.includes(gateway)) this.#lose(gateway)
-    if (taken.includes(id) && !this.#held.has(id)) this.#takeOver(id, false)
+    if (taken.includes(id) && !this.#held.has(id)) void this.#takeOver(id, false)
   }
 
   async #follow(seen: readonly SeenLease[]): Promise<void> {
@@ -180,7 +191,8 @@ export class Cluster {
     this.#peers.update(verdict.peers)
     if (verdict.isReplaced && !this.#isReplaced) this.#replaced()
     for (const gateway of verdict.wanted) if (this.#hasInHand(gateway)) this.#giveBack(gateway)
-    if (this.#isOver) return
+    // Its own calls come first.
+    if (this.#isOver || !this.#hasInHand(self.id)) return
     const awaited = verdict.adoptable.filter(({ isWanted }) => isWanted)
     const overdue = this.#awaited.lasting(awaited, now, LEASE_MS)
     const adoptable = verdict.adoptable.filter((lease) => !lease.isWanted || overdue.includes(lease))
@@ -195,7 +207,7 @@ export class Cluster {
       if (!taken.includes(gateway)) continue
       this.#parts.count('adopted gateways')
       this.#parts.log.warn('the calls of a gateway that has gone are adopted', { gateway })
-      this.#takeOver(gateway, isLeaving)
+      void this.#takeOver(gateway, isLeaving)
     }
   }
 
@@ -215,7 +227,7 @@ export class Cluster {
   /** The lease goes last: until then nobody else goes on with what is still on its way. */
   #giveBack(gateway: string): void {
     this.#parts.log.info('the calls of a gateway that is back are given back', { gateway })
-    this.#move(gateway, async () => {
+    void this.#move(gateway, async () => {
       await this.#keeper.letGo(gateway, false)
       this.#held.delete(gateway)
       await this.#step({ leave: [gateway] })
@@ -223,9 +235,9 @@ export class Cluster {
   }
 
   /** What fails is tried again: its own calls with the next beat, those of another one when the lease, not renewed, has lapsed once more. */
-  #takeOver(gateway: string, hasLeft: boolean): void {
+  #takeOver(gateway: string, hasLeft: boolean): Promise<void> {
     this.#held.add(gateway)
-    this.#move(gateway, async () => {
+    return this.#move(gateway, async () => {
       try {
         await this.#keeper.takeOver(gateway, hasLeft)
       } catch (error) {
@@ -238,17 +250,18 @@ export class Cluster {
   #lose(gateway: string): void {
     this.#parts.log.warn('the calls of a gateway are in other hands', { gateway })
     this.#held.delete(gateway)
-    this.#move(gateway, () => this.#keeper.letGo(gateway, true))
+    void this.#move(gateway, () => this.#keeper.letGo(gateway, true))
   }
 
-  /** One move of the calls of a gateway after the other. */
-  #move(gateway: string, act: () => Promise<void>): void {
+  /** One move of the calls of a gateway after the other. A failure is told, whether anybody waits or not. */
+  #move(gateway: string, act: () => Promise<void>): Promise<void> {
     const before = this.#moving.get(gateway) ?? Promise.resolve()
-    const moved = before
-      .then(act)
+    const move = before.then(act)
+    const moved = move
       .catch((error) => this.#failed(error))
       .finally(() => this.#moving.get(gateway) === moved && this.#moving.delete(gateway))
     this.#moving.set(gateway, moved)
+    return move
   }
 
   #hasInHand(gateway: string): boolean {

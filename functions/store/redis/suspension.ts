@@ -76,17 +76,23 @@ export class RedisSuspension {
     })
   }
 
-  suspended(gateway: string, now: number): Promise<SuspendedTransaction[]> {
+  /** Thousands of calls may take longer than an operation has: each part of them is one. */
+  async suspended(gateway: string, now: number): Promise<SuspendedTransaction[]> {
     const key = this.#keys.suspended(gateway)
+    const ids = await this.#commands.operation('suspended', async (run) => {
+      const [found] = await run([(p) => p.zrange(key, `(${now}`, '+inf', { byScore: true })])
+      return found as string[]
+    })
+    const found: SuspendedTransaction[] = []
+    for (let first = 0; first < ids.length; first += READ_AT_ONCE)
+      found.push(...(await this.#transactions(ids.slice(first, first + READ_AT_ONCE))))
+    return found.filter((one) => one.gateway === gateway && one.expiresAt > now)
+  }
+
+  #transactions(ids: readonly string[]): Promise<SuspendedTransaction[]> {
     return this.#commands.operation('suspended', async (run) => {
-      const [ids] = (await run([(p) => p.zrange(key, `(${now}`, '+inf', { byScore: true })])) as [string[]]
-      const found: SuspendedTransaction[] = []
-      for (let first = 0; first < ids.length; first += READ_AT_ONCE) {
-        const keys = ids.slice(first, first + READ_AT_ONCE).map((id) => this.#keys.transaction(id))
-        const records = (await run(keys.map((each) => (p) => p.hget(each, 'data')))) as (string | null)[]
-        found.push(...records.flatMap((record) => (record === null ? [] : [JSON.parse(record)])))
-      }
-      return found.filter((one) => one.gateway === gateway && one.expiresAt > now)
+      const records = await run(ids.map((id) => (p) => p.hget(this.#keys.transaction(id), 'data')))
+      return records.flatMap((record) => (record === null ? [] : [JSON.parse(record as string)]))
     })
   }
 

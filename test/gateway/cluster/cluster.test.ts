@@ -25,11 +25,18 @@ class Stage {
   readonly clock = new FakeClock()
   readonly ids = new CountingIds()
   readonly store: Store = createMemoryStore({ clock: this.clock, ids: this.ids })
-  /** What has become of calls, in order: `b takes c`. */
-  readonly told: string[] = []
+  /** What has become of whose calls, in order: `b takes c`, `a has a`. */
+  readonly all: string[] = []
   takeMs = 0
+  /** The calls cannot be had. */
+  fails = false
   letGoMs = 0
   #isBroken = false
+
+  /** Of calls that are somebody else's. */
+  get told(): string[] {
+    return this.all.filter((line) => line[0] !== line.at(-1))
+  }
 
   /** Its calls are its own when it has joined. */
   async starts(name: string): Promise<Member> {
@@ -48,19 +55,21 @@ class Stage {
       log: silentLog,
     }
     await this.#until(joinCluster(parts))
-    const has = new Set([name])
+    const has = new Set<string>()
+    const tell = (what: string, gateway: string) => this.all.push(`${name} ${what} ${gateway}`)
     const cluster = new Cluster(parts, new LivePeers('east', [], new FlowTokens('s')), {
       takeOver: async (gateway) => {
-        this.told.push(`${name} takes ${gateway}`)
+        tell('takes', gateway)
+        if (this.fails) throw new Error('away')
         if (this.takeMs > 0) await pause(this.clock, this.takeMs)
         has.add(gateway)
-        this.told.push(`${name} has ${gateway}`)
+        tell('has', gateway)
       },
       letGo: async (gateway, isTaken) => {
-        this.told.push(`${name} lets go of ${gateway}${isTaken ? ', which is taken' : ''}`)
+        tell(isTaken ? 'has lost' : 'lets go of', gateway)
         if (this.letGoMs > 0) await pause(this.clock, this.letGoMs)
         has.delete(gateway)
-        this.told.push(`${name} is without ${gateway}`)
+        tell('is without', gateway)
       },
       bury: async () => {},
       hasCallsOf: (gateway) => has.has(gateway),
@@ -79,7 +88,8 @@ class Stage {
 
   async #until<T>(work: Promise<T>): Promise<T> {
     let isDone = false
-    void work.finally(() => (isDone = true))
+    const done = () => (isDone = true)
+    void work.then(done, done)
     while (!isDone) await this.clock.advance(250)
     return work
   }
@@ -105,7 +115,7 @@ test('calls that take longer than a lease to come are adopted once, and cost nob
 test('calls that take longer than a lease to go are given back whole: nobody goes on with them before', async () => {
   const { stage } = await dying()
   await stage.clock.advance(8000)
-  stage.told.length = 0
+  stage.all.length = 0
   stage.letGoMs = LONG_MS
   const back = stage.starts('c')
   await back
@@ -142,7 +152,25 @@ test('a gateway whose own calls were taken is certain of them once they have com
   assert.equal(a.cluster.isCertain, false)
   await stage.clock.advance(3000)
   assert.equal(a.cluster.isCertain, true)
-  assert.deepEqual(stage.told.slice(-2), ['a takes a', 'a has a'])
+  assert.deepEqual(stage.all.slice(-4), ['a has lost a', 'a is without a', 'a takes a', 'a has a'])
+})
+
+test('calls of its own that take longer than a lease to come are nobody else’s meanwhile, and come before those of others', async () => {
+  const { stage, a, b } = await dying()
+  await stage.clock.advance(8000)
+  for (const member of [a, b]) member.die()
+  stage.all.length = 0
+  stage.takeMs = LONG_MS
+  await stage.starts('d')
+  await stage.clock.advance(2000)
+  assert.deepEqual(stage.all.slice(0, 2), ['d takes d', 'd has d'])
+  assert.deepEqual(stage.told.toSorted(), ['d takes a', 'd takes b', 'd takes c'])
+})
+
+test('calls of its own that cannot be had keep a gateway from starting', async () => {
+  const stage = new Stage()
+  stage.fails = true
+  await assert.rejects(stage.starts('a'), /away/)
 })
 
 test('who leaves while calls still come leaves them when they have come', async () => {
