@@ -62,3 +62,26 @@ describe('the store over REST, when what answers is not as it should be', () => 
     })
   }
 })
+
+test('thousands of suspended calls are read in parts, each of which has the time of one operation', async () => {
+  const ids = Array.from({ length: 1200 }, (_, index) => `call-${index}`)
+  const transaction = { gateway: 'gw', rev: 1, callId: 'c', state: '{}', expiresAt: 1_000_000 }
+  const clock = new FakeClock()
+  let requests = 0
+  server = createServer(async (request, response) => {
+    let body = ''
+    for await (const chunk of request) body += chunk
+    requests++
+    await clock.advance(250)
+    const answered = (JSON.parse(body) as string[][]).map(([command]) => ({
+      result: command === 'zrange' ? ids : JSON.stringify(transaction),
+    }))
+    response.end(JSON.stringify(answered))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const store = createUpstashStore({ url, token: 'a-token', clock, ids: new CountingIds(), deadlineMs: 300 })
+  assert.equal((await store.suspended('gw')).length, 1200)
+  assert.ok(requests > 3)
+  await store.close()
+})
