@@ -51,6 +51,8 @@ export interface CallFacts {
 const FRESH_MS = 2000
 /** RFC 3261 17.2.1. */
 const TRYING_MS = 200
+/** A caller who has heard nothing repeats his INVITE after T1, 500 ms: 100 waits for the store for as long as it comes well before that. */
+const TRYING_AT_LAST_MS = 400
 const NOBODY: readonly never[] = []
 const NOWHERE: Location = { bindings: [], at: '' }
 export const RETRY_LATER: { headers: [string, string][] } = { headers: [['Retry-After', '10']] }
@@ -164,7 +166,10 @@ export class Call implements ProxyOwner {
   async #trying(): Promise<void> {
     if (!this.context.isOpen || this.context.server.lastResponse !== undefined) return
     if (this.parts.callsOutlive) {
-      if (this.invocations.isAsking) this.suspension.keep()
+      this.parts.timers.start(TRYING_AT_LAST_MS - TRYING_MS, this, 'trying at last')
+      if (this.invocations.isAsking || this.#suspension?.isAtWork) this.suspension.keep()
+      // What is performed now says it at its end.
+      else if (this.invocations.isBusy && !this.isStored) return
       await this.written()
     }
     this.context.trying()
@@ -461,9 +466,10 @@ export class Call implements ProxyOwner {
     this.#haltTimer = this.parts.timers.start(ms, this, 'halt')
   }
 
-  onTimer(kind: 'halt' | 'trying'): void {
-    if (kind === 'trying') void this.#trying()
-    else this.#haltIsOver()
+  onTimer(kind: 'halt' | 'trying' | 'trying at last'): void {
+    if (kind === 'halt') this.#haltIsOver()
+    else if (kind === 'trying') void this.#trying()
+    else this.context.trying()
   }
 
   #haltIsOver(): void {

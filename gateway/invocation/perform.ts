@@ -82,7 +82,8 @@ export function isRepeatable({ actions }: Work): boolean {
 export function perform(call: Call, actions: readonly Action[], event: RouseEvent | undefined): Done {
   const arms = actions.some(isArmed)
   const begun = { next: 0, event, missed: NONE, begunAt: call.parts.clock.now(), wasSent: false }
-  if (!arms && !call.isStored) return performFrom(call, { actions, ...begun })
+  const isNoted = call.isStored || (call.parts.callsOutlive && actions.some(takesLong))
+  if (!arms && !isNoted) return performFrom(call, { actions, ...begun })
   const work: Work = { actions: actions.filter((action) => !isArmed(action)), ...begun }
   return performStored(call, work, arms ? () => call.suspension.arm(actions) : undefined)
 }
@@ -108,6 +109,11 @@ export async function performStored(
 }
 
 const NONE: readonly never[] = []
+
+/** Others are asked, whose answer may take longer than the caller can do without a word. */
+function takesLong({ action }: Action): boolean {
+  return action === 'lookup' || action === 'authorize'
+}
 
 /** Performed before all others of an answer, see Suspension.arm. */
 function isArmed({ action }: Action): boolean {

@@ -66,6 +66,11 @@ export class Suspension implements SuspensionRecord, Unwritten {
     }))
   }
 
+  /** Something is performed that a record of the call leads on with. */
+  get isAtWork(): boolean {
+    return this.#works.length > 0
+  }
+
   /** An answer is being performed. */
   begin(work: Work): void {
     if (work.actions.length > 0) this.#works.push(work)

@@ -149,7 +149,7 @@ export class TakingUp {
     return answered(read.message, flowOf(flow, transport) ?? unreachable)
   }
 
-  /** The caller's transaction; `over` when he has given up by now, any other text says why there is none. */
+  /** The caller's transaction; `over` when he has given up by now, or goes on otherwise; any other text says why there is none. */
   #takeUpServer({ request, flow, lastResponse }: Beginning, startedAt: number): ServerTransaction | string {
     const { transactions, transport } = this.#parts.hangup
     const read = readMessage(request)
@@ -159,7 +159,9 @@ export class TakingUp {
     const leftMs = startedAt + transactions.patienceMs - this.#parts.clock.now()
     if (read.message.method !== 'INVITE' && leftMs <= 0) return 'over'
     const progress = { isProceeding: lastResponse !== undefined, leftMs }
-    return transactions.takeUpServer(read.message, from, lastResponse, progress) ?? 'request: is answered already'
+    const server = transactions.takeUpServer(read.message, from, lastResponse, progress)
+    // He had heard nothing, and has begun anew here.
+    return server ?? (lastResponse === undefined ? 'over' : 'request: is answered already')
   }
 
   /** What cannot be taken up is told once; its caller, when there is a way, hears that he has to try again. */

@@ -167,7 +167,8 @@ class Layer implements ServingTransactionLayer, ServerHost, ClientHost {
   ): ServerTransaction | undefined {
     const { via, method } = request
     const key = via && serverKey(request, via)
-    if (key === undefined || this.#findServer(key, method) !== undefined) return undefined
+    if (key === undefined || this.#findServer(key, method) !== undefined || this.#over.has(methodKey(method, key)))
+      return undefined
     const transaction = this.#addServer(request, key, via!, flow)
     transaction.takeUp(lastResponse, leftMs)
     const cancel = this.#servers.get(methodKey('CANCEL', key))

@@ -43,6 +43,9 @@ describe('three gateways of a pool that are stopped, or killed, one after the ot
   let phones: Phones
   const cdrs: Cdr[] = []
   let sent = 0
+  /** Who is sent the INVITE that goes out now. */
+  let invited: Gateway | undefined
+  const nextReady = () => ready[sent++ % ready.length]!
 
   const start = (number: number) => pooledGateway(number, redis.url, { SUBSCRIPTION_NETWORKS: '127.0.0.0/8' })
 
@@ -69,7 +72,7 @@ describe('three gateways of a pool that are stopped, or killed, one after the ot
     phones = new Phones(pool[0]!.router)
     for (const peer of [callers, phones]) started.add(() => peer.close())
     // What belongs to no new request goes to any gateway.
-    const next = () => ready[sent++ % ready.length]!.router
+    const next = () => (invited ?? nextReady()).router
     for (const peer of [callers, phones]) Object.defineProperty(peer, 'router', { get: next })
     Object.defineProperty(phones, 'answersTo', { get: next })
     phones.answers = 'ringing'
@@ -87,8 +90,15 @@ describe('three gateways of a pool that are stopped, or killed, one after the ot
   }
 
   async function connect(user: string): Promise<void> {
-    while (!callers.trying.has(user)) {
+    // A repeat goes where the first one went, as long as that gateway is there.
+    for (
+      let gateway = nextReady();
+      !callers.trying.has(user);
+      gateway = ready.includes(gateway) ? gateway : nextReady()
+    ) {
+      invited = gateway
       callers.invite(user)
+      invited = undefined
       await pause(T1_MS)
     }
     await eventually(`${user} to ring`, () => callers.statusesOf(user).includes(180) || undefined, PATIENCE_MS)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Call, SipRouter } from 'rouse'
+import { pause } from '../../functions/contract/clock.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
 import { createMemoryStore } from '../../functions/store/memory.ts'
 import type { Store } from '../../functions/store/store.ts'
@@ -9,7 +10,7 @@ import { altered } from '../support/altered-store.ts'
 import { CgratesStandIn } from '../support/cgrates.ts'
 import { recordWatcher } from '../support/event-watcher.ts'
 import type { CountingIds, FakeClock } from '../support/fake-clock.ts'
-import { world } from '../support/world.ts'
+import { type WorldOptions, world } from '../support/world.ts'
 import { A, B, Pool, SHARED } from './pool.ts'
 
 /** Two gateways of a pool behind one address: whichever is sent a message, the one it is for gets it. */
@@ -145,6 +146,49 @@ test('a call that is talked on when its gateway dies goes on, and ends, by way o
   assert.equal(bob.received.at(-1)?.status, 200)
   await pool.revive()
   await pool.end()
+})
+
+test('a gateway that is stopped while it adopts calls leaves them to whoever has them next', async () => {
+  const app = new SipRouter().invite('/:domain/:user', (call) => {
+    call.subscribe('contact.registered', { aor: call.aor }, 'late')
+    call.fork(call.contacts)
+  })
+  app.on('late', (call, event) => call.fork(String(event.contact)))
+  let readMs = 0
+  const link: WorldOptions['link'] = (store, clock) =>
+    new Proxy(store, {
+      get: (_, name: keyof Store) => {
+        if (name !== 'suspended') return (store[name] as (...args: unknown[]) => unknown).bind(store)
+        return async (gateway: string) => {
+          const found = await store.suspended(gateway)
+          if (readMs > 0) await pause(clock, readMs)
+          return found
+        }
+      },
+    })
+  const pool = await Pool.start(app, { link })
+  const { w, alice, bob } = pool
+  const joining = w.process({ cluster: { pool: 'west' }, id: 'gw-c', address: '10.0.0.3' })
+  await w.advance(8000)
+  const c = await joining
+  await bob.registers()
+  bob.options.rings = false
+  await alice.invites('bob')
+  await w.kill()
+  readMs = 3000
+  while (w.counters.get('adopted gateways') === 0) await w.advance(100)
+  const stopping = pool.b.gateway.drain(10_000).then(() => pool.b.stop())
+  await w.advance(8000)
+  await stopping
+  readMs = 0
+  assert.equal((await w.store.suspended(A.id)).length, 1)
+  await pool.revive()
+  await bob.answers()
+  assert.deepEqual([alice.finalStatus, bob.incoming.length], [200, 1])
+  await alice.hangsUp()
+  await w.assertQuiet()
+  await c.stop()
+  await w.stop()
 })
 
 test('what rang when its gateway died is answered through the one that has adopted it', async () => {
