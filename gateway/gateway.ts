@@ -3,15 +3,7 @@ import type { RouseEvent } from '../functions/contract/events.ts'
 import type { Binding, Store } from '../functions/store/store.ts'
 import { everyBinding } from '../functions/store/whereabouts.ts'
 import type { Charging } from './cgrates/charging.ts'
-import {
-  BEAT_MS,
-  type CallKeeper,
-  Cluster,
-  type ClusterParts,
-  holdOwnLease,
-  joinCluster,
-  socketsOf,
-} from './cluster/cluster.ts'
+import { BEAT_MS, type CallKeeper, Cluster, type ClusterParts, joinCluster, socketsOf } from './cluster/cluster.ts'
 import { FlowTokens } from './cluster/flow-token.ts'
 import { HandOver } from './cluster/hand-over.ts'
 import { ALONE, LivePeers } from './cluster/peers.ts'
@@ -310,7 +302,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
         sight?.of(gateway, seen) ?? seen,
       ])
       const takesMs = suspended.length * TAKE_UP_MS
-      if (membership && gateway === options.id && takesMs > BEAT_MS) await holdOwnLease(membership.parts, takesMs)
+      if (gateway === options.id && takesMs > BEAT_MS) await cluster?.busyFor(takesMs)
       if (hasLeft || gateway === options.id) sight?.over(gateway)
       else sight?.looksOn(gateway, followedUntil)
       // Requests that have come since the sockets were opened were not taken; the next ones find the calls of before a restart.
@@ -371,6 +363,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     },
     stop: async () => {
       registrar.stop()
+      // What is still on its way here is taken up, and then left as the rest is.
+      await cluster?.rest()
       await Promise.all([...inboxes.values()].map((inbox) => inbox.close()))
       // What comes from now on is repeated, and finds whoever goes on with the calls.
       await transport.stop()

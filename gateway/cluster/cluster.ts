@@ -55,6 +55,8 @@ export class Cluster {
   #isReplaced = false
   #isCertain = true
   #isLeaving = false
+  /** No calls are moved any more but those that another one has taken. */
+  #isResting = false
   #isOver = false
   /** The last try to renew has failed, and that was told. */
   #hasFailed = false
@@ -67,6 +69,8 @@ export class Cluster {
   readonly #awaited = new Spells()
   #timer: Timer | undefined
   #beating: Promise<void> = Promise.resolve()
+  /** Until then leases last, should this gateway have no time for a beat. Milliseconds since the epoch. */
+  #busyUntil = 0
 
   /** @param peers is told who they are */
   constructor(parts: ClusterParts, peers: LivePeers, keeper: CallKeeper) {
@@ -111,19 +115,34 @@ export class Cluster {
   /** Tells the others that this gateway is about to leave. By the end, after `limitMs` at the latest, those that are alive have seen it. */
   async announceLeave(limitMs: number): Promise<void> {
     if (this.#peers.size === 0 || limitMs <= 0) return
+    const { clock } = this.#parts
+    const deadline = clock.now() + limitMs
+    await this.rest()
     this.#isLeaving = true
-    await this.#beating
     this.#timer?.cancel()
     this.#goOn()
-    await pause(this.#parts.clock, Math.min(SEEN_MS, limitMs))
+    await pause(clock, Math.max(0, Math.min(SEEN_MS, deadline - clock.now())))
+  }
+
+  /** Keeps its leases through a turn that takes so long: nothing else happens in it. */
+  async busyFor(ms: number): Promise<void> {
+    this.#busyUntil = this.#parts.clock.now() + LEASE_MS + ms
+    await this.#step({ take: this.#wanted() })
+  }
+
+  /** Takes no calls any more, and gives none away but by leaving: those on their way have come by the end. Leases are renewed all the while. */
+  async rest(): Promise<void> {
+    this.#isResting = true
+    await this.#beating
+    await Promise.all(this.#moving.values())
   }
 
   /** Whoever can may act for the calls that this gateway has let go of. */
   async leave(): Promise<void> {
+    await this.rest()
     this.#isOver = true
     this.#timer?.cancel()
     await this.#beating
-    await Promise.all(this.#moving.values())
     const leave = [...this.#held]
     this.#held.clear()
     try {
@@ -179,7 +198,7 @@ export class Cluster {
   #compare(taken: readonly string[]): void {
     const { id } = this.#parts.self
     for (const gateway of this.#held) if (!taken.includes(gateway)) this.#lose(gateway)
-    if (taken.includes(id) && !this.#held.has(id)) void this.#takeOver(id, false)
+    if (taken.includes(id) && !this.#held.has(id) && !this.#isResting) void this.#takeOver(id, false)
   }
 
   async #follow(seen: readonly SeenLease[]): Promise<void> {
@@ -190,9 +209,10 @@ export class Cluster {
     const verdict = judge(self, seen, now - this.#steadySince, LEASE_MS)
     this.#peers.update(verdict.peers)
     if (verdict.isReplaced && !this.#isReplaced) this.#replaced()
+    if (this.#isResting) return
     for (const gateway of verdict.wanted) if (this.#hasInHand(gateway)) this.#giveBack(gateway)
     // Its own calls come first.
-    if (this.#isOver || !this.#hasInHand(self.id)) return
+    if (!this.#hasInHand(self.id)) return
     const awaited = verdict.adoptable.filter(({ isWanted }) => isWanted)
     const overdue = this.#awaited.lasting(awaited, now, LEASE_MS)
     const adoptable = verdict.adoptable.filter((lease) => !lease.isWanted || overdue.includes(lease))
@@ -242,7 +262,10 @@ export class Cluster {
         await this.#keeper.takeOver(gateway, hasLeft)
       } catch (error) {
         this.#held.delete(gateway)
+        await this.#keeper.letGo(gateway, true)
         throw error
+      } finally {
+        this.#busyUntil = 0
       }
     })
   }
@@ -283,7 +306,8 @@ export class Cluster {
   }
 
   #step(step: Partial<LeaseStep>): ReturnType<Store['leases']> {
-    return leaseStep(this.#parts, step)
+    const ttlMs = Math.max(LEASE_MS, this.#busyUntil - this.#parts.clock.now())
+    return leaseStep(this.#parts, { ttlMs, ...step })
   }
 
   /** The first of several failures is told. */
@@ -340,12 +364,6 @@ export async function joinCluster(parts: ClusterParts): Promise<string> {
     if (isFirst) log.info('another gateway has this one’s calls, and is asked for them', { gateway })
     await pause(clock, BEAT_MS / 4)
   }
-}
-
-/** Keeps this gateway's own lease while it does nothing else for so long. */
-export async function holdOwnLease(parts: ClusterParts, forMs: number): Promise<void> {
-  const { id: gateway, life, pool, sockets } = parts.self
-  await leaseStep(parts, { take: [{ gateway, holder: gateway, life, pool, sockets }], ttlMs: LEASE_MS + forMs })
 }
 
 function leaseStep({ store, self, secret }: ClusterParts, step: Partial<LeaseStep>): ReturnType<Store['leases']> {

@@ -27,6 +27,10 @@ class Stage {
   readonly store: Store = createMemoryStore({ clock: this.clock, ids: this.ids })
   /** What has become of whose calls, in order: `b takes c`, `a has a`. */
   readonly all: string[] = []
+  /** How long an answer of the store is on its way. */
+  stepMs = 0
+  /** Comes before a gateway has its own calls. */
+  beforeIt: (cluster: Cluster) => Promise<void> = async () => {}
   takeMs = 0
   /** The calls cannot be had. */
   fails = false
@@ -41,9 +45,12 @@ class Stage {
   /** Its calls are its own when it has joined. */
   async starts(name: string): Promise<Member> {
     let isDead = false
-    const leases: Store['leases'] = (step) => {
+    const leases: Store['leases'] = async (step) => {
       if (isDead) return new Promise(() => {})
-      return this.#isBroken ? Promise.reject(new Error('away')) : this.store.leases(step)
+      if (this.#isBroken) throw new Error('away')
+      const done = await this.store.leases(step)
+      if (this.stepMs > 0) await pause(this.clock, this.stepMs)
+      return done
     }
     const self = { id: name, life: this.ids.next('life'), pool: 'east', sockets: [] }
     const parts: ClusterParts = {
@@ -57,10 +64,11 @@ class Stage {
     await this.#until(joinCluster(parts))
     const has = new Set<string>()
     const tell = (what: string, gateway: string) => this.all.push(`${name} ${what} ${gateway}`)
-    const cluster = new Cluster(parts, new LivePeers('east', [], new FlowTokens('s')), {
+    const cluster: Cluster = new Cluster(parts, new LivePeers('east', [], new FlowTokens('s')), {
       takeOver: async (gateway) => {
         tell('takes', gateway)
         if (this.fails) throw new Error('away')
+        if (gateway === name) await this.beforeIt(cluster)
         if (this.takeMs > 0) await pause(this.clock, this.takeMs)
         has.add(gateway)
         tell('has', gateway)
@@ -77,6 +85,12 @@ class Stage {
     })
     await this.#until(cluster.start())
     return { cluster, has, die: () => (isDead = true) }
+  }
+
+  /** As somebody sees them who has none. */
+  leases() {
+    const step = { life: 'nobody', isStart: false, take: [], leave: [], forget: [] }
+    return this.store.leases({ ...step, ttlMs: 1, secret: 's' })
   }
 
   /** The store cannot be asked for leases for so long. */
@@ -171,6 +185,37 @@ test('calls of its own that cannot be had keep a gateway from starting', async (
   const stage = new Stage()
   stage.fails = true
   await assert.rejects(stage.starts('a'), /away/)
+})
+
+test('a gateway that has no time for beats keeps its lease, whatever beat is under way', async () => {
+  const stage = new Stage()
+  stage.stepMs = 20
+  for (const readMs of [500, 1010]) {
+    let leftMs = 0
+    stage.beforeIt = async (cluster) => {
+      await pause(stage.clock, readMs)
+      await cluster.busyFor(10_000)
+      const { seen } = await stage.leases()
+      leftMs = seen.find(({ holder }) => holder === `busy-${readMs}`)!.leftMs
+    }
+    await stage.starts(`busy-${readMs}`)
+    assert.ok(leftMs >= 10_000, `${leftMs} ms are left for a turn of 10 s`)
+    await stage.clock.advance(1500)
+    const { seen } = await stage.leases()
+    assert.ok(seen.find(({ holder }) => holder === `busy-${readMs}`)!.leftMs <= 5000)
+  }
+})
+
+test('who rests keeps what he has, and takes and gives nothing', async () => {
+  const { stage, a, b } = await dying()
+  await Promise.all([a.cluster.rest(), b.cluster.rest()])
+  await stage.clock.advance(10_000)
+  assert.deepEqual(stage.told, [])
+  const { seen } = await stage.leases()
+  assert.deepEqual(
+    seen.filter(({ leftMs }) => leftMs > 0).map(({ gateway }) => gateway),
+    ['a', 'b'],
+  )
 })
 
 test('who leaves while calls still come leaves them when they have come', async () => {
