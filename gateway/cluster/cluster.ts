@@ -112,7 +112,10 @@ export class Cluster {
     }
   }
 
-  /** Tells the others that this gateway is about to leave. By the end, after `limitMs` at the latest, those that are alive have seen it. */
+  /**
+   * Tells the others that this gateway is about to leave, once the calls that are on their way here have come. By the end, or when `limitMs`
+   * are over, those that are alive have seen it.
+   */
   async announceLeave(limitMs: number): Promise<void> {
     if (this.#peers.size === 0 || limitMs <= 0) return
     const { clock } = this.#parts

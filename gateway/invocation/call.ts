@@ -93,6 +93,7 @@ export class Call implements ProxyOwner {
   #suspension: Suspension | undefined
   #wakes: Wakes | undefined
   #haltTimer: TimerHandle | undefined
+  #tryingTimer: TimerHandle | undefined
   /** Milliseconds since the epoch; undefined before. */
   ringingAt: number | undefined
   #charge: CallCharge | undefined
@@ -156,7 +157,13 @@ export class Call implements ProxyOwner {
 
   /** Of an INVITE whose answer takes longer the caller hears that it is under way (RFC 3261 17.2.1). */
   #tryingSoon(): void {
-    if (this.context.isInvite) this.parts.timers.start(TRYING_MS, this, 'trying')
+    if (this.context.isInvite) this.#tryingTimer = this.parts.timers.start(TRYING_MS, this, 'trying')
+  }
+
+  /** From here on the caller need not wait for a word. */
+  trying(): void {
+    this.parts.timers.stop(this.#tryingTimer)
+    this.context.trying()
   }
 
   /**
@@ -166,13 +173,13 @@ export class Call implements ProxyOwner {
   async #trying(): Promise<void> {
     if (!this.context.isOpen || this.context.server.lastResponse !== undefined) return
     if (this.parts.callsOutlive) {
-      this.parts.timers.start(TRYING_AT_LAST_MS - TRYING_MS, this, 'trying at last')
+      this.#tryingTimer = this.parts.timers.start(TRYING_AT_LAST_MS - TRYING_MS, this, 'trying at last')
       if (this.invocations.isAsking || this.#suspension?.isAtWork) this.suspension.keep()
       // What is performed now says it at its end.
       else if (this.invocations.isBusy && !this.isStored) return
       await this.written()
     }
-    this.context.trying()
+    this.trying()
   }
 
   /** Reads where the callee is. While nobody can say, the call goes on by what was known before. */
@@ -413,6 +420,7 @@ export class Call implements ProxyOwner {
   }
 
   onFinal(status: number, from: SipMessage | undefined): void {
+    this.parts.timers.stop(this.#tryingTimer)
     const { log } = this.parts
     const isAnswer = status < 300
     if (!isAnswer) {
@@ -429,7 +437,7 @@ export class Call implements ProxyOwner {
 
   /** Forks, and tells who is woken by it which call that is. */
   fork(targets: readonly Target[], policy: ForkPolicy): void {
-    this.context.trying()
+    this.trying()
     if (!this.#wakes?.size) return void this.context.fork(targets, policy)
     const set = { ...policy.headers?.set, 'Push-Call-ID': this.id }
     this.context.fork(targets, { ...policy, headers: { ...policy.headers, set } })
@@ -469,7 +477,7 @@ export class Call implements ProxyOwner {
   onTimer(kind: 'halt' | 'trying' | 'trying at last'): void {
     if (kind === 'halt') this.#haltIsOver()
     else if (kind === 'trying') void this.#trying()
-    else this.context.trying()
+    else this.trying()
   }
 
   #haltIsOver(): void {

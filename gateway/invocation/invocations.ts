@@ -176,7 +176,7 @@ export class Invocations {
       await perform(call, result.answer.actions, job.event)
     } else if (result.kind === 'none' && job.type === 'sip.request') call.routeByLocation()
     else if (result.kind === 'failed') call.invocationFailed(job, result.problem.code)
-    if (this.#due.length === 0) context.trying()
+    if (this.#due.length === 0) call.trying()
     // What the answer has armed was written, and with it that there is an answer.
     if (call.rev !== rev) return
     // Until it is written what the phones say to it, the record leads to the same question, and so to the same branches.
