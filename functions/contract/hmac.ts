@@ -133,7 +133,7 @@ function joined(message: Message): Octets {
   return octets
 }
 
-export function toBase64(octets: Octets): string {
+export function toBase64(octets: Uint8Array): string {
   return btoa(String.fromCharCode.apply(null, octets as unknown as number[]))
 }
 

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini'
-import type { Octets } from '../contract/hmac.ts'
+import { fromBase64, type Octets } from '../contract/hmac.ts'
 
 /** What Amazon SNS posts to an HTTPS subscription. */
 
@@ -58,9 +58,5 @@ function snsUrl(text: string): URL | undefined {
 }
 
 export function signatureOf({ Signature }: SnsMessage): Octets | undefined {
-  try {
-    return Uint8Array.from(atob(Signature), (character) => character.charCodeAt(0))
-  } catch {
-    return undefined
-  }
+  return fromBase64(Signature)
 }

@@ -1,3 +1,4 @@
+import { toBase64 } from '../contract/hmac.ts'
 import type { PushMessage, PushResult } from '../contract/push.ts'
 import { failed } from './outcome.ts'
 
@@ -42,10 +43,7 @@ export async function digest(text: string): Promise<Uint8Array> {
 }
 
 export function toBase64Url(octets: Uint8Array): string {
-  return btoa(String.fromCharCode(...octets))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replaceAll('=', '')
+  return toBase64(octets).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }
 
 export function octetsIn(text: string): number {

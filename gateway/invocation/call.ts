@@ -170,7 +170,7 @@ export class Call implements ProxyOwner {
    * Until then the caller repeats his INVITE, and whoever has the place of a gateway that is gone begins with that. From then on there is
    * no repeat: what was asked is written down first, so that somebody goes on with it.
    */
-  async #trying(): Promise<void> {
+  async #tryingIsDue(): Promise<void> {
     if (!this.context.isOpen || this.context.server.lastResponse !== undefined) return
     if (this.parts.callsOutlive) {
       this.#tryingTimer = this.parts.timers.start(TRYING_AT_LAST_MS - TRYING_MS, this, 'trying at last')
@@ -476,7 +476,7 @@ export class Call implements ProxyOwner {
 
   onTimer(kind: 'halt' | 'trying' | 'trying at last'): void {
     if (kind === 'halt') this.#haltIsOver()
-    else if (kind === 'trying') void this.#trying()
+    else if (kind === 'trying') void this.#tryingIsDue()
     else this.trying()
   }
 

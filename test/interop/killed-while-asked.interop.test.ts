@@ -2,20 +2,16 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { absent } from '../peers.ts'
 import { startRedis } from '../support/redis-server.ts'
-import { Gateway } from './gateway.ts'
-import { host } from './network.ts'
-import { eventually } from './program.ts'
+import type { Gateway } from './gateway.ts'
+import { pooledGateway } from './sharing-gateway.ts'
 import { Started } from './started.ts'
 import { Callers, names, Phones } from './udp-peers.ts'
 
-const SHARED = host(9)
 const CALLS = 60
 const CALL_EVERY_MS = 20
 /** Three times as long as a caller waits for 100. */
 const THINKS_MS = 600
 const T1_MS = 500
-/** What was written down is adopted within seven seconds. */
-const PATIENCE_MS = 20_000
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -29,13 +25,13 @@ describe('a gateway that is killed while functions think', { skip: absent('redis
   before(async () => {
     const redis = await started.keep(startRedis({ port: 27_331 }))
     ;[callers, phones] = [new Callers(''), new Phones('')]
-    const gateway = (number: number) => {
-      const id = { GATEWAY_ID: `gw-${number}`, SIP_ADVERTISE: `${SHARED}:5060`, LOG_LEVEL: 'warn' }
-      const env = { REDIS_URL: redis.url, THINKS_MS: String(THINKS_MS), FORKS_TO: `${phones.address}:5060`, ...id }
-      return Gateway.start({ functions: 'test/interop/apps/thinks.ts', address: host(number), env })
+    const env = {
+      FUNCTIONS: 'test/interop/apps/thinks.ts',
+      THINKS_MS: String(THINKS_MS),
+      FORKS_TO: `${phones.address}:5060`,
     }
-    second = await started.keep(gateway(2))
-    first = await gateway(1)
+    second = await started.keep(pooledGateway(2, redis.url, env))
+    first = await pooledGateway(1, redis.url, env)
     started.add(() => first.program.stop())
     callers.router = first.router
     for (const peer of [callers, phones]) {
@@ -51,7 +47,7 @@ describe('a gateway that is killed while functions think', { skip: absent('redis
       callers.invite(user)
       await pause(T1_MS)
     }
-    await eventually(`${user} to be answered`, () => callers.statusesOf(user).includes(200) || undefined, PATIENCE_MS)
+    await callers.hears(user, 200)
   }
 
   test('every call rings one phone, once, and is answered', { timeout: 60_000 }, async () => {

@@ -43,8 +43,6 @@ describe('three gateways of a pool that are stopped, or killed, one after the ot
   let phones: Phones
   const cdrs: Cdr[] = []
   let sent = 0
-  /** Who is sent the INVITE that goes out now. */
-  let invited: Gateway | undefined
   const nextReady = () => ready[sent++ % ready.length]!
 
   const start = (number: number) => pooledGateway(number, redis.url, { SUBSCRIPTION_NETWORKS: '127.0.0.0/8' })
@@ -72,7 +70,7 @@ describe('three gateways of a pool that are stopped, or killed, one after the ot
     phones = new Phones(pool[0]!.router)
     for (const peer of [callers, phones]) started.add(() => peer.close())
     // What belongs to no new request goes to any gateway.
-    const next = () => (invited ?? nextReady()).router
+    const next = () => nextReady().router
     for (const peer of [callers, phones]) Object.defineProperty(peer, 'router', { get: next })
     Object.defineProperty(phones, 'answersTo', { get: next })
     phones.answers = 'ringing'
@@ -91,14 +89,10 @@ describe('three gateways of a pool that are stopped, or killed, one after the ot
 
   async function connect(user: string): Promise<void> {
     // A repeat goes where the first one went, as long as that gateway is there.
-    for (
-      let gateway = nextReady();
-      !callers.trying.has(user);
-      gateway = ready.includes(gateway) ? gateway : nextReady()
-    ) {
-      invited = gateway
-      callers.invite(user)
-      invited = undefined
+    let gateway = nextReady()
+    while (!callers.trying.has(user)) {
+      if (!ready.includes(gateway)) gateway = nextReady()
+      callers.invite(user, gateway.router)
       await pause(T1_MS)
     }
     await eventually(`${user} to ring`, () => callers.statusesOf(user).includes(180) || undefined, PATIENCE_MS)

@@ -57,9 +57,9 @@ export class Callers extends Peer {
   /** CSeq of each call's INVITE. */
   readonly #tries = new Map<string, number>()
 
-  /** Sends the INVITE; again: the same one is repeated. */
-  invite(user: string): void {
-    this.send(this.#request('INVITE', user, `sip:${user}@example.com`, this.#tryOf(user), ''))
+  /** Sends the INVITE; again: the same one is repeated. @param to `host:port` of another gateway than the one for everything */
+  invite(user: string, to = this.router): void {
+    this.send(this.#request('INVITE', user, `sip:${user}@example.com`, this.#tryOf(user), ''), to)
   }
 
   /** Calls again who has failed, as after 503. */

@@ -114,8 +114,7 @@ for (const [name, ask] of Object.entries(ASKED_FIRST)) {
 
 test('killed when the call is written down and the caller has not heard it: what his repeat has begun elsewhere is not begun again', async () => {
   const fragile = new FragileLink()
-  const clock = new FakeClock()
-  const { pool, w, alice, records } = await asked(thinking(clock, 300), { clock, link: fragile.link })
+  const { pool, w, alice, records } = await asked(300, { link: fragile.link })
   await w.advance(190)
   // The store has it by 200 ms, and its answer does not come any more.
   fragile.delayMs = 20

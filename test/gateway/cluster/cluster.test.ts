@@ -16,8 +16,6 @@ const LONG_MS = 12_000
 
 interface Member {
   cluster: Cluster
-  /** Whose calls it has, as far as they have come. */
-  readonly has: Set<string>
   die(): void
 }
 
@@ -62,6 +60,7 @@ class Stage {
       log: silentLog,
     }
     await this.#until(joinCluster(parts))
+    /** Whose calls it has, as far as they have come. */
     const has = new Set<string>()
     const tell = (what: string, gateway: string) => this.all.push(`${name} ${what} ${gateway}`)
     const cluster: Cluster = new Cluster(parts, new LivePeers('east', [], new FlowTokens('s')), {
@@ -84,7 +83,7 @@ class Stage {
       replaced: () => {},
     })
     await this.#until(cluster.start())
-    return { cluster, has, die: () => (isDead = true) }
+    return { cluster, die: () => (isDead = true) }
   }
 
   /** As somebody sees them who has none. */
