@@ -26,6 +26,11 @@ const LEAD_MS = 5000
 const AGAIN_MS = 1000
 /** And after this, while the call goes on unpaid. */
 const UNPAID_MS = 10_000
+/**
+ * A debit that is under way when the last one is used up has so long to be answered: nobody who can pay is cut off because a process was held
+ * up for a moment. The end of the session settles what was talked meanwhile.
+ */
+const LATE_MS = 1000
 /** Timers do not reach further; nor do calls. */
 const LONGEST_MS = 24 * 3_600_000
 /** What another process has begun goes on so long until it is known that it is paid for: nothing is connected yet when a process begins. */
@@ -137,10 +142,13 @@ export class Session implements Charge {
     if (!request) return this.#prepare()
     this.#asked++
     this.#isAsking = true
+    const wasUnknown = this.#isUnknown
     const reply = await this.#parts.rpc.call(request.method, request.param)
     this.#take(reply)
     this.#isAsking = false
     if (this.#entry) this.#parts.onOver(this.#entry)
+    // What it stands at may be used up in a moment: a debit is due now.
+    else if (wasUnknown && !this.#isUnknown) void this.#ask()
     else this.#prepare()
   }
 
@@ -222,8 +230,14 @@ export class Session implements Charge {
     if (paidMs === Number.POSITIVE_INFINITY) return
     // Not at once: who has just begun it does not have it in hand yet.
     const leftMs = Math.max(0, paidMs - this.#talkedMs)
-    const ended = () => this.#hangUp(this.#isAway ? BILLING_AWAY : BALANCE_ENDED)
-    if (leftMs <= LONGEST_MS) this.#end = this.#parts.clock.after(leftMs, ended)
+    if (leftMs <= LONGEST_MS) this.#end = this.#parts.clock.after(leftMs, () => this.#usedUp())
+  }
+
+  /** A call that may pass unpaid goes on until its debit is answered, or is not. */
+  #usedUp(): void {
+    if (!this.#isAsking) this.#hangUp(this.#isAway ? BILLING_AWAY : BALANCE_ENDED)
+    else if (this.#parts.away === 'refuse')
+      this.#end = this.#parts.clock.after(LATE_MS, () => this.#hangUp(BILLING_AWAY))
   }
 
   #hangUp(reason: string): void {

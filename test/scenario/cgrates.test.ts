@@ -284,6 +284,58 @@ describe('the balance ends', () => {
     await over(all)
   })
 
+  test('not while a debit is under way whose answer comes within a second', async () => {
+    const all = await scene(billed(), { timeoutMs: 30_000 })
+    const { w, cgr } = all
+    const account = cgr.account('1001', 60)
+    await talk(all)
+    cgr.hold('UpdateSession')
+    await w.advance(30_999)
+    cgr.release('UpdateSession')
+    await w.advance(29_000)
+    assert.equal(w.gateway.counts().dialogs, 1)
+    await w.advance(1)
+    assert.equal(w.gateway.counts().dialogs, 0)
+    assert.equal(billedMs(cgr), 60_000)
+    assert.equal(account.balanceMs, 0)
+    await over(all)
+  })
+
+  test('as soon as a late answer says so', async () => {
+    const all = await scene(billed(), { timeoutMs: 30_000 })
+    const { w, cgr, bob } = all
+    const account = cgr.account('1001', 30)
+    await talk(all)
+    cgr.hold('UpdateSession')
+    await w.advance(30_400)
+    assert.equal(w.gateway.counts().dialogs, 1)
+    cgr.release('UpdateSession')
+    await w.advance(0)
+    assert.match(bob.last(isBye).header('Reason'), /the balance has ended/)
+    assert.equal(billedMs(cgr), 30_400)
+    assert.equal(account.balanceMs, -400)
+    await over(all)
+  })
+
+  test('of calls that may pass unpaid: not while a debit is under way, however late its answer is', async () => {
+    for (const seconds of [30, 90]) {
+      const all = await scene(billed(), { timeoutMs: 30_000, away: 'pass' })
+      const { w, cgr, bob } = all
+      const account = cgr.account('1001', seconds)
+      await talk(all)
+      cgr.hold('UpdateSession')
+      await w.advance(40_000)
+      assert.equal(w.gateway.counts().dialogs, 1)
+      cgr.release('UpdateSession')
+      await w.advance(0)
+      assert.equal(w.gateway.counts().dialogs, seconds === 90 ? 1 : 0)
+      await w.advance(50_000)
+      assert.match(bob.last(isBye).header('Reason'), /the balance has ended/)
+      assert.equal(account.balanceMs, seconds === 90 ? 0 : -10_000)
+      await over(all)
+    }
+  })
+
   test('between authorization and answer: hung up at once', async () => {
     const all = await scene()
     const { w, cgr, alice, bob } = all
@@ -450,20 +502,22 @@ describe('in every order', () => {
     await over(all)
   })
 
-  test('the answer to a debit comes after what was paid for is used up: the call is over, and what was debited is given back', async () => {
+  test('the answer to a debit comes over a second after what was paid for is used up: the call is over, and what was debited is given back', async () => {
     const all = await scene(billed(), { timeoutMs: 20_000 })
-    const { w, cgr } = all
+    const { w, cgr, bob } = all
     const account = cgr.account('1001', 600)
     await talk(all)
     await w.advance(20_000)
     cgr.hold('UpdateSession')
-    await w.advance(10_000)
-    assert.equal(w.gateway.counts().dialogs, 0)
+    await w.advance(10_999)
+    assert.equal(w.gateway.counts().dialogs, 1)
+    await w.advance(1)
+    assert.match(bob.last(isBye).header('Reason'), /billing is away/)
     await w.advance(3000)
     cgr.release('UpdateSession')
     await w.advance(0)
-    assert.equal(billedMs(cgr), 30_000)
-    assert.equal(account.balanceMs, 570_000)
+    assert.equal(billedMs(cgr), 31_000)
+    assert.equal(account.balanceMs, 569_000)
     await over(all)
   })
 
@@ -683,6 +737,26 @@ describe('the gateway', () => {
     assert.equal(account.balanceMs, 500_000)
     assert.equal(cgr.asked.filter((each) => each.startsWith('InitiateSession')).length, 1)
     await over(all)
+  })
+
+  test('is killed while it is talked, and back at any moment around the end of what was debited: the call goes on', async () => {
+    for (let awayMs = 500; awayMs <= 7000; awayMs += 250) {
+      const all = await scene(billed(), {}, KEEPS)
+      const { w, cgr, alice } = all
+      const account = cgr.account('1001', 600)
+      await talk(all)
+      await w.advance(24_000)
+      await w.kill()
+      await w.advance(awayMs)
+      await w.start()
+      await w.advance(20_000)
+      assert.equal(alice.received.some(isBye), false, `away for ${awayMs} ms`)
+      await alice.hangsUp()
+      await w.advance(1000)
+      assert.equal(billedMs(cgr), 44_000 + awayMs)
+      assert.equal(account.balanceMs, 600_000 - billedMs(cgr))
+      await over(all)
+    }
   })
 
   test('is killed while it is talked, and CGRateS does not come back: the call is hung up, or passes, as it is configured', async () => {
