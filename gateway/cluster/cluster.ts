@@ -50,7 +50,9 @@ export class Cluster {
   readonly #keeper: CallKeeper
   /** Gateways whose calls are in this one's hands, also while they come and while they are given back. */
   readonly #held = new Set<string>()
-  /** Of gateways whose calls come or go: settled when they have. That may be thousands, and leases are renewed meanwhile. */
+  /** The leases of gateways whose calls are settled, kept by this one meanwhile. */
+  readonly #buried = new Map<string, GatewayLease>()
+  /** Of gateways whose calls come, go or are settled: done when they have. That may be thousands, and leases are renewed meanwhile. */
   readonly #moving = new Map<string, Promise<void>>()
   #isReplaced = false
   #isCertain = true
@@ -179,11 +181,11 @@ export class Cluster {
     }
   }
 
-  /** Its own lease, also when another one has it at present, and those it has adopted. */
+  /** Its own lease, also when another one has it at present, those it has adopted, and those whose calls it settles. */
   #wanted(): GatewayLease[] {
     const { id } = this.#parts.self
     const gateways = this.#isReplaced ? this.adopted : [id, ...this.adopted]
-    return gateways.map((gateway) => this.#lease(gateway))
+    return [...gateways.map((gateway) => this.#lease(gateway)), ...this.#buried.values()]
   }
 
   /** Adopted gateways that have no calls left. */
@@ -235,16 +237,25 @@ export class Cluster {
   }
 
   /** Their leases say what they said: when this comes to nothing these gateways have gone as before, and nobody takes them for one of his pool. */
-  async #bury(leases: readonly GatewayLease[]): Promise<void> {
+  async #bury(gone: readonly GatewayLease[]): Promise<void> {
     const { id: holder, life } = this.#parts.self
-    const { taken } = await this.#step({
-      take: leases.map(({ gateway, pool, sockets }) => ({ gateway, holder, life, pool, sockets })),
+    const leases = gone.map(({ gateway, pool, sockets }) => ({ gateway, holder, life, pool, sockets }))
+    const { taken } = await this.#step({ take: leases })
+    for (const lease of leases) if (taken.includes(lease.gateway)) this.#settle(lease)
+  }
+
+  #settle(lease: GatewayLease): void {
+    const { gateway } = lease
+    this.#parts.log.warn('a gateway does not come back: its calls are lost', { gateway })
+    this.#buried.set(gateway, lease)
+    void this.#move(gateway, async () => {
+      try {
+        await this.#keeper.bury(gateway)
+      } finally {
+        this.#buried.delete(gateway)
+      }
+      await this.#step({ forget: [gateway] })
     })
-    for (const gateway of taken) {
-      this.#parts.log.warn('a gateway does not come back: its calls are lost', { gateway })
-      await this.#keeper.bury(gateway)
-    }
-    await this.#step({ forget: taken })
   }
 
   /** The lease goes last: until then nobody else goes on with what is still on its way. */

@@ -33,6 +33,7 @@ class Stage {
   /** The calls cannot be had. */
   fails = false
   letGoMs = 0
+  buryMs = 0
   #isBroken = false
 
   /** Of calls that are somebody else's. */
@@ -41,7 +42,7 @@ class Stage {
   }
 
   /** Its calls are its own when it has joined. */
-  async starts(name: string): Promise<Member> {
+  async starts(name: string, pool = 'east'): Promise<Member> {
     let isDead = false
     const leases: Store['leases'] = async (step) => {
       if (isDead) return new Promise(() => {})
@@ -50,7 +51,7 @@ class Stage {
       if (this.stepMs > 0) await pause(this.clock, this.stepMs)
       return done
     }
-    const self = { id: name, life: this.ids.next('life'), pool: 'east', sockets: [] }
+    const self = { id: name, life: this.ids.next('life'), pool, sockets: [] }
     const parts: ClusterParts = {
       store: { leases },
       clock: this.clock,
@@ -63,7 +64,7 @@ class Stage {
     /** Whose calls it has, as far as they have come. */
     const has = new Set<string>()
     const tell = (what: string, gateway: string) => this.all.push(`${name} ${what} ${gateway}`)
-    const cluster: Cluster = new Cluster(parts, new LivePeers('east', [], new FlowTokens('s')), {
+    const cluster: Cluster = new Cluster(parts, new LivePeers(pool, [], new FlowTokens('s')), {
       takeOver: async (gateway) => {
         tell('takes', gateway)
         if (this.fails) throw new Error('away')
@@ -78,7 +79,12 @@ class Stage {
         has.delete(gateway)
         tell('is without', gateway)
       },
-      bury: async () => {},
+      bury: async (gateway) => {
+        tell('buries', gateway)
+        if (this.fails) throw new Error('away')
+        if (this.buryMs > 0) await pause(this.clock, this.buryMs)
+        tell('has buried', gateway)
+      },
       hasCallsOf: (gateway) => has.has(gateway),
       replaced: () => {},
     })
@@ -228,4 +234,40 @@ test('who leaves while calls still come leaves them when they have come', async 
   assert.equal(hasLeft, false)
   await stage.clock.advance(LONG_MS)
   assert.equal(hasLeft, true)
+})
+
+/** W, of another pool, has been gone for an hour. */
+async function lost(prepare: (stage: Stage) => void): Promise<{ stage: Stage; a: Member; b: Member }> {
+  const stage = new Stage()
+  const [a, b, w] = [await stage.starts('a'), await stage.starts('b'), await stage.starts('w', 'west')]
+  w.die()
+  prepare(stage)
+  await stage.clock.advance(3_600_000 + 10_000)
+  return { stage, a, b }
+}
+
+test('calls that take longer than a lease to settle are settled once, cost nobody his own, and are forgotten', async () => {
+  const { stage } = await lost((stage) => (stage.buryMs = LONG_MS))
+  await stage.clock.advance(LONG_MS)
+  assert.match(stage.told.join(), /^([ab]) buries w,\1 has buried w$/)
+  const { seen } = await stage.leases()
+  assert.deepEqual(seen.map(({ gateway }) => gateway).toSorted(), ['a', 'b'])
+  assert.deepEqual(stage.all.slice(-1), [stage.told.at(-1)])
+})
+
+test('a gateway that comes back while its calls are settled has its place when they are', async () => {
+  const { stage } = await lost((stage) => (stage.buryMs = LONG_MS))
+  await stage.starts('w', 'west')
+  assert.match(stage.all.slice(-4).join(), /^([ab]) buries w,\1 has buried w,w takes w,w has w$/)
+  await stage.clock.advance(LONG_MS)
+  const { seen } = await stage.leases()
+  assert.deepEqual(seen.filter(({ leftMs }) => leftMs > 0).length, 3)
+})
+
+test('calls that cannot be settled are tried again after another hour', async () => {
+  const { stage } = await lost((stage) => (stage.fails = true))
+  stage.fails = false
+  assert.deepEqual(stage.told.length, 1)
+  await stage.clock.advance(3_600_000 + 10_000)
+  assert.match(stage.told.join(), /^[ab] buries w,([ab]) buries w,\1 has buried w$/)
 })
