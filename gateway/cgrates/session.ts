@@ -55,7 +55,7 @@ export class Session implements Charge {
   /** How often it was asked for. */
   #asked = 0
   #isAsking = false
-  /** Another process has begun it: what it stands at is to be asked first. */
+  /** Another process has begun it, or a debit was not answered and may have been taken: what it stands at is to be asked first. */
   #isUnknown = false
   #isOver = false
   /** The last request was not answered. */
@@ -142,13 +142,10 @@ export class Session implements Charge {
     if (!request) return this.#prepare()
     this.#asked++
     this.#isAsking = true
-    const wasUnknown = this.#isUnknown
     const reply = await this.#parts.rpc.call(request.method, request.param)
     this.#take(reply)
     this.#isAsking = false
     if (this.#entry) this.#parts.onOver(this.#entry)
-    // What it stands at may be used up in a moment: a debit is due now.
-    else if (wasUnknown && !this.#isUnknown) void this.#ask()
     else this.#prepare()
   }
 
@@ -195,6 +192,7 @@ export class Session implements Charge {
   /** @param wasSent it may have been done: what there is now of the session is not known */
   #notAnswered(wasSent: boolean): void {
     if (wasSent || this.#state === 'open') this.#stands('unsure')
+    if (wasSent) this.#isUnknown = true
     this.#isAway = true
     if (!this.#isPrepaid || this.#isOver) return
     if (this.#parts.away === 'pass') this.#end?.cancel()
@@ -233,11 +231,13 @@ export class Session implements Charge {
     if (leftMs <= LONGEST_MS) this.#end = this.#parts.clock.after(leftMs, () => this.#usedUp())
   }
 
-  /** A call that may pass unpaid goes on until its debit is answered, or is not. */
+  /** Unless it is known that there is no more, it is asked for: what was paid for may have become known when it was as good as over. */
   #usedUp(): void {
-    if (!this.#isAsking) this.#hangUp(this.#isAway ? BILLING_AWAY : BALANCE_ENDED)
-    else if (this.#parts.away === 'refuse')
-      this.#end = this.#parts.clock.after(LATE_MS, () => this.#hangUp(BILLING_AWAY))
+    if (!this.#isPrepaid || this.#isLast) return this.#hangUp(BALANCE_ENDED)
+    if (this.#isAway && !this.#isAsking) return this.#hangUp(BILLING_AWAY)
+    // A call that may pass unpaid goes on until there is an answer, or none.
+    if (this.#parts.away === 'refuse') this.#end = this.#parts.clock.after(LATE_MS, () => this.#hangUp(BILLING_AWAY))
+    void this.#ask()
   }
 
   #hangUp(reason: string): void {

@@ -685,6 +685,23 @@ describe('CGRateS is away', () => {
     await over(all)
   })
 
+  test('silent when it is debited, and has debited: that counts, and the call goes on for all of the credit', async () => {
+    const all = await scene()
+    const { w, cgr, bob } = all
+    const account = cgr.account('1001', 80)
+    await talk(all)
+    cgr.hold('UpdateSession')
+    await w.advance(29_500)
+    cgr.release('UpdateSession')
+    await w.advance(50_499)
+    assert.equal(w.gateway.counts().dialogs, 1)
+    await w.advance(1)
+    assert.match(bob.last(isBye).header('Reason'), /the balance has ended/)
+    assert.equal(billedMs(cgr), 80_000)
+    assert.equal(account.balanceMs, 0)
+    await over(all)
+  })
+
   test('or up, and in trouble of its own: a record is told as soon as that is over, however long it lasts', async () => {
     const all = await scene()
     const { w, cgr, alice } = all

@@ -181,6 +181,11 @@ export class World {
     await settled()
   }
 
+  /** Ends the gateway's process as it is told to end; network, phones, functions and the store go on. */
+  async halt(): Promise<void> {
+    await this.#process.stop()
+  }
+
   /** A gateway of the same id, in a process of its own. */
   async restart(): Promise<void> {
     await this.kill()
