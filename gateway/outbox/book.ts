@@ -132,13 +132,15 @@ export class Book {
     })
   }
 
-  /** It matches nothing any more, and is kept for a while for people to see why. */
-  async end({ subscription, rev }: Entry, why: string): Promise<Entry> {
+  /**
+   * It has ended: it matches nothing any more, and is kept for a while for people to see why.
+   * @returns its revision then
+   */
+  async end({ subscription, rev }: Entry): Promise<number> {
     const { store, clock } = this.#parts
-    const ended = { ...subscription, ended: { at: clock.now(), why } }
-    const transaction = recordOf(ended, rev + 1, clock.now())
+    const transaction = recordOf(subscription, rev + 1, clock.now())
     await store.suspend({ transaction, add: [], drop: droppedInterests(subscription), since: '0' })
-    return { subscription: ended, rev: rev + 1 }
+    return rev + 1
   }
 
   /** @returns false when there was none */

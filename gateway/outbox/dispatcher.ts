@@ -1,5 +1,5 @@
 import type { IdSource, Timer } from '../../functions/contract/clock.ts'
-import { pause } from '../../functions/contract/clock.ts'
+import { pause, pauseAfter } from '../../functions/contract/clock.ts'
 import type { RouseEvent } from '../../functions/contract/events.ts'
 import type { Delivery as Met, Store } from '../../functions/store/store.ts'
 import { type Book, CHANGED, CONTROL, type Entry } from './book.ts'
@@ -21,9 +21,8 @@ const MAX_WAITING = 10_000
 const MAX_KNOWN = 20_000
 /** How often what has changed without a word is looked for: expiry, renewal. Milliseconds. */
 const SWEEP_MS = 60_000
-/** What the store does not take is given to it again, so often. */
-const KEEP_TRIES = 20
-const KEEP_PAUSE_MS = 500
+/** What the store does not take is given to it again after so long. Milliseconds. */
+const KEEP_PAUSES_MS = [500, 500, 1000, 2000]
 const SEQUENCE_KEY = 'outbox-sequence-'
 
 /**
@@ -37,9 +36,13 @@ export class Dispatcher {
   readonly #dead: DeadLetters
   /** Message ids of deliveries that are here, or were. */
   readonly #known = new Set<string>()
+  /** Deliveries that are on their way into the store. */
+  readonly #keeping = new Set<Delivery>()
   #inbox: { close(): Promise<void> } | undefined
   #sweep: Timer | undefined
   #leads = false
+  /** How often it has led. */
+  #reign = 0
   /** Settled when what was met so far is in its lanes. */
   #taking: Promise<void> = Promise.resolve()
 
@@ -101,13 +104,15 @@ export class Dispatcher {
   /** What is under way ends as it may: whoever leads next tries it again. */
   async follow(): Promise<void> {
     this.#leads = false
+    this.#reign++
     this.#sweep?.cancel()
     this.#tries.stopAll()
-    await this.#inbox?.close()
-    this.#inbox = undefined
     this.#lanes.clear()
     this.#dead.clear()
     this.#known.clear()
+    const inbox = this.#inbox
+    this.#inbox = undefined
+    await inbox?.close()
   }
 
   async #open({ subscription, rev }: Entry): Promise<void> {
@@ -182,24 +187,32 @@ export class Dispatcher {
     return { ...common, sequence: ++lane.sequence, event, queuedAt: now, attempts: 0, nextAt: now }
   }
 
-  /** While the store is away it is tried again; delivered meanwhile, it need not be kept. */
+  /**
+   * While the store is away it is tried again, as it is then. Delivered meanwhile, it need not be kept; when this gateway leads no more, it is
+   * what the next one goes on with.
+   */
   async #keep(delivery: Delivery): Promise<void> {
     const { book, clock, counters } = this.#parts
-    for (let tries = 0; tries < KEEP_TRIES && this.#isHere(delivery); tries++) {
+    if (this.#keeping.has(delivery)) return
+    this.#keeping.add(delivery)
+    const reign = this.#reign
+    let failures = 0
+    for (let isKept = false; !isKept && reign === this.#reign && this.#isHere(delivery); ) {
+      const { attempts } = delivery
       try {
         await book.keep(delivery)
-        if (!this.#isHere(delivery)) await book.drop(delivery)
-        return
+        if (reign === this.#reign && !this.#isHere(delivery)) await book.drop(delivery)
+        isKept = delivery.attempts === attempts
       } catch {
         counters.count('outbox_not_kept')
-        await pause(clock, KEEP_PAUSE_MS)
+        await pause(clock, pauseAfter(failures++, KEEP_PAUSES_MS))
       }
     }
+    this.#keeping.delete(delivery)
   }
 
   #isHere(delivery: Delivery): boolean {
-    const lane = this.#lanes.get(delivery.subscription)
-    return this.#leads && lane?.has(delivery) === true
+    return this.#lanes.get(delivery.subscription)?.has(delivery) === true
   }
 
   /** The receiver wants no more: nothing is matched, and nothing is delivered that waits. */
@@ -208,14 +221,14 @@ export class Dispatcher {
     const { subscription, rev } = lane
     log.warn('a subscription has ended: its receiver is gone', { subscription: subscription.id, reason: why })
     for (const delivery of lane.deliveries()) void this.#forget(delivery)
-    const entry = await book.end({ subscription, rev }, why).catch((error: unknown): Entry => {
-      const { id } = subscription
+    const { id } = subscription
+    const ended = new Lane({ ...subscription, ended: { at: clock.now(), why } }, rev)
+    this.#lanes.set(id, ended)
+    try {
+      ended.rev = await book.end(ended)
+    } catch (error) {
       log.warn('the store does not take the end of a subscription', { subscription: id, error: String(error) })
-      return { subscription: { ...subscription, ended: { at: clock.now(), why } }, rev }
-    })
-    // Unless it was deleted, or somebody else leads.
-    if (this.#lanes.get(subscription.id) === lane)
-      this.#lanes.set(subscription.id, new Lane(entry.subscription, entry.rev))
+    }
   }
 
   async #forget(delivery: Delivery): Promise<void> {

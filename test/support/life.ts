@@ -3,6 +3,7 @@ import type { Store, SuspendedTransaction } from '../../functions/store/store.ts
 import type { Connect } from '../../gateway/cgrates/tcp-rpc.ts'
 import type { FunctionHost } from '../../gateway/invocation/host.ts'
 import type { Sockets } from '../../gateway/media/rtpengines.ts'
+import type { Sink } from '../../gateway/outbox/sink.ts'
 import type { PushSender } from '../../gateway/push/types.ts'
 import type { Network, Stream } from '../../gateway/transport/types.ts'
 
@@ -88,6 +89,20 @@ export class Life {
 
   push(push: PushSender): PushSender {
     return { send: this.#ifAlive(push, 'send') }
+  }
+
+  /** How it reaches receivers of deliveries. */
+  sink(sink: Sink): Sink {
+    const deliver = this.#ifAlive(sink, 'deliver')
+    return {
+      kind: sink.kind,
+      // What comes back when it has ended is heard by nobody.
+      deliver: async (delivery) => {
+        const outcome = await deliver(delivery)
+        return this.#isOver ? NEVER : outcome
+      },
+      ...(sink.whenBack && { whenBack: this.#ifAlive(sink, 'whenBack') }),
+    }
   }
 
   /** How it reaches its rtpengines. */

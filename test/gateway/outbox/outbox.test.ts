@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { Store } from '../../../functions/store/store.ts'
 import type { DeliveryOutcome } from '../../../gateway/outbox/sink.ts'
 import { LIFETIME_MS, OWNER } from '../../../gateway/outbox/subscription.ts'
 import { altered, away } from '../../support/altered-store.ts'
@@ -289,6 +290,57 @@ describe('several gateways on one store', () => {
       [1, 2, 2, 3],
     )
     await second.stop()
+  })
+
+  test('one that stops while what has failed is written down leaves it to the next', async () => {
+    let written = Promise.resolve()
+    const suspend: (store: Store) => Store['suspend'] = (store) => async (step) => {
+      await written
+      return store.suspend(step)
+    }
+    const s = new Scene(altered((store) => ({ suspend: suspend(store) })))
+    const first = await s.outbox()
+    const second = await s.outbox()
+    await second.book.create(s.wish(A))
+    await settled(20)
+    const answered = Promise.withResolvers<void>()
+    s.receivers.answer = () => answered.promise.then(() => FAILED)
+    await s.raise(1)
+    const slow = Promise.withResolvers<void>()
+    written = slow.promise
+    answered.resolve()
+    await settled(5)
+    const stopped = first.stop()
+    slow.resolve()
+    await stopped
+    s.receivers.answer = () => ({ outcome: 'delivered' })
+    await s.pass(12_000)
+    assert.deepEqual(s.receivers.of(A), [1, 1])
+    await second.stop()
+  })
+
+  test('what the store does not take for a while is kept there as soon as it does', async () => {
+    let isAway = false
+    const s = new Scene(
+      altered((store) => ({
+        suspend: (step) => (isAway ? away() : store.suspend(step)),
+        claim: (...args) => (isAway ? away() : store.claim(...args)),
+      })),
+    )
+    const first = await s.outbox()
+    await first.book.create(s.wish(A))
+    await settled(20)
+    s.receivers.answer = () => FAILED
+    isAway = true
+    await s.raise(1)
+    await s.pass(60_000)
+    isAway = false
+    await s.pass(3000)
+    assert.deepEqual(
+      (await first.book.waiting()).map(({ event }) => event.attributes.n),
+      [1],
+    )
+    await first.stop()
   })
 
   test('changes at either gateway at once are all made', async () => {

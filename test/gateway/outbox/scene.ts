@@ -8,6 +8,7 @@ import { Outbox } from '../../../gateway/outbox/outbox.ts'
 import type { DeliveryOutcome, OutgoingDelivery, OwnSubscription, Sink } from '../../../gateway/outbox/sink.ts'
 import type { Wish } from '../../../gateway/outbox/subscription.ts'
 import { CountingIds, FakeClock, settled } from '../../support/fake-clock.ts'
+import { Life } from '../../support/life.ts'
 
 export const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
 
@@ -15,6 +16,8 @@ export const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
 export class Receivers implements Sink {
   readonly kind = 'url'
   readonly heard: { url: string; id: string; body: Record<string, unknown>; secret: string; at: number }[] = []
+  /** Those that were taken. */
+  readonly delivered: OutgoingDelivery[] = []
   /** Default delivered. */
   answer: (delivery: OutgoingDelivery) => DeliveryOutcome | Promise<DeliveryOutcome> = () => ({ outcome: 'delivered' })
   /** Says that all receivers are there again. */
@@ -28,7 +31,9 @@ export class Receivers implements Sink {
   async deliver(delivery: OutgoingDelivery): Promise<DeliveryOutcome> {
     const { id, body, secret, target } = delivery
     this.heard.push({ url: target.url!, id, body: JSON.parse(body), secret, at: this.#clock.now() })
-    return this.answer(delivery)
+    const outcome = await this.answer(delivery)
+    if (outcome.outcome === 'delivered') this.delivered.push(delivery)
+    return outcome
   }
 
   whenBack(act: () => void): void {
@@ -45,7 +50,7 @@ function inMemory(clock: FakeClock, ids: CountingIds): Store {
   return createMemoryStore({ clock, ids })
 }
 
-/** A store, and any number of gateways' outboxes on it, in virtual time. */
+/** A store, and any number of gateways' outboxes on it, in virtual time; each ends with its life. */
 export class Scene {
   readonly clock = new FakeClock()
   readonly ids = new CountingIds()
@@ -60,13 +65,15 @@ export class Scene {
   async outbox(
     own: readonly OwnSubscription[] = [],
     store: Store = this.store,
+    life = new Life(),
   ): Promise<Outbox & { counters: Counters }> {
     const counters = new Counters()
     const name = `gw-${++this.#count}`
-    const parts = { clock: this.clock, ids: this.ids, random: () => 0.5, log: silentLog, counters, store, own }
+    const { ids } = this
+    const reached = { clock: life.clock(this.clock), store: life.store(store), sinks: [life.sink(this.receivers)] }
+    const parts = { ...reached, ids, random: () => 0.5, log: silentLog, counters, own }
     const outbox = new Outbox({
       ...parts,
-      sinks: [this.receivers],
       newSecret: () => SECRET,
       source: `/gateways/${name}`,
     })
