@@ -84,12 +84,15 @@ export class RoutedCall implements ContextOwner, Suspendable {
 
   async #serve(): Promise<void> {
     this.context.hold()
-    if (this.request.request.method === 'REGISTER') await this.save({ action: 'save' })
-    else {
-      this.#location = await this.simulation.store.lookup(this.request.request.aor)
-      this.#routeByLocation()
-    }
+    this.#location = await this.simulation.store.lookup(this.request.request.aor)
+    await this.#serveWithoutFunction()
     this.context.release()
+  }
+
+  /** By a registrar, or to the registered contacts of the callee. */
+  async #serveWithoutFunction(): Promise<void> {
+    if (this.request.request.method === 'REGISTER') await this.save({ action: 'save' })
+    else this.#routeByLocation()
   }
 
   #routeByLocation(): void {
@@ -168,7 +171,7 @@ export class RoutedCall implements ContextOwner, Suspendable {
       const answer = await simulation.functions.invoke(job.path, this.#invocation(job))
       if (context.isCancelled && job.type !== 'transaction.cancelled') return
       if (answer === 'not mine') {
-        if (job.type === 'sip.request') this.#routeByLocation()
+        if (job.type === 'sip.request') await this.#serveWithoutFunction()
         return
       }
       if (answer.context !== undefined) this.#functionContext = answer.context

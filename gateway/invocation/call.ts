@@ -32,6 +32,7 @@ import type { TakenUp } from './take-up.ts'
 import { Talk, type TalkState } from './talk.ts'
 import { Telling } from './telling.ts'
 import { Wakes } from './wakes.ts'
+import { serveWithoutFunction } from './without-function.ts'
 
 /** What was found out about a request before it became a call. */
 export interface CallFacts {
@@ -139,19 +140,13 @@ export class Call implements ProxyOwner {
     this.invocations.enqueue({ id: this.newJobId(), type: 'sip.request', path: this.path })
   }
 
-  /**
-   * Without a function: the registered contacts of the callee ring (RFC 3261 16.5), and for what is no call those that sleep are woken (RFC
-   * 8599 5.6.2), but not to be asked what they can do.
-   */
+  /** No function has a route for such requests. */
   async startWithoutFunction(): Promise<void> {
     this.#tryingSoon()
     this.context.hold()
     await this.locate()
     this.parts.store.settle?.(this.location)
-    this.routeByLocation()
-    const { method } = this.request
-    if (this.isLocal && method !== 'INVITE' && method !== 'OPTIONS')
-      void this.parts.waker.wake(everyBinding(this.location), { context: this.context })
+    await serveWithoutFunction(this)
     this.context.release()
   }
 

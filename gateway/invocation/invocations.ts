@@ -17,6 +17,7 @@ import type { InvocationResult } from './invoker.ts'
 import { isoTime } from './iso-time.ts'
 import { perform } from './perform.ts'
 import { eventData, receivedData, requestData } from './request-data.ts'
+import { serveWithoutFunction } from './without-function.ts'
 
 /** One invocation that is due. */
 export interface Job {
@@ -174,7 +175,7 @@ export class Invocations {
     if (result.kind === 'answer') {
       if (result.answer.context !== undefined) call.functionContext = result.answer.context
       await perform(call, result.answer.actions, job.event)
-    } else if (result.kind === 'none' && job.type === 'sip.request') call.routeByLocation()
+    } else if (result.kind === 'none' && job.type === 'sip.request') await serveWithoutFunction(call)
     else if (result.kind === 'failed') call.invocationFailed(job, result.problem.code)
     if (this.#due.length === 0) call.trying()
     // What the answer has armed was written, and with it that there is an answer.

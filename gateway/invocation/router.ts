@@ -14,15 +14,10 @@ import type { CallFacts } from './call.ts'
 import type { Calls } from './calls.ts'
 import type { CallParts } from './parts.ts'
 import { utf8 } from './request-data.ts'
+import { CAPABILITIES, isRouter } from './without-function.ts'
 
 /** Never begin anything: without a dialog they get 481 (RFC 3261 15.1.2, RFC 3262 3, RFC 3311 5.2). */
 const ONLY_IN_DIALOGS = new Set(['BYE', 'PRACK', 'UPDATE'])
-
-/** Extensions this proxy understands (Supported). */
-const SUPPORTED = 'path'
-const ALLOW =
-  'INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, INFO, UPDATE, PRACK, SUBSCRIBE, NOTIFY, REFER, PUBLISH'
-const ACCEPT = 'application/sdp, text/plain'
 
 /**
  * What every new request goes through: the checks of RFC 3261 16.3, its routes (16.4), and then to where it belongs: along its dialog,
@@ -94,7 +89,8 @@ export class RequestRouter implements ServerUser {
     const facts: CallFacts = { routes, digest, received, ...this.#subject(request, uri) }
     if (manifest.routes(method)) this.#calls.begin(server, facts).start()
     else if (method === 'REGISTER') void this.#register(request, server)
-    else if (method === 'OPTIONS' && this.#isForUs(uri)) this.#answerOptions(server)
+    else if (method === 'OPTIONS' && isRouter(uri, identity))
+      this.#refuse(server, { status: 200, reason: reasonPhrase(200), headers: CAPABILITIES })
     else void this.#calls.begin(server, facts).startWithoutFunction()
   }
 
@@ -120,12 +116,6 @@ export class RequestRouter implements ServerUser {
     }
   }
 
-  /** The Request-URI names the router itself: no user, and a host of ours. */
-  #isForUs(uri: SipUri): boolean {
-    const { identity } = this.#parts
-    return uri.user === '' && (identity.isSelf(uri.host, uri.port) || identity.isLocalDomain(uri.host, uri.port))
-  }
-
   async #register(request: SipMessage, server: ServerTransaction): Promise<void> {
     const received = receivedOf(request, server.flow.remoteAddress, server.flow.remotePort)
     const toTag = this.#parts.ids.next('tag')
@@ -143,18 +133,6 @@ export class RequestRouter implements ServerUser {
         503,
       )
     }
-  }
-
-  #answerOptions(server: ServerTransaction): void {
-    this.#refuse(server, {
-      status: 200,
-      reason: 'OK',
-      headers: [
-        ['Accept', ACCEPT],
-        ['Allow', ALLOW],
-        ['Supported', SUPPORTED],
-      ],
-    })
   }
 
   #refuse(server: ServerTransaction, { status, reason, headers }: Fault): void {

@@ -55,7 +55,7 @@ export interface ForwardFacts {
 
 /** What a response of our own has besides its status and phrase. */
 export interface LocalResponse {
-  headers?: [string, string][]
+  headers?: readonly [string, string][]
   body?: string
   contentType?: string
   /** Reason header value (RFC 3326) of the CANCELs that a final response sends to what still rings. */

@@ -14,7 +14,7 @@ export interface ResponseOptions {
   toTag?: string
   /** Filled into the topmost Via; see `receivedOf`. */
   received?: Received | null
-  headers?: [string, string][]
+  headers?: readonly [string, string][]
   /** Latin1. */
   body?: string
   contentType?: string
@@ -144,7 +144,7 @@ export interface NewRequest {
   maxForwards?: number
   routes?: string[]
   contact?: string
-  headers?: [string, string][]
+  headers?: readonly [string, string][]
   /** Latin1. */
   body?: string
   contentType?: string
@@ -163,7 +163,7 @@ export function buildRequest(request: NewRequest): string {
 
 /** Further headers, Content-Type and Content-Length, the empty line and the body. */
 function tail(
-  headers: [string, string][] | undefined,
+  headers: readonly [string, string][] | undefined,
   contentType: string | undefined,
   body: string | undefined,
 ): string {

@@ -7,7 +7,7 @@ import { hasUriHeaders, knownScheme } from './uri.ts'
 export interface Fault {
   status: number
   reason: string
-  headers?: [string, string][]
+  headers?: readonly [string, string][]
 }
 
 /** More header lines than any honest request has; each of them costs every later look at the message. */

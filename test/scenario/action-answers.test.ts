@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SipRouter } from 'rouse'
+import { altered, away } from '../support/altered-store.ts'
 import type { Phone } from '../support/phone.ts'
 import { type WorldOptions, world } from '../support/world.ts'
 import { authorization } from './digest.ts'
@@ -229,6 +230,46 @@ test('save: a repeated REGISTER (same branch) gets the same answer, and one even
   await w.advance(0)
   assert.equal(w.ladder.count('gw -> bob 200 REGISTER'), 2)
   assert.equal(w.invocations.length, 1)
+  await w.assertQuiet()
+  await w.stop()
+})
+
+test('a REGISTER of which no route is meant is served by the registrar, also a refresh: nobody else sees its credentials', async () => {
+  const sip = new SipRouter().register('/other.example/:user', (call) => call.save())
+  const { w, bob } = await started(sip)
+  assert.equal((await bob.registers()).status, 200)
+  const tablet = await w.phone('tablet', { user: 'bob' })
+  const answer = await tablet.registers({ headers: [['Authorization', 'Digest username="bob"']] })
+  assert.equal(answer.status, 200)
+  assert.equal(w.ladder.count('gw -> bob REGISTER'), 0)
+  const contacts = (await w.gateway.registration('sip:bob@example.com')).map(({ contact }) => contact)
+  assert.deepEqual(contacts.toSorted(), [bob.shownContact, tablet.shownContact].toSorted())
+  await w.assertQuiet()
+  await w.stop()
+})
+
+test('a REGISTER of which no route is meant, and that the store does not take: 503 with Retry-After', async () => {
+  const sip = new SipRouter().register('/other.example/:user', (call) => call.save())
+  const store = altered(() => ({ register: away }))
+  const w = await world({ app: sip, store })
+  const bob = await w.phone('bob')
+  const answer = await bob.registers()
+  assert.deepEqual([answer.status, answer.header('Retry-After')], [503, '10'])
+  await w.assertQuiet()
+  await w.stop()
+})
+
+test('OPTIONS of which no route is meant: the router answers for itself, and a user is asked (RFC 3261 11.2)', async () => {
+  const sip = new SipRouter().options('/other.example/:user', (call) => call.reply(405))
+  const { w, alice, bob } = await started(sip)
+  await bob.registers()
+  await alice.requests('OPTIONS', 'sip:example.com')
+  const own = alice.last(({ method }) => method === 'OPTIONS')
+  assert.equal(own.status, 200)
+  assert.match(own.header('Allow'), /INVITE/)
+  assert.equal(w.ladder.count('gw -> bob OPTIONS'), 0)
+  await alice.requests('OPTIONS', 'sip:bob@example.com')
+  assert.equal(w.ladder.count('gw -> bob OPTIONS'), 1)
   await w.assertQuiet()
   await w.stop()
 })

@@ -85,6 +85,15 @@ test('what the request brings is what the handler sees', async () => {
   assert.deepEqual(call.annotations, { ...expected, time: '2026-03-01T00:00:00.000Z' })
 })
 
+test('a REGISTER of which no route is meant is served by a registrar', async () => {
+  const app = routed((call) => call.fork(call.contacts)).register('/other.example/:user', (call) => call.reply(403))
+  const simulation = simulate(app)
+  for (const contact of [DESK, 'sip:tablet@192.0.2.9'])
+    assert.equal((await simulation.register(BOB, { contact })).response, 200)
+  const call = await simulation.invite(BOB)
+  assert.equal(call.branches.length, 2)
+})
+
 test('REGISTER: challenged, refused with a wrong password, saved with the right one; then the phone rings', async () => {
   const app = routed((call) => call.fork(call.contacts)).register('/:domain/:user', async (call) => {
     const user = await call.authenticate({
