@@ -122,8 +122,8 @@ export interface Gateway {
   readonly unready: string | undefined
   /**
    * Takes no new calls, and resolves when none is left that could not be left to another process: with a store that outlives this one what
-   * rings is written down, else it has to end, and other gateways have seen that this one leaves. After `limitMs` at the latest; `stop` comes
-   * next.
+   * rings is written down, and other gateways have seen that this one leaves; else it has to end, and does after `limitMs`: callers hear 503,
+   * and nobody's phone rings on. `stop` comes next.
    */
   drain(limitMs: number): Promise<void>
   stop(): Promise<void>
@@ -357,7 +357,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       router.drains = 'to others'
       const deadline = clock.now() + limitMs
       while (!calls.canStop(cluster !== undefined) && clock.now() < deadline) await pause(clock, DRAIN_STEP_MS)
-      if (!cluster) return
+      if (!cluster) return calls.giveUp()
       calls.keep()
       await cluster.announceLeave(deadline - clock.now())
     },

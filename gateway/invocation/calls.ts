@@ -3,7 +3,7 @@ import type { Delivery, SuspendedTransaction } from '../../functions/store/store
 import type { CallDetail, CallSummary } from '../api/types.ts'
 import { SteadyMap } from '../transaction/steady-map.ts'
 import type { ServerTransaction } from '../transaction/types.ts'
-import { Call, type CallFacts } from './call.ts'
+import { Call, type CallFacts, RETRY_LATER } from './call.ts'
 import { callDetail, callSummary } from './call-view.ts'
 import type { CallParts } from './parts.ts'
 import { type Predecessor, TakingUp } from './taking-up.ts'
@@ -18,6 +18,9 @@ const SLICE_DELIVERIES = 16
 const MOVED_AT_ONCE = 64
 /** So many deliveries, and then what they set off, before the time is looked at. */
 const STEP = 4
+/** Phones that are told to ring no more have so long to say that they do not, and are looked at so often. Milliseconds. */
+const LAST_WORDS_MS = 2000
+const LOOK_MS = 50
 /** Microtasks after which in-process functions without I/O have answered and been obeyed. */
 const CONTINUATION_TURNS = 32
 
@@ -86,6 +89,20 @@ export class Calls {
       if (isPending && (!areKept || request.method !== 'INVITE' || invocations.isBusy)) return false
     }
     return true
+  }
+
+  /**
+   * Nobody goes on with what is not answered: callers hear that they may try again, and phones that they need not ring any more. These have a
+   * moment to say that they do not.
+   */
+  async giveUp(): Promise<void> {
+    const { clock } = this.#parts
+    const pending = [...this.#live.values()]
+      .map(({ context }) => context)
+      .filter(({ finalStatus }) => finalStatus === 0)
+    for (const context of pending) context.respondLocally(503, undefined, RETRY_LATER)
+    const deadline = clock.now() + LAST_WORDS_MS
+    while (pending.some(({ hasLiveBranch }) => hasLiveBranch) && clock.now() < deadline) await pause(clock, LOOK_MS)
   }
 
   /** Calls that nobody has suspended so far are written down as well. */

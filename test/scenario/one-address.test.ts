@@ -434,6 +434,53 @@ test('a gateway that is alone lets what rings end before it stops, and asks new 
   await w.stop()
 })
 
+test('a gateway that is alone ends what still waits and rings when its time is over: callers hear 503, and no phone rings on', async () => {
+  for (const limitMs of [20_000, 0]) {
+    const app = new SipRouter().invite('/:domain/:user', (call) => {
+      if (call.user === 'bob') call.fork(call.contacts)
+      call.halt('60s')
+    })
+    const w = await world({ app })
+    const [alice, bob, carol] = [await w.phone('alice'), await w.phone('bob'), await w.phone('carol')]
+    await bob.registers()
+    await alice.invites('bob')
+    await carol.invites('nobody')
+    let drainedAt = 0
+    const begunAt = w.clock.now()
+    void w.gateway.drain(limitMs).then(() => {
+      drainedAt = w.clock.now()
+    })
+    await w.advance(limitMs + 200)
+    for (const caller of [alice, carol]) {
+      assert.equal(caller.finalStatus, 503)
+      assert.equal(caller.outgoing!.final!.header('Retry-After'), '10')
+    }
+    assert.equal(bob.incoming[0]!.state, 'ended')
+    assert.ok(drainedAt - begunAt <= limitMs + 200, 'and it stops at once')
+    await w.assertQuiet()
+    await w.stop()
+  }
+})
+
+test('a phone that does not answer its CANCEL keeps a gateway that is alone from stopping for two seconds', async () => {
+  const w = await world({ app: ringing })
+  const alice = await w.phone('alice')
+  const bob = await w.phone('bob')
+  await bob.registers()
+  await alice.invites('bob')
+  await bob.vanish()
+  w.network.silent(bob.options.address, bob.port)
+  let isDrained = false
+  void w.gateway.drain(1000).then(() => {
+    isDrained = true
+  })
+  await w.advance(2900)
+  assert.deepEqual([alice.finalStatus, isDrained], [503, false])
+  await w.advance(300)
+  assert.equal(isDrained, true)
+  await w.stop()
+})
+
 test('while the store is away nobody adopts anything, nor right after it', async () => {
   let isAway = false
   const warnings: string[] = []
