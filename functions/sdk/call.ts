@@ -204,8 +204,8 @@ export class Call<
 
   /**
    * Forks and waits for what comes of it.
-   * @returns whether somebody answered, and the best final status; `{ answered: false, status: 408 }` when time was over, and then
-   * what still rang has been cancelled
+   * @returns whether somebody answered, and the best final status: 480 when there was nobody to ring, 6xx at once, and 408 when time was over;
+   * what still rang then has been cancelled
    */
   ring(targets: Targets, options: RingOptions): Promise<RingOutcome> {
     const { for: timeout, ...forkOptions } = options

@@ -21,6 +21,8 @@ export interface ForkPolicy {
   headers: HeaderEdits | undefined
   retryOn: readonly number[] | undefined
   finalOn: readonly number[] | undefined
+  /** Somebody waits for its outcome, which a 6xx is. */
+  isAwaited: boolean
   id: string | undefined
   onFailed: string | undefined
 }
@@ -39,6 +41,8 @@ export class Branch {
   readonly startedAt: number
   /** Timer C, no reply, and the end of a transaction that nobody answers. */
   timers: Timer[] = []
+  /** What waits for its end. */
+  whenGone: (() => void) | undefined
 
   constructor(id: string, fork: Fork, target: Target, startedAt: number) {
     this.id = id
@@ -101,8 +105,12 @@ export class Fork {
     return triesOnAfter(status, this.policy.retryOn)
   }
 
-  endsOn(status: number): boolean {
-    return this.policy.finalOn?.includes(status) ?? status >= 600
+  /** What the failure `status` of one branch ends. */
+  ends(status: number): 'transaction' | 'fork' | undefined {
+    const { finalOn, isAwaited } = this.policy
+    if (finalOn) return finalOn.includes(status) ? 'transaction' : undefined
+    if (status < 600) return undefined
+    return isAwaited ? 'fork' : 'transaction'
   }
 }
 

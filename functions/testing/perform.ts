@@ -84,9 +84,7 @@ function targetsOf(
 }
 
 function forkPolicy({ suspension }: RoutedCall, action: ActionOf<'fork'>): ForkPolicy {
-  const { id, onFailed, headers, retryOn, ringFor, noReplyFor } = action
-  // Who waits for its outcome decides what a 6xx means.
-  const finalOn = action.finalOn ?? (id !== undefined && suspension.awaitsFork(id) ? [] : undefined)
+  const { id, onFailed, headers, retryOn, finalOn, ringFor, noReplyFor } = action
   return {
     mode: action.mode ?? 'by-q',
     ringForMs: ringFor === undefined ? undefined : durationMs(ringFor),
@@ -94,6 +92,7 @@ function forkPolicy({ suspension }: RoutedCall, action: ActionOf<'fork'>): ForkP
     headers,
     retryOn,
     finalOn,
+    isAwaited: id !== undefined && suspension.awaitsFork(id),
     id,
     onFailed,
   }

@@ -102,7 +102,7 @@ export class ResponseContext {
   /** A device rings once; at another place it replaces its own branch; one that has said no is not asked again. */
   #makeRoomFor(target: Target): boolean {
     for (const branch of this.branches) {
-      if (branch.target.device !== target.device) continue
+      if (branch.target.device !== target.device || isLeaving(branch, target)) continue
       if (branch.isLive) {
         if (branch.target.uri === target.uri) {
           if (branch.status === 0) this.#world.later(() => this.#rings(branch))
@@ -127,8 +127,16 @@ export class ResponseContext {
     for (const branch of started) {
       if (noReplyForMs !== undefined) this.#startTimer(branch, noReplyForMs, () => this.#timedOut(branch))
       this.#startTimer(branch, TRANSACTION_MS, () => this.fails(branch, 408, false))
-      this.#world.later(() => this.#rings(branch))
+      this.#start(branch)
     }
+  }
+
+  /** A phone that is told to ring no more has to say that it does not before it is asked again. */
+  #start(branch: Branch): void {
+    const leaving = this.branches.find((each) => isLeaving(each, branch.target))
+    const ring = () => this.#world.later(() => this.#rings(branch))
+    if (leaving) leaving.whenGone = ring
+    else ring()
   }
 
   #startTimer(branch: Branch, ms: number, action: () => void): void {
@@ -171,10 +179,13 @@ export class ResponseContext {
     branch.state = state === 'cancelling' ? 'cancelled' : 'failed'
     branch.status = status
     branch.isFromPhone = isFromPhone
+    branch.whenGone?.()
     if (branch.isAbandoned || this.finalStatus !== 0) return
     if (state !== 'cancelling') {
-      if (fork.endsOn(status)) this.#closeBy(branch)
-      else if (!fork.triesOnAfter(status)) fork.abandon()
+      const end = fork.ends(status)
+      if (end === 'transaction') this.#closeBy(branch)
+      else if (end === 'fork' || !fork.triesOnAfter(status)) fork.abandon()
+      if (end === 'fork') this.cancelBranches((each) => each.fork === fork)
       this.#owner.onBranchFailed(branch)
     }
     this.#progress(fork)
@@ -194,7 +205,7 @@ export class ResponseContext {
     fork.stopTimer()
     if (fork.isAnswered || this.finalStatus !== 0) return
     const failures = fork.branches.map(({ status }) => status)
-    this.#owner.onForkEnded(fork, false, failures[bestResponse(failures)] ?? 0)
+    this.#owner.onForkEnded(fork, false, failures[bestResponse(failures)] ?? 480)
   }
 
   /** One failure decides (RFC 3261 16.7 step 5). */
@@ -221,6 +232,7 @@ export class ResponseContext {
     branch.isAbandoned = true
     branch.status = 408
     branch.state = 'cancelled'
+    branch.whenGone?.()
   }
 
   /** Who rings says 487 to the CANCEL; who is silent has ended at once. */
@@ -308,4 +320,9 @@ export class ResponseContext {
       fork.stopTimer()
     }
   }
+}
+
+/** It rings there, and was told to ring no more. */
+function isLeaving({ state, target }: Branch, { device, uri }: Target): boolean {
+  return state === 'cancelling' && target.device === device && target.uri === uri
 }

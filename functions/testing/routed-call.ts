@@ -103,6 +103,7 @@ export class RoutedCall implements ContextOwner, Suspendable {
         ...policy,
         mode: 'by-q',
         finalOn: undefined,
+        isAwaited: false,
         id: undefined,
         onFailed: undefined,
       })

@@ -169,7 +169,7 @@ function forkPolicy(call: Call, action: ActionOf<'fork'>): ForkPolicy {
   if (action.headers) policy.headers = latin1Edits(action.headers)
   if (action.retryOn) policy.retryOn = action.retryOn
   if (action.finalOn) policy.finalOn = action.finalOn
-  else if (action.id !== undefined && call.suspension.awaitsFork(action.id)) policy.finalOn = []
+  if (action.id !== undefined && call.suspension.awaitsFork(action.id)) policy.isAwaited = true
   if (action.id !== undefined) policy.id = action.id
   if (action.onFailed !== undefined) policy.onFailed = action.onFailed
   const media = mediaPolicy(action)

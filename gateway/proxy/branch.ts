@@ -51,6 +51,8 @@ export class Branch {
   endedMs = -1
   timerC: unknown
   noReply: unknown
+  /** What waits for its end. */
+  whenGone: (() => void) | undefined
 
   constructor(id: string, context: ProxyContext, fork: Fork, target: Target, startedAt = context.proxy.now()) {
     this.id = id
@@ -68,6 +70,13 @@ export class Branch {
 
   rang(): void {
     if (this.rangMs < 0) this.rangMs = this.context.proxy.now() - this.startedAt
+  }
+
+  /** Nothing is waited for from it any more. */
+  gone(): void {
+    const act = this.whenGone
+    this.whenGone = undefined
+    act?.()
   }
 
   ended(): void {

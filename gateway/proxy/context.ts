@@ -30,7 +30,7 @@ export interface ProxyOwner {
   onBranchFailed(branch: Branch): void
   /** The caller's CANCEL has come and no final response had been sent. */
   onCancelled(): void
-  /** Every target of the fork was tried and none answered, or it was answered. `status` is the best failure, 0 when there was no target. */
+  /** Every target of the fork was tried and none answered, or it was answered. `status` is the best failure, 480 when there was no target. */
   onForkEnded(fork: Fork, answered: boolean, status: number): void
   /** A branch stands otherwise than before: who keeps a record of them writes it down once this turn is over. */
   onProgress(): void
@@ -191,8 +191,8 @@ export class ProxyContext {
   }
 
   /**
-   * Tries targets under a policy. A device rings once: a target whose device rings already at the same place is left out, at
-   * another place it replaces that branch, and one that has said no is not asked again.
+   * Tries targets under a policy. A device rings once: a target whose device rings already at the same place is left out, or waits until it
+   * has ceased to ring there; at another place it replaces that branch, and one that has said no is not asked again.
    * @returns undefined when the transaction takes no more targets (a final response was sent or decided, RFC 3261 16.7)
    */
   fork(targets: readonly Target[], policy: ForkPolicy): Fork | undefined {
@@ -212,6 +212,7 @@ export class ProxyContext {
   #makeRoomFor(target: Target): boolean {
     for (const branch of this.branches) {
       if (branch.target.device !== target.device) continue
+      if (isLeaving(branch, target)) continue
       if (branch.isLive) {
         if (samePlace(branch.target, target) && !(branch.status === 0 && isOtherGateways(branch.target, target))) {
           if (branch.status === 0 && branch.transaction && isRegisteredAnew(branch.target, target))
@@ -246,9 +247,19 @@ export class ProxyContext {
     if (ringForMs !== undefined) this.proxy.startForkTimer(fork, this, ringForMs)
     for (const branch of started) {
       if (noReplyForMs !== undefined) this.proxy.startBranchTimer(branch, 'no reply', noReplyForMs)
-      this.proxy.start(branch, isBounded ? breadth : undefined)
+      this.#start(branch, isBounded ? breadth : undefined)
     }
     this.#noteSounds(fork)
+  }
+
+  /** A phone that is told to ring no more has to say that it does not before it is asked again: two INVITEs at once were a loop to it. */
+  #start(branch: Branch, breadth: number | undefined): void {
+    const start = () => this.proxy.start(branch, breadth)
+    const leaving = this.branches.find((each) => isLeaving(each, branch.target))
+    if (!leaving) return start()
+    leaving.whenGone = () => {
+      if (branch.isLive && this.isOpen) start()
+    }
   }
 
   /** Time limits of a fork began when its branches were sent: they would begin anew. */
@@ -313,6 +324,7 @@ export class ProxyContext {
     branch.state = branch.state === 'cancelling' ? 'cancelled' : 'failed'
     branch.status = status
     branch.final = response
+    branch.gone()
     if (branch.abandoned || this.finalStatus !== 0) return
     // Who has not been reached has not rung, and is not reached again.
     if (response) this.owner.onProgress()
@@ -322,8 +334,10 @@ export class ProxyContext {
     if (isServersFault && branch.state === 'failed' && (this.#tryAlternative(branch) || this.#tryDetour(branch))) return
     const fork = branch.fork
     if (branch.state === 'failed') {
-      if (fork.endsOn(status)) this.#closeBy(branch)
-      else if (!fork.triesOnAfter(status)) fork.abandon()
+      const end = fork.ends(status)
+      if (end === 'transaction') this.#closeBy(branch)
+      else if (end === 'fork' || !fork.triesOnAfter(status)) fork.abandon()
+      if (end === 'fork') this.cancelBranches(`SIP;cause=${status}`, (each) => each.fork === fork)
       this.owner.onBranchFailed(branch)
     }
     this.#progress(fork)
@@ -385,7 +399,7 @@ export class ProxyContext {
     if (fork.answered || this.finalStatus !== 0) return
     const failures = fork.branches.map((branch) => branch.status)
     const best = bestResponse(failures)
-    this.owner.onForkEnded(fork, false, best < 0 ? 0 : failures[best]!)
+    this.owner.onForkEnded(fork, false, best < 0 ? 480 : failures[best]!)
   }
 
   /** RFC 3261 16.7 step 5: one failure decides; the others are cancelled and nothing is added. */
@@ -418,6 +432,7 @@ export class ProxyContext {
     branch.status = 408
     if (this.isInvite) branch.transaction?.cancel(reason)
     branch.state = 'cancelled'
+    branch.gone()
   }
 
   /**
@@ -606,6 +621,11 @@ function replaced(branches: readonly Branch[], old: Branch, by: Branch): readonl
 function isOtherGateways(before: Target, now: Target): boolean {
   const to = now.binding?.received
   return to?.nat === true && to.gateway !== before.binding?.received.gateway
+}
+
+/** It rings where `target` is, and was told to ring no more. */
+function isLeaving(branch: Branch, target: Target): boolean {
+  return branch.state === 'cancelling' && branch.target.device === target.device && samePlace(branch.target, target)
 }
 
 /** Whether two targets of one device would be reached at the same place. */

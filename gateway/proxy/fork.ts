@@ -15,8 +15,10 @@ export interface ForkPolicy {
   headers?: HeaderEdits
   /** After which failures the next group is tried; absent: all. */
   retryOn?: readonly number[]
-  /** Failures of a branch that end the whole transaction; absent: 6xx (RFC 3261 16.7 step 5). */
+  /** Failures of a branch that end the whole transaction; absent: 6xx (RFC 3261 16.7 step 5), unless the fork is awaited. */
   finalOn?: readonly number[]
+  /** Somebody waits for its outcome, which a 6xx is: it ends this fork, and the transaction goes on. */
+  isAwaited?: boolean
   id?: string
   onFailed?: string
   /** Media goes by way of an rtpengine; absent: directly. */
@@ -73,8 +75,11 @@ export class Fork {
     return triesOnAfter(status, this.policy.retryOn)
   }
 
-  /** Whether the failure `status` of one branch ends the whole transaction. */
-  endsOn(status: number): boolean {
-    return this.policy.finalOn === undefined ? status >= 600 : this.policy.finalOn.includes(status)
+  /** What the failure `status` of one branch ends. */
+  ends(status: number): 'transaction' | 'fork' | undefined {
+    const { finalOn, isAwaited } = this.policy
+    if (finalOn) return finalOn.includes(status) ? 'transaction' : undefined
+    if (status < 600) return undefined
+    return isAwaited ? 'fork' : 'transaction'
   }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { type Call, SipRouter } from 'rouse'
 import linear from '../../functions/examples/linear.ts'
 import { world } from '../support/world.ts'
 import { sleepingPhone } from './cast.ts'
@@ -188,4 +189,103 @@ test('the CANCEL of a desk phone that has rung too long has a Reason (RFC 3326)'
   await w.assertQuiet()
   await w.stop()
   assert.equal(length, 1)
+})
+
+/** bob has two phones at desks, by name; what comes of each `ring` is noted. */
+async function rung(handler: (call: Call) => Promise<unknown>) {
+  const sip = new SipRouter().invite('/:domain/:user', handler as (call: unknown) => Promise<void>)
+  const w = await world({ app: sip })
+  const alice = await w.phone('alice')
+  const one = await w.phone('one', { user: 'bob' })
+  const other = await w.phone('other', { user: 'bob' })
+  await one.registers()
+  await other.registers()
+  w.ladder.clear()
+  return { w, alice, one, other }
+}
+
+test('a phone that has rung in vain is rung again together with another one: once it has said that it rings no more', async () => {
+  const { w, alice, one, other } = await rung(async (call) => {
+    const [first, second] = call.contacts
+    const desk = await call.ring([first!.uri], { for: '10s' })
+    if (desk.answered) return
+    const both = await call.ring([second!.uri, first!.uri], { for: '10s' })
+    if (!both.answered) call.reply(both.status)
+  })
+  await alice.invites('bob')
+  await w.advance(11_000)
+  w.ladder.assert(`
+       0 alice -> gw INVITE bob
+       0 gw -> function /invite/example.com/bob
+       0 gw -> alice 100
+       0 gw -> one INVITE bob
+       0 one -> gw 180
+       0 gw -> alice 180
+   10000 gw -> function /invite/example.com/bob wait.timed_out
+   10000 gw -> one CANCEL
+   10000 one -> gw 200 CANCEL
+   10000 one -> gw 487 INVITE
+   10000 gw -> other INVITE bob
+   10000 other -> gw 180
+   10000 gw -> one ACK
+   10000 gw -> one INVITE bob
+   10000 one -> gw 180
+   10000 gw -> alice 180
+   10000 gw -> alice 180
+  `)
+  await one.answers()
+  assert.equal(alice.finalStatus, 200)
+  assert.equal(other.incoming[0]!.state, 'ended')
+  await alice.hangsUp()
+  await w.assertQuiet()
+  await w.stop()
+})
+
+for (const picksUp of [true, false])
+  test(`a phone that does not hear that it is to stop is not rung again${picksUp ? ', and can still pick up' : ''}`, async () => {
+    const { w, alice, one } = await rung(async (call) => {
+      const [first] = call.contacts
+      await call.ring([first!.uri], { for: '10s' })
+      await call.ring([first!.uri], { for: '10s' })
+    })
+    await alice.invites('bob')
+    w.network.silent(one.options.address, one.port)
+    await w.advance(12_000)
+    assert.equal(alice.finalStatus, 0)
+    if (picksUp) await one.answers()
+    await w.advance(40_000)
+    assert.equal(alice.finalStatus, picksUp ? 200 : 480)
+    assert.equal(one.incoming.length, 1)
+    assert.equal(w.ladder.count('INVITE bob'), 2)
+    if (picksUp) await alice.hangsUp()
+    await w.advance(200_000)
+    await w.stop()
+  })
+
+test('a phone that declines everywhere (603) ends the ring at once: the others are cancelled, and the handler hears it', async () => {
+  const outcomes: unknown[] = []
+  const { w, alice, one, other } = await rung(async (call) => {
+    const outcome = await call.ring(call.contacts, { for: '10s' })
+    outcomes.push(outcome)
+    call.reply(outcome.status)
+  })
+  await alice.invites('bob')
+  await w.advance(1000)
+  await one.declines(603)
+  assert.deepEqual(outcomes.at(-1), { answered: false, status: 603 })
+  assert.equal(other.incoming[0]!.state, 'ended')
+  assert.equal(alice.finalStatus, 603)
+  await w.assertQuiet()
+  await w.stop()
+})
+
+test('to ring nobody is 480 at once', async () => {
+  const { w, alice } = await rung(async (call) => {
+    const outcome = await call.ring([], { for: '10s' })
+    call.reply(outcome.status)
+  })
+  await alice.invites('bob')
+  assert.equal(alice.finalStatus, 480)
+  await w.assertQuiet()
+  await w.stop()
 })

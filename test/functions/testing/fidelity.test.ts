@@ -67,6 +67,41 @@ sameOnBoth('linear: the caller gives up while the phone is waited for', linear, 
   await s.registers('phone', 5070)
 })
 
+const twice = new SipRouter().invite('/:domain/:user', async (call) => {
+  const first = await call.ring(call.contacts.slice(0, 1), { for: '10s' })
+  if (first.answered) return
+  const second = await call.ring([...call.contacts].reverse(), { for: '10s' })
+  if (!second.answered) call.reply(second.status)
+})
+
+sameOnBoth(
+  'linear: the desk rings in vain, then both ring, the tablet declines and the desk answers',
+  twice,
+  two,
+  async (s) => {
+    await s.invites(BOB)
+    await s.advance(12_000)
+    await s.fails('tablet', 486)
+    await s.answers('desk')
+    await s.hangsUp()
+  },
+)
+
+sameOnBoth(
+  'linear: the desk rings in vain, then both ring, and the tablet declines everywhere',
+  twice,
+  two,
+  async (s) => {
+    await s.invites(BOB)
+    await s.advance(12_000)
+    await s.fails('tablet', 603)
+  },
+)
+
+sameOnBoth('linear: nobody is registered', twice, { phones: {} }, async (s) => {
+  await s.invites(BOB)
+})
+
 // functions/examples/push-wake-up.ts
 
 sameOnBoth('push wake-up: the phone joins the ringing desk and answers', pushWakeUp, office, async (s) => {

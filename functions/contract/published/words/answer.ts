@@ -44,7 +44,7 @@ export const ANSWER_WORDS: Readonly<Record<string, string>> = {
   'Fork.headers': 'Edits of the request that goes out.',
   'Fork.retryOn': 'Status codes after which the next group is tried; absent: every failure but 6xx.',
   'Fork.finalOn':
-    'Status codes of a branch that end the call at once, also while it waits or is halted. 6xx always do, unless `[]` is given or a wait awaits this fork.',
+    'Status codes of a branch that end the call at once, also while it waits or is halted. 6xx always do, unless `[]` is given; of a fork that a wait awaits a 6xx ends that fork alone, and is its outcome.',
   'Fork.id': 'Names this fork, for `wait` and `cancel`.',
   'Fork.onFailed': 'Handler that is invoked with `branch.failed` for each branch that fails.',
   'Fork.media':
