@@ -24,7 +24,7 @@ export function projectPackage(name: string, rouse: { from: string; dependencies
   return `${JSON.stringify(manifest, null, 2)}\n`
 }
 
-/** What npm takes as the name of a package. */
+/** What npm takes as the name of a package, and Cloudflare as that of a Worker. */
 export function isProjectName(name: string): boolean {
-  return /^[a-z0-9][a-z0-9._-]{0,99}$/.test(name) && name !== 'node_modules'
+  return /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(name)
 }

@@ -24,7 +24,7 @@ async function run({ positionals }: Arguments): Promise<number> {
   const name = basename(folder).toLowerCase()
   if (!isProjectName(name)) {
     throw new Refusal(
-      `"${name}" can be no name of a package: use small letters, digits, dots and dashes, as in my-routes`,
+      `"${name}" can be no name of a package and a Worker: use small letters, digits and dashes, as in my-routes`,
     )
   }
   refuseToOverwrite(folder)

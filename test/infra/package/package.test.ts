@@ -40,7 +40,7 @@ describe('the published package, installed by npm into an empty project', () => 
       assert.ok(existsSync(join(root, file)), file)
   })
 
-  test('npx rouse init writes a project, whose types fit, and never writes over one', () => {
+  test('npx rouse init writes a project, whose types fit, and never writes over one, nor one that no Worker can be called', () => {
     run('npx', ['rouse', 'init', 'my-routes'], installed.folder)
     const again = spawnSync('npx', ['rouse', 'init', 'my-routes'], {
       cwd: installed.folder,
@@ -49,12 +49,20 @@ describe('the published package, installed by npm into an empty project', () => 
     })
     assert.equal(again.status, 2)
     assert.match(again.stderr, /is not empty, and nothing is overwritten/)
+    const refused = spawnSync('npx', ['rouse', 'init', 'my.routes'], {
+      cwd: installed.folder,
+      env: ENV,
+      encoding: 'utf8',
+    })
+    assert.equal(refused.status, 2)
+    assert.match(refused.stderr, /"my\.routes" can be no name of a package and a Worker: use small letters/)
     project = join(installed.folder, 'my-routes')
     for (const file of ['.gitignore', 'package.json', 'app.test.ts', 'deploy/Dockerfile', 'deploy/lambda.ts']) {
       assert.ok(existsSync(join(project, file)), file)
     }
     // Settings with secrets stay out of images as they stay out of commits.
-    for (const file of ['.gitignore', '.dockerignore']) assert.match(read(file), /^\.env/m, file)
+    for (const file of ['.gitignore', '.dockerignore'])
+      for (const secrets of [/^\.env/m, /^(\*\*\/)?\.dev\.vars/m]) assert.match(read(file), secrets, file)
     // What `npm install` would bring: there is no registry here.
     renameSync(join(installed.folder, 'node_modules'), join(project, 'node_modules'))
     run(process.execPath, [join(project, 'node_modules/typescript/bin/tsc')], project)
