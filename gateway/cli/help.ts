@@ -7,7 +7,7 @@ export function generalHelp(commands: readonly Command[]): string {
     '',
     ...columns(commands.map(({ usage, summary }) => [`rouse ${usage}`, summary])),
     '',
-    'rouse <command> --help shows the options of one command.',
+    'rouse <command> --help shows the options of one command, rouse --version which release this is.',
   ].join('\n')
 }
 

@@ -8,6 +8,7 @@ import { phone } from './commands/phone.ts'
 import { routes } from './commands/routes.ts'
 import { start } from './commands/start.ts'
 import { commandHelp, generalHelp } from './help.ts'
+import { ownPackage } from './own-package.ts'
 
 /** `rouse <command>`: begun by rouse.js. */
 
@@ -20,6 +21,7 @@ process.exit(await main(process.argv.slice(2)))
 async function main([name, ...rest]: string[]): Promise<number> {
   try {
     if (name === undefined || name === '--help' || name === '-h' || name === 'help') return tell(generalHelp(COMMANDS))
+    if (name === '--version' || name === '-v') return tell(ownPackage().version)
     const command = COMMANDS.find((each) => each.name === name)
     if (!command) throw new Refusal(unknown(name), 'rouse --help tells more')
     if (rest.includes('--help') || rest.includes('-h')) return tell(commandHelp(command))

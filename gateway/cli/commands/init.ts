@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Arguments, type Command, Refusal } from '../command.ts'
+import { ownPackage, ROOT } from '../own-package.ts'
 import { isProjectName, projectPackage } from '../project.ts'
 
 export const init: Command = {
@@ -15,7 +16,6 @@ export const init: Command = {
 }
 
 const TEMPLATE = fileURLToPath(new URL('../template/', import.meta.url))
-const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 /** npm publishes no file of this name as it is. */
 const RENAMED: Readonly<Record<string, string>> = { gitignore: '.gitignore' }
 
@@ -29,7 +29,7 @@ async function run({ positionals }: Arguments): Promise<number> {
   }
   refuseToOverwrite(folder)
   const files = new Map(templateFiles().map((file) => [RENAMED[file] ?? file, contentOf(file, name)]))
-  const { version, dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+  const { version, dependencies } = ownPackage()
   files.set('package.json', projectPackage(name, { from: source(folder, version), dependencies }))
   for (const [file, text] of files) {
     const path = join(folder, file)

@@ -49,6 +49,7 @@ describe('the published package, installed by npm into an empty project', () => 
     })
     assert.equal(again.status, 2)
     assert.match(again.stderr, /is not empty, and nothing is overwritten/)
+    assert.match(run('npx', ['rouse', '--version'], installed.folder), /^\d+\.\d+\.\d+\n$/)
     const refused = spawnSync('npx', ['rouse', 'init', 'my.routes'], {
       cwd: installed.folder,
       env: ENV,
