@@ -90,7 +90,7 @@ export class Call implements ProxyOwner {
   /** The function's own, echoed back in every invocation. */
   functionContext: unknown
   readonly invocations: Invocations
-  readonly #onFinished: (call: Call) => void
+  readonly #onFinished: (call: Call, hasEnded: boolean) => void
   #suspension: Suspension | undefined
   #wakes: Wakes | undefined
   #haltTimer: TimerHandle | undefined
@@ -103,12 +103,15 @@ export class Call implements ProxyOwner {
   /** What the last `contact.registered` said. */
   #heard: { event: string; location: Location } | undefined
 
-  /** @param before what the call was called, whose it was, and when it began, before a restart */
+  /**
+   * @param onFinished it is over, or another gateway has it
+   * @param before     what the call was called, whose it was, and when it began, before a restart
+   */
   constructor(
     parts: CallParts,
     server: ServerTransaction,
     facts: CallFacts,
-    onFinished: (call: Call) => void,
+    onFinished: (call: Call, hasEnded: boolean) => void,
     before?: { id: string; gateway: string; startedAt: number },
   ) {
     this.parts = parts
@@ -236,7 +239,7 @@ export class Call implements ProxyOwner {
     this.#endHalt()
     this.#wakes?.stop()
     for (const wait of [...this.suspension.interests.waits.values()]) this.suspension.interests.dropWait(wait)
-    this.#onFinished(this)
+    this.#onFinished(this, false)
   }
 
   get dialogs(): readonly Dialog[] {
@@ -663,7 +666,7 @@ export class Call implements ProxyOwner {
     this.#isFinished = true
     this.#suspension?.dropAfterFinal(() => true)
     if (this.context.finalStatus < 300) this.context.retire()
-    this.#onFinished(this)
+    this.#onFinished(this, true)
   }
 
   note(what: string): void {

@@ -35,9 +35,9 @@ export class Calls {
   #delivering: Promise<void> | undefined
   #next = 0
 
-  readonly #finished = (call: Call): void => {
+  readonly #finished = (call: Call, hasEnded: boolean): void => {
     this.#live.delete(call.id)
-    this.#parts.elsewhere.over(call)
+    this.#parts.elsewhere.over(call, hasEnded)
     this.#ended[this.#next] = call
     this.#next = (this.#next + 1) % REMEMBERED
   }

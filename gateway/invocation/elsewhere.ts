@@ -60,9 +60,12 @@ export class Elsewhere implements Holders {
     this.#kept.writeAgain()
   }
 
-  /** A call that was here has ended. */
-  over({ id, formerly }: MovedCall): void {
-    for (const gateway of formerly) this.#kept.drop(nameOf(id, gateway))
+  /** A call is here no more. @param hasEnded nobody has it: what another gateway has said of it, which is gone, holds no longer either */
+  over({ id, formerly }: MovedCall, hasEnded: boolean): void {
+    for (const gateway of formerly) {
+      if (hasEnded) this.#kept.forget(nameOf(id, gateway))
+      else this.#kept.drop(nameOf(id, gateway))
+    }
   }
 
   /** Whether it is one of these records. */

@@ -59,12 +59,16 @@ export class Kept {
     if (this.#kept.size > 0) this.#parts.writing.addAll(this.#kept.values())
   }
 
-  /** It is not to be known any more. */
+  /** It is not to be known any more, when it is from here. */
   drop(id: string): void {
+    if (this.#kept.has(id)) this.forget(id)
+  }
+
+  /** It is not to be known any more, whoever has written it. */
+  forget(id: string): void {
     const kept = this.#kept.get(id)
-    if (!kept) return
     this.#kept.delete(id)
-    this.#parts.writing.delete(kept)
+    if (kept) this.#parts.writing.delete(kept)
     void this.#release(this.#prefix + id)
   }
 

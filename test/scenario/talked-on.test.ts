@@ -335,6 +335,35 @@ test('it stays with who has adopted it when its own gateway is back after that, 
   await w.stop()
 })
 
+test('one that was answered at its adopter, which dies, and ends while its own gateway only looks on leaves nothing behind', async () => {
+  const halted = new SipRouter().invite('/:domain/:user', (call) => {
+    call.fork(call.contacts)
+    call.halt('120s')
+  })
+  const told: string[] = []
+  const watcher = recordWatcher(({ attributes }) => void told.push(`${attributes.gateway} ${attributes.duration}`))
+  const pool = await Pool.start(halted, { watchers: [watcher] })
+  const { w, alice, bob } = pool
+  await bob.registers()
+  await alice.invites('bob')
+  await w.kill()
+  pool.to = B.address
+  await w.advance(8000)
+  await bob.answers()
+  await pool.revive()
+  pool.b.kill()
+  pool.to = A.address
+  await w.advance(9000)
+  await bob.hangsUp()
+  assert.equal(alice.received.at(-1)!.method, 'BYE')
+  const starting = w.process(B)
+  await w.advance(3000)
+  pool.b = await starting
+  await w.advance(60_000)
+  assert.deepEqual(told, [`${A.id} 12`])
+  await pool.end()
+})
+
 test('it goes from one to the other, and back, as they die and return: whichever gets its requests knows where it is', async () => {
   const { pool, told, talked } = await talking()
   const { w, alice, bob } = pool
