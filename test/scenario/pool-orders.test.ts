@@ -82,7 +82,9 @@ class Stage {
   async #stop(id: string): Promise<void> {
     const { w, b } = this.pool
     await (id === A.id ? w.gateway : b.gateway).drain(2000)
-    await (id === A.id ? w.halt() : b.stop())
+    if (id === A.id) return w.halt()
+    await b.stop()
+    b.kill()
   }
 
   async #within(work: Promise<unknown>): Promise<void> {

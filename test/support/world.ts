@@ -184,6 +184,7 @@ export class World {
   /** Ends the gateway's process as it is told to end; network, phones, functions and the store go on. */
   async halt(): Promise<void> {
     await this.#process.stop()
+    await this.kill()
   }
 
   /** A gateway of the same id, in a process of its own. */
