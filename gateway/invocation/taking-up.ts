@@ -23,7 +23,7 @@ export interface Predecessor {
 
 export interface TakingUpOwner {
   begins(call: Call): void
-  finished(call: Call, hasEnded: boolean): void
+  readonly finished: (call: Call, hasEnded: boolean) => void
   /** The store is to have it as it is now. */
   writeAgain(call: Call): void
 }
@@ -111,7 +111,7 @@ export class TakingUp {
   }
 
   #begin({ id, gateway }: SuspendedTransaction, { facts, startedAt }: CallRecord, server: ServerTransaction): Call {
-    const call = new Call(this.#parts, server, facts, (finished, hasEnded) => this.#owner.finished(finished, hasEnded), {
+    const call = new Call(this.#parts, server, facts, this.#owner.finished, {
       id,
       gateway,
       startedAt,
