@@ -54,6 +54,8 @@ const FRESH_MS = 2000
 const TRYING_MS = 200
 /** A caller who has heard nothing repeats his INVITE after T1, 500 ms: 100 waits for the store for as long as it comes well before that. */
 const TRYING_AT_LAST_MS = 400
+/** A call that rings so long is written down for whoever has it next: most that end sooner were refused, or picked up by machines. */
+const KEEP_MS = 500
 const NOBODY: readonly never[] = []
 const NOWHERE: Location = { bindings: [], at: '' }
 export const RETRY_LATER: { headers: [string, string][] } = { headers: [['Retry-After', '10']] }
@@ -158,10 +160,13 @@ export class Call implements ProxyOwner {
     if (this.context.isInvite) this.#tryingTimer = this.parts.timers.start(TRYING_MS, this, 'trying')
   }
 
-  /** From here on the caller need not wait for a word. */
+  /** From here on the caller need not wait for a word, and nobody repeats his INVITE. */
   trying(): void {
-    this.parts.timers.stop(this.#tryingTimer)
+    const { timers, callsOutlive } = this.parts
+    timers.stop(this.#tryingTimer)
     this.context.trying()
+    if (callsOutlive && this.context.isInvite && this.context.isOpen && !this.isStored)
+      this.#tryingTimer = timers.start(KEEP_MS, this, 'keep')
   }
 
   /**
@@ -472,10 +477,15 @@ export class Call implements ProxyOwner {
     this.#haltTimer = this.parts.timers.start(ms, this, 'halt')
   }
 
-  onTimer(kind: 'halt' | 'trying' | 'trying at last'): void {
+  onTimer(kind: 'halt' | 'trying' | 'trying at last' | 'keep'): void {
     if (kind === 'halt') this.#haltIsOver()
+    else if (kind === 'keep') this.#keep()
     else if (kind === 'trying') void this.#tryingIsDue()
     else this.trying()
+  }
+
+  #keep(): void {
+    if (this.context.isOpen) this.suspension.keep()
   }
 
   #haltIsOver(): void {

@@ -25,6 +25,10 @@ const suspended = new SipRouter().invite('/:domain/:user', (call) => {
   call.halt('120s')
 })
 
+const plain = new SipRouter().invite('/:domain/:user', (call) => void call.fork(call.contacts))
+/** By then a call that only rings is in the store. */
+const KEPT_MS = 600
+
 const isBye = ({ isRequest, method }: WireMessage) => isRequest && method === 'BYE'
 
 class Stage {
@@ -97,9 +101,12 @@ class Stage {
 
 async function play(seed: number, told: string[]): Promise<void> {
   const records: RouseEvent[] = []
-  const pool = await Pool.start(suspended, { watchers: [recordWatcher((record) => void records.push(record))] })
+  const random = seeded(seed)
+  const pool = await Pool.start(random() < 0.5 ? suspended : plain, {
+    watchers: [recordWatcher((record) => void records.push(record))],
+  })
   const { w, alice, bob } = pool
-  const stage = new Stage(pool, seeded(seed))
+  const stage = new Stage(pool, random)
   const begunAt = w.clock.now()
   const tell = (what: string) => told.push(`${w.clock.now() - begunAt} ms: ${what}, the balancer sends to ${pool.to}`)
   const rings = () => bob.incoming.some(({ state }) => state === 'ringing')
@@ -112,6 +119,7 @@ async function play(seed: number, told: string[]): Promise<void> {
 
   await bob.registers()
   await alice.invites('bob')
+  await w.advance(KEPT_MS)
   for (let steps = stage.of([2, 4, 6, 8, 10]); steps > 0; steps--) {
     await w.advance(stage.of([0, 10, 300, 3000, 9000]))
     const what = stage.of([A.id, B.id, 'balance', 'dtmf'])

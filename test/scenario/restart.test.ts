@@ -167,6 +167,29 @@ test('a phone answers while the gateway is away: it repeats its 200, and the rep
   await end(w)
 })
 
+test('a call that only rings, and waits for nothing, rings on and is answered after a kill; one that ends sooner is never written', async () => {
+  const plain = routed((call) => call.fork(call.contacts))
+  const { w, alice, desk, mobile } = await twoPhones(plain, { gateway: { cluster: { pool: 'east' } } })
+  await alice.invites('bob')
+  await w.advance(499)
+  await alice.cancels()
+  await w.advance(1000)
+  assert.deepEqual(w.writes, { suspend: 0, resume: 0, release: 0 })
+  await alice.invites('bob')
+  await w.advance(500)
+  assert.equal(w.writes.suspend, 1)
+  await w.kill()
+  await w.advance(2000)
+  await w.start()
+  await w.advance(1000)
+  await mobile.answers()
+  assert.equal(alice.finalStatus, 200)
+  assert.equal(desk.incoming.at(-1)!.state, 'ended')
+  assert.equal(mobile.incoming.length, 2)
+  await alice.hangsUp()
+  await end(w)
+})
+
 test('a phone that has not answered at all before the kill is sent the same INVITE again, and rings once (RFC 3261 17.1.1.2)', async () => {
   const { w, alice, desk, mobile } = await twoPhones(halted)
   const sent: string[] = []
