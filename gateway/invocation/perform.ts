@@ -82,7 +82,7 @@ export function isRepeatable({ actions }: Work): boolean {
 export function perform(call: Call, actions: readonly Action[], event: RouseEvent | undefined): Done {
   const arms = actions.some(isArmed)
   const begun = { next: 0, event, missed: NONE, begunAt: call.parts.clock.now(), wasSent: false }
-  const isNoted = call.isStored || (call.parts.callsOutlive && actions.some(takesLong))
+  const isNoted = call.isStored || (call.parts.callsOutlive && call.context.isOpen && actions.some(takesLong))
   if (!arms && !isNoted) return performFrom(call, { actions, ...begun })
   const work: Work = { actions: actions.filter((action) => !isArmed(action)), ...begun }
   return performStored(call, work, arms ? () => call.suspension.arm(actions) : undefined)

@@ -89,6 +89,9 @@ export class Suspension implements SuspensionRecord, Unwritten {
    * @returns events that came since the invocation's snapshot and meet what was armed
    */
   async arm(actions: readonly Action[]): Promise<Delivery[]> {
+    const { context, dialogs } = this.#call
+    // The answer comes too late: nothing can come of it any more.
+    if (!context.isOpen && dialogs.length === 0) return []
     const add: StoredSubscription[] = []
     for (const action of actions) {
       if (action.action === 'subscribe') this.#armSubscription(action, add)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Call, SipRouter } from 'rouse'
 import linear from '../../functions/examples/linear.ts'
-import { world } from '../support/world.ts'
+import { type WorldOptions, world } from '../support/world.ts'
 import { sleepingPhone } from './cast.ts'
 
 /** bob has a desk phone that is awake, and a phone that sleeps; there is a voicemail. */
@@ -192,9 +192,9 @@ test('the CANCEL of a desk phone that has rung too long has a Reason (RFC 3326)'
 })
 
 /** bob has two phones at desks, by name; what comes of each `ring` is noted. */
-async function rung(handler: (call: Call) => Promise<unknown>) {
+async function rung(handler: (call: Call) => Promise<unknown>, options: WorldOptions = {}) {
   const sip = new SipRouter().invite('/:domain/:user', handler as (call: unknown) => Promise<void>)
-  const w = await world({ app: sip })
+  const w = await world({ app: sip, ...options })
   const alice = await w.phone('alice')
   const one = await w.phone('one', { user: 'bob' })
   const other = await w.phone('other', { user: 'bob' })
@@ -288,4 +288,28 @@ test('to ring nobody is 480 at once', async () => {
   assert.equal(alice.finalStatus, 480)
   await w.assertQuiet()
   await w.stop()
+})
+
+test('a handler that goes on after the call has ended, and would look up, subscribe and wait, leaves nothing in the store', async () => {
+  const outlives = { gateway: { cluster: { pool: 'east' } } }
+  const { w, alice, one, other } = await rung(async (call) => {
+    const [first, second] = call.contacts
+    call.fork(first!.uri)
+    await call.ring([second!.uri], { for: '10s' })
+    call.subscribe('news', {}, [{ action: 'fork', targets: ['sip:bob@10.0.9.9'] }])
+    await call.lookup('sip:bob@example.com')
+    await call.wait('contact.registered', { aor: call.aor }, '10s')
+  }, outlives)
+  await alice.invites('bob')
+  await w.advance(1000)
+  await one.declines(603)
+  assert.equal(alice.finalStatus, 603)
+  assert.equal(other.incoming[0]!.state, 'ended')
+  await w.advance(100)
+  assert.equal(await w.publish('news', {}), 0)
+  assert.deepEqual(await w.store.suspended('gw'), [])
+  await w.assertQuiet()
+  const stopped = w.stop()
+  await w.advance(1000)
+  await stopped
 })
